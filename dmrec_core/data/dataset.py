@@ -1,0 +1,224 @@
+"""What every room receives: interactions in three splits, and what language knows about users and items.
+
+Everything is checked once, here, when it is made; nothing downstream needs to check again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+from scipy import sparse
+
+SPLITS = ("train", "valid", "test")
+
+
+class DataError(ValueError):
+    """Data that cannot be used; the message names where it is, what was expected and what to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class SemanticVectors:
+    """One vector per user and per item, made from text by `embedder`.
+
+    Eq. 5 makes these from the profiles of Eq. 4; here they are only stored and checked.
+
+    Raises:
+        DataError: a matrix that is not 2-D, two widths, NaN or infinity, or a row of zeros (with the row).
+
+    Example:
+        >>> SemanticVectors(np.ones((3, 4)), np.ones((5, 4)), embedder="ones").dim
+        4
+    """
+
+    user: np.ndarray  # (U, d_s) float32
+    item: np.ndarray  # (I, d_s) float32
+    embedder: str  # what made them, e.g. "tfidf-svd-128", "all-MiniLM-L6-v2", "text-embedding-ada-002"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "user", checked_vectors(self.user, "user vectors"))
+        object.__setattr__(self, "item", checked_vectors(self.item, "item vectors"))
+        if self.user.shape[1] != self.item.shape[1]:
+            raise DataError(
+                f"user vectors have {self.user.shape[1]} columns, item vectors {self.item.shape[1]}: "
+                "both must come from the same embedder"
+            )
+
+    @property
+    def dim(self) -> int:
+        """d_s, the width of the language space."""
+        return self.user.shape[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Profiles:
+    """The texts behind the vectors, s_u and s_i of Eq. 4 (made in the language room, only stored here)."""
+
+    item: tuple[str, ...]  # one text per item, "" = none
+    user: tuple[str, ...] | None  # one text per user; None = not made yet (made from TRAINING items only)
+    source: str  # who wrote them: "gpt-3.5-turbo (RLMRec)", "toy generator", ...
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "item", tuple(self.item))
+        object.__setattr__(self, "user", None if self.user is None else tuple(self.user))
+
+
+@dataclass(frozen=True, eq=False)
+class RecDataset:
+    """Interactions X of Eq. 1, split per user, with the language side where there is one.
+
+    Args:
+        train, valid, test: any scipy sparse (U, I) matrix holding only ones; kept as float32 CSR, indices sorted.
+
+    Raises:
+        DataError: shapes that disagree, an id out of range, a value that is not 1, an interaction in two splits,
+            a user without training items. The message names the data set, the user and the item.
+
+    Example:
+        >>> rows, columns = [0, 1, 1], [0, 0, 2]
+        >>> train = sparse.coo_matrix((np.ones(3), (rows, columns)), shape=(2, 3))
+        >>> nothing = sparse.csr_matrix((2, 3))
+        >>> RecDataset("tiny", 2, 3, train, nothing, nothing).summary()["train"]
+        3
+    """
+
+    name: str
+    n_users: int
+    n_items: int
+    train: sparse.csr_matrix  # (U, I) binary float32
+    valid: sparse.csr_matrix  # (U, I)
+    test: sparse.csr_matrix  # (U, I)
+    language: SemanticVectors | None = None
+    titles: tuple[str, ...] | None = None  # one per item
+    profiles: Profiles | None = None
+    source: Mapping[str, str | int | float] = field(default_factory=dict)  # where it came from, sha256s, counts
+
+    def __post_init__(self) -> None:
+        for split in SPLITS:
+            object.__setattr__(self, split, self._checked_split(split))
+        self._check_disjoint()
+        self._check_every_user_trains()
+        if self.titles is not None:
+            object.__setattr__(self, "titles", tuple(self.titles))
+            self._check_length("titles", self.titles, self.n_items, "items")
+        if self.profiles is not None:
+            self._check_length("item profiles", self.profiles.item, self.n_items, "items")
+            if self.profiles.user is not None:
+                self._check_length("user profiles", self.profiles.user, self.n_users, "users")
+        if self.language is not None:
+            self._check_length("user vectors", self.language.user, self.n_users, "users")
+            self._check_length("item vectors", self.language.item, self.n_items, "items")
+
+    def with_language(self, vectors: SemanticVectors) -> RecDataset:
+        """The same interactions with these semantic vectors."""
+        return replace(self, language=vectors)
+
+    def with_profiles(self, profiles: Profiles) -> RecDataset:
+        """The same interactions with these texts."""
+        return replace(self, profiles=profiles)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 over interactions, vectors and texts: equal content, equal fingerprint, whatever the name."""
+        digest = hashlib.sha256(f"{self.n_users} {self.n_items}".encode())
+        for split in SPLITS:
+            matrix = getattr(self, split)
+            digest.update(np.ascontiguousarray(matrix.indptr, dtype="<i8").tobytes())
+            digest.update(np.ascontiguousarray(matrix.indices, dtype="<i8").tobytes())
+        if self.language is not None:
+            digest.update(self.language.embedder.encode())
+            digest.update(np.ascontiguousarray(self.language.user, dtype="<f4").tobytes())
+            digest.update(np.ascontiguousarray(self.language.item, dtype="<f4").tobytes())
+        texts = [self.titles, self.profiles and self.profiles.item, self.profiles and self.profiles.user]
+        digest.update(json.dumps(texts).encode())
+        return digest.hexdigest()
+
+    def summary(self) -> dict[str, str | int | float]:
+        """One row for a table: sizes, interactions per split, density over all splits, median training history."""
+        counts = {split: int(getattr(self, split).nnz) for split in SPLITS}
+        return {
+            "name": self.name,
+            "users": self.n_users,
+            "items": self.n_items,
+            **counts,
+            "interactions": sum(counts.values()),
+            "density": sum(counts.values()) / (self.n_users * self.n_items),
+            "median_history": float(np.median(np.diff(self.train.indptr))),
+        }
+
+    def _checked_split(self, split: str) -> sparse.csr_matrix:
+        given, expected = getattr(self, split), (self.n_users, self.n_items)
+        if not sparse.issparse(given):
+            raise DataError(f"{self.name}: {split} is a {type(given).__name__}, expected a scipy sparse matrix")
+        if given.shape != expected:
+            raise DataError(
+                f"{self.name}: {split} has shape {given.shape}, expected {expected} "
+                "(n_users, n_items): give all three splits the same shape, also where users or items are absent"
+            )
+        entries = given.tocoo()
+        for axis, kind, size in ((entries.row, "user", expected[0]), (entries.col, "item", expected[1])):
+            if axis.size and (axis.min() < 0 or axis.max() >= size):
+                bad = int(axis.max() if axis.max() >= size else axis.min())
+                raise DataError(f"{self.name}: {split} has {kind} id {bad}, expected 0 to {size - 1}")
+        matrix = sparse.csr_matrix((entries.data, (entries.row, entries.col)), shape=expected, dtype=np.float32)
+        matrix.sum_duplicates()  # a pair given twice becomes a 2 and is refused below
+        matrix.eliminate_zeros()
+        wrong = np.flatnonzero(matrix.data != 1)
+        if wrong.size:
+            user = int(np.searchsorted(matrix.indptr, wrong[0], side="right")) - 1
+            raise DataError(
+                f"{self.name}: {split} is not binary: user {user}, item {matrix.indices[wrong[0]]} has value "
+                f"{matrix.data[wrong[0]]:g} ({wrong.size} such entries); expected 1 for every interaction: "
+                "drop duplicates and binarise ratings first"
+            )
+        return matrix
+
+    def _check_disjoint(self) -> None:
+        for first, second in (("train", "valid"), ("train", "test"), ("valid", "test")):
+            both = getattr(self, first).multiply(getattr(self, second)).tocoo()
+            if both.nnz:
+                raise DataError(
+                    f"{self.name}: user {both.row[0]}, item {both.col[0]} is in both {first} and {second} "
+                    f"({both.nnz} such interactions): keep each interaction in one split"
+                )
+
+    def _check_every_user_trains(self) -> None:
+        idle = np.flatnonzero(np.diff(self.train.indptr) == 0)
+        if idle.size:
+            raise DataError(
+                f"{self.name}: user {idle[0]} has no training item ({idle.size} such users): "
+                "move one of the user's interactions to train, or drop the user"
+            )
+
+    def _check_length(self, what: str, given: object, expected: int, unit: str) -> None:
+        if len(given) != expected:
+            raise DataError(f"{self.name}: {len(given)} {what}, expected {expected}, one for each of the {unit}")
+
+
+def checked_vectors(vectors: np.ndarray, what: str) -> np.ndarray:
+    """`vectors` as contiguous float32 (rows, d_s), or a DataError naming `what` and the offending row."""
+    array = np.asarray(vectors)
+    if array.ndim != 2 or 0 in array.shape or array.dtype.kind not in "fiu":
+        raise DataError(
+            f"{what}: shape {array.shape}, dtype {array.dtype}; expected numbers of shape (rows, width), not empty"
+        )
+    largest = np.finfo(np.float32).max
+    finite = np.isfinite(array) & (np.abs(array) <= largest)  # NaN compares False; too large would become inf
+    if not finite.all():
+        row, column = np.argwhere(~finite)[0]
+        raise DataError(
+            f"{what}: row {row}, column {column} is {array[row, column]}; expected a finite float32: "
+            "embed that text again"
+        )
+    array = np.ascontiguousarray(array, dtype=np.float32)
+    zero = np.flatnonzero(~array.any(axis=1))
+    if zero.size:
+        raise DataError(
+            f"{what}: row {zero[0]} is all zeros ({zero.size} such rows); a vector needs a direction: "
+            "give that row a text and embed it, or use the mean vector"
+        )
+    return array
