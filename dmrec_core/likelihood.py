@@ -1,0 +1,99 @@
+"""The multinomial likelihood of a user's items: a plain version and a fused one with the same value (Eq. 2, 18)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from dmrec_core.interactions import InteractionRows
+
+
+def multinomial_nll(logits: Tensor, rows: InteractionRows) -> Tensor:
+    r"""Negative multinomial log-likelihood of each user's items.
+
+    Eq. 18, negated.  $L_{rec}(u) = -\sum_i x_{ui}\log\mathrm{softmax}(f_\theta(z_u))_i$
+
+    Args:
+        logits: the decoder's output $f_\theta(z_u)$, `(B, n_items)`.
+        rows: the interactions $x_u$ to be reconstructed, B rows.
+
+    Returns:
+        One number per user, `(B,)`, in nats; not divided by the number of items.
+
+    Raises:
+        ValueError: batch or item counts disagree.
+
+    Example:
+        >>> rows = InteractionRows(torch.tensor([0, 1]), torch.tensor([0]), None, 4)
+        >>> multinomial_nll(torch.zeros(1, 4), rows)   # 2 log 4
+        tensor([2.7726])
+
+    Source: Eq. 18 (its printed sign must be turned to make a loss); the first term of Eq. 2.
+    """
+    if tuple(logits.shape) != (len(rows), rows.n_items):
+        raise ValueError(f"logits are {tuple(logits.shape)} but the rows need {(len(rows), rows.n_items)}")
+    log_probability = torch.log_softmax(logits, dim=-1)
+    row = rows.row_index
+    taken = log_probability[row, rows.items]
+    if rows.values is not None:
+        taken = taken * rows.values.to(taken.dtype)
+    return -logits.new_zeros(len(rows)).index_add(0, row, taken)
+
+
+def fused_multinomial_nll(hidden: Tensor, weight: Tensor, bias: Tensor, rows: InteractionRows) -> Tensor:
+    r"""`multinomial_nll(hidden @ weight.T + bias, rows)`, with the decoder's last layer inside.
+
+    The gradient with respect to the logits is $|x_u|\,\mathrm{softmax}(\cdot) - x_u$, so one `(B, n_items)` buffer of
+    probabilities serves both directions and no dense copy of $x_u$ is made. Under `torch.autocast` the three matrix
+    products run in its dtype.
+
+    Args:
+        hidden: the decoder's last hidden layer, `(B, h)`.
+        weight: `(n_items, h)`.
+        bias: `(n_items,)`.
+        rows: the binary interactions to be reconstructed, B rows.
+
+    Returns:
+        One number per user, `(B,)`, in nats.
+
+    Source: the value of Eq. 18; the backward pass is the derivative of log-softmax, written out.
+    """
+    if rows.values is not None:
+        raise ValueError("the fused likelihood expects binary rows; use multinomial_nll for weighted ones")
+    kind = hidden.device.type
+    dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weight.dtype
+    return _FusedMultinomialNLL.apply(hidden, weight, bias, rows.items, rows.row_index, rows.counts, dtype)
+
+
+class _FusedMultinomialNLL(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, hidden, weight, bias, items, row, counts, dtype):
+        wide = torch.promote_types(dtype, torch.float32)  # sums and logs are never taken in bfloat16
+        with torch.autocast(hidden.device.type, enabled=False):
+            narrow_hidden, narrow_weight = hidden.to(dtype), weight.to(dtype)
+            logits = torch.addmm(bias.to(dtype), narrow_hidden, narrow_weight.T)
+            taken = logits[row, items].to(wide)
+            top, where = logits.max(dim=1, keepdim=True)
+            probability = torch.softmax(logits, dim=1)
+            # log sum exp = top logit - log of its probability
+            normaliser = (top.to(wide) - probability.gather(1, where).to(wide).log()).squeeze(1)
+            counts = counts.to(wide)
+            nll = counts * normaliser - torch.zeros_like(normaliser).index_add_(0, row, taken)
+        ctx.save_for_backward(narrow_hidden, narrow_weight, probability, items, row, counts)
+        ctx.dtypes = hidden.dtype, weight.dtype, bias.dtype
+        return nll
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        hidden, weight, probability, items, row, counts = ctx.saved_tensors
+        hidden_dtype, weight_dtype, bias_dtype = ctx.dtypes
+        with torch.autocast(hidden.device.type, enabled=False):
+            # d nll / d logits = |x| softmax - x                                    (B, n_items)
+            d_logits = probability * (counts * grad).to(probability.dtype).unsqueeze(1)
+            d_logits.index_put_((row, items), -grad.to(probability.dtype)[row], accumulate=True)
+            d_hidden = (d_logits @ weight).to(hidden_dtype)
+            d_weight = (d_logits.T @ hidden).to(weight_dtype)
+            d_bias = d_logits.sum(0, dtype=grad.dtype).to(bias_dtype)
+        return d_hidden, d_weight, d_bias, None, None, None, None
