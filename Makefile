@@ -1,0 +1,64 @@
+# DMRec kit. `make` alone lists the commands. Everything is installed into .venv inside this checkout.
+SHELL   := /bin/bash
+VENV    := .venv
+PY      := $(VENV)/bin/python
+STAMP   := $(VENV)/.installed
+DATASET ?= toy
+ARGS    ?=
+FIRST   := $(firstword $(sort $(wildcard notebooks/*.ipynb)))
+
+DEFAULT_SUITE := not slow and not browser and not benchmark
+REST_OF_SUITE := slow or browser or benchmark
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup test figures lab sync lint check check-rest clean
+
+help: ## list the commands
+	@echo "usage: make <command> [DATASET=toy] [ARGS=...]"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## create .venv and install the kit with the versions of constraints.txt
+
+# Runs again only when what is to be installed changed.
+$(STAMP): pyproject.toml constraints.txt
+	@[ -x $(PY) ] || { python=; \
+	  for candidate in $(PYTHON) python3.11 python3 python3.12 python3.13; do \
+	    if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then python=$$candidate; break; fi; \
+	  done; \
+	  if [ -z "$$python" ]; then \
+	    echo "make: no Python 3.11 or newer found (tried $(PYTHON) python3.11 python3 python3.12 python3.13)." >&2; \
+	    echo "      Install one, or name it: make setup PYTHON=/path/to/python3.11" >&2; exit 1; fi; \
+	  echo "creating $(VENV) with $$($$python --version)"; \
+	  $$python -m venv $(VENV) || { rm -rf $(VENV); \
+	    echo "make: $$python cannot create a virtual environment (on Debian and Ubuntu: apt install python3-venv)." >&2; \
+	    exit 1; }; }
+	@echo "installing into $(VENV): minutes the first time, and about 2 GB (torch)"
+	$(PY) -m pip install -c constraints.txt -e '.[text,dev]'
+	@touch $@
+
+test: setup ## the default test suite (under 10 minutes on 2 cores)
+	$(PY) -m pytest -m "$(DEFAULT_SUITE)" $(ARGS)
+
+figures: setup ## run the notebooks and regenerate their figures: DATASET=yelp-xrec ARGS='--only 05 09'
+	$(PY) -m dmrec_core.figures --dataset $(DATASET) $(ARGS)
+
+lab: setup ## open JupyterLab on the first notebook
+	$(PY) -m jupyterlab $(FIRST) $(ARGS)
+
+sync: setup ## rebuild every notebooks/*.ipynb from its .py
+	$(PY) -m dmrec_core.figures.pairs sync
+
+lint: setup ## format, lint and notebook pairs
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m dmrec_core.figures.pairs check
+
+check: lint test check-rest ## everything CI runs
+
+check-rest: setup ## what `make test` leaves out: every notebook, the browser, slow tests, benchmarks
+	$(PY) -m pytest -m "$(REST_OF_SUITE)" $(ARGS)
+
+clean: ## remove caches and executed notebooks (keeps .venv, runs and figures)
+	rm -rf build .pytest_cache .ruff_cache .hypothesis
+	find dmrec_core tests notebooks -name __pycache__ -prune -exec rm -rf {} +
