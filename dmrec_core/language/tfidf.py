@@ -1,0 +1,100 @@
+"""Word counts as vectors: the embedder that needs no model at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from threadpoolctl import threadpool_limits
+
+WORD = r"(?u)\b\w+\b"
+
+
+class TfidfSvd:
+    r"""TF-IDF of words, reduced by a truncated SVD fitted on the item texts, rows of unit norm.
+
+    $$W = \mathrm{rows}\big(\hat X V_k\big) / \lVert\cdot\rVert_2,\qquad \hat X \approx U_k S_k V_k^\top$$
+
+    Lower-cased words, sub-linear term frequency, no stop list, nothing truncated; float32 out. A
+    text without a single known word (an empty one, say) gets the mean item vector: it says nothing of that text, and a
+    row of zeros would have no direction at all. There is nothing random left: the SVD's seed is fixed.
+
+    Args:
+        dim: numbers per text; fewer where the corpus has fewer words or texts, and then ``name`` says so.
+
+    Raises:
+        ValueError: ``dim`` is not positive; at ``fit``, fewer than two words; at ``embed``, not fitted yet.
+
+    Example:
+        >>> embedder = TfidfSvd(dim=2).fit(["red wine", "white wine", "strong coffee"])
+        >>> embedder.embed(["wine", "coffee", ""]).shape
+        (3, 2)
+
+    Source: Deerwester et al., "Indexing by Latent Semantic Analysis", JASIS 1990.
+    """
+
+    def __init__(self, dim: int = 128) -> None:
+        if dim < 1:
+            raise ValueError(f"dim must be at least 1, got {dim}")
+        self.dim = dim
+        self._vectorizer: TfidfVectorizer | None = None
+        self._svd: TruncatedSVD | None = None
+        self._mean: np.ndarray | None = None
+
+    @property
+    def name(self) -> str:
+        """Method and size, as figures print it."""
+        return f"tfidf-svd-{self.dim}"
+
+    def fit(self, texts: Sequence[str]) -> TfidfSvd:
+        """Learn words, weights and directions from the item texts.
+
+        Args:
+            texts: the items' texts; blank ones are ignored.
+
+        Returns:
+            Itself.
+        """
+        corpus = [text for text in texts if text.strip()]
+        words = {word for text in corpus for word in re.findall(WORD, text.lower())}
+        if len(words) < 2:
+            raise ValueError(
+                f"{len(texts)} item texts hold {len(words)} different words; TF-IDF needs two to tell them apart"
+            )
+        vectorizer = TfidfVectorizer(sublinear_tf=True, dtype=np.float64, token_pattern=WORD)
+        counts = vectorizer.fit_transform(corpus)  # (n, n_terms)
+        self.dim = min(self.dim, *counts.shape)
+        with (
+            threadpool_limits(1),
+            np.errstate(invalid="ignore"),
+        ):  # small products: threads only get in each other's way
+            self._svd = TruncatedSVD(self.dim, n_iter=7, random_state=2024).fit(counts)
+        self._vectorizer = vectorizer
+        mean = self._directions(counts).mean(axis=0)
+        self._mean = mean / max(float(np.linalg.norm(mean)), 1e-12)
+        return self
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """The texts' vectors in the space that ``fit`` learned.
+
+        Args:
+            texts: n strings.
+
+        Returns:
+            ``(n, dim)`` float32.
+        """
+        if self._vectorizer is None or self._mean is None:
+            raise ValueError("TfidfSvd has no vocabulary yet: call fit(item_texts) first (semantic_vectors does)")
+        if not texts:
+            return np.zeros((0, self.dim), dtype=np.float32)
+        vectors = self._directions(self._vectorizer.transform(list(texts)))
+        vectors[~vectors.any(axis=1)] = self._mean
+        return vectors.astype(np.float32)
+
+    def _directions(self, counts: np.ndarray) -> np.ndarray:
+        vectors = self._svd.transform(counts)  # (n, dim)
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 1e-12)

@@ -1,0 +1,124 @@
+"""Vectors on disk, addressed by what they are vectors of: the embedder's identity and the exact text.
+
+One folder per embedder identity, one file per chunk of at most 512 new texts, each written whole or not at all. So a
+text is embedded once whoever asks, a killed run keeps every finished chunk, and a damaged file costs only itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import uuid
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+from filelock import FileLock
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+CHUNK = 512
+"""Texts per file: what a kill can cost."""
+
+
+def default_folder() -> Path:
+    """``vectors`` in ``DMREC_HOME``, or in the platform's cache folder."""
+    home = os.environ.get("DMREC_HOME") or platformdirs.user_cache_dir("dmrec")
+    return Path(home).expanduser() / "vectors"
+
+
+def embed_cached(
+    embed: Callable[[Sequence[str]], np.ndarray],
+    identity: str,
+    texts: Sequence[str],
+    *,
+    folder: Path | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> np.ndarray:
+    """The texts' vectors, from disk where they are there, otherwise from ``embed`` and then kept.
+
+    Equal texts are embedded once. Texts are embedded in order of length (a batch's cost is its longest text's), in
+    chunks that do not depend on what is already there: an interrupted run, resumed, gives the same bits. Two processes
+    asking for one embedder take turns, so that the second finds the first one's work.
+
+    Args:
+        embed: n texts to ``(n, d_s)``.
+        identity: everything that decides ``embed``'s result.
+        texts: n strings.
+        folder: of the cache; ``None`` for the default.
+        on_progress: told ``(distinct texts done, distinct texts)`` before the first chunk and after each.
+
+    Returns:
+        ``(n, d_s)`` float32, row k the vector of ``texts[k]``.
+
+    Raises:
+        ValueError: ``embed`` returned another number of rows, or vectors of another width than before.
+    """
+    home = (folder or default_folder()) / hashlib.sha256(identity.encode()).hexdigest()[:24]
+    home.mkdir(parents=True, exist_ok=True)
+    distinct = sorted(set(texts), key=lambda text: (len(text), text))
+    keys = {text: hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in distinct}
+    with FileLock(home / ".lock"):
+        (home / "identity.txt").write_text(identity + "\n", encoding="utf-8")
+        known = _read(home, set(keys.values()))
+        for start in range(0, len(distinct), CHUNK):
+            missing = [text for text in distinct[start : start + CHUNK] if keys[text] not in known]
+            if not missing:
+                continue
+            if on_progress:
+                on_progress(start, len(distinct))
+            vectors = np.ascontiguousarray(embed(missing), dtype=np.float32)
+            if vectors.ndim != 2 or len(vectors) != len(missing):
+                raise ValueError(f"the embedder returned shape {vectors.shape} for {len(missing)} texts")
+            new = [keys[text] for text in missing]
+            _write(home, new, vectors)
+            known.update(zip(new, vectors, strict=True))
+        if on_progress:
+            on_progress(len(distinct), len(distinct))
+    widths = {len(vector) for vector in known.values()}
+    if len(widths) > 1:
+        raise ValueError(f"one embedder, vectors of widths {sorted(widths)}: delete {home} and embed again")
+    return np.stack([known[keys[text]] for text in texts]) if texts else np.zeros((0, 0), dtype=np.float32)
+
+
+def _write(home: Path, keys: list[bytes], vectors: np.ndarray) -> None:
+    digest = hashlib.sha256(b"".join(keys)).hexdigest()
+    temporary = home / f"{digest[:24]}.{uuid.uuid4().hex}.part"
+    tensors = {"keys": np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), 32), "vectors": vectors}
+    save_file(tensors, temporary, metadata={"sha256": _checksum(**tensors)})
+    os.replace(temporary, home / f"{digest[:24]}.safetensors")
+
+
+def _read(home: Path, wanted: set[bytes]) -> dict[bytes, np.ndarray]:
+    """The wanted vectors that are on disk; files that cannot be trusted are removed."""
+    for leftover in home.glob("*.part"):  # we hold the lock: nobody is writing it
+        leftover.unlink()
+    found: dict[bytes, np.ndarray] = {}
+    for path in sorted(home.glob("*.safetensors")):
+        try:
+            found.update((key, row) for key, row in _rows(path, wanted) if key not in found)
+        except (SafetensorError, OSError, ValueError, KeyError, json.JSONDecodeError) as error:
+            warnings.warn(f"{path} is damaged ({error}); its vectors are made again", RuntimeWarning, stacklevel=3)
+            path.unlink(missing_ok=True)
+    return found
+
+
+def _rows(path: Path, wanted: set[bytes]) -> Iterator[tuple[bytes, np.ndarray]]:
+    with safe_open(path, framework="numpy") as file:
+        keys = file.get_tensor("keys")
+        names = [row.tobytes() for row in keys]
+        if wanted.isdisjoint(names):
+            return
+        vectors = file.get_tensor("vectors")
+        if (file.metadata() or {}).get("sha256") != _checksum(keys, vectors):
+            raise ValueError("its checksum does not match")
+    for name, vector in zip(names, vectors, strict=True):
+        if name in wanted:
+            yield name, vector
+
+
+def _checksum(keys: np.ndarray, vectors: np.ndarray) -> str:
+    return hashlib.sha256(keys.tobytes() + vectors.tobytes()).hexdigest()
