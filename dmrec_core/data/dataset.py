@@ -96,15 +96,22 @@ class RecDataset:
     titles: tuple[str, ...] | None = None  # one per item
     profiles: Profiles | None = None
     source: Mapping[str, str | int | float] = field(default_factory=dict)  # where it came from, sha256s, counts
+    user_ids: tuple[str | int, ...] | None = None  # what each row was called where it came from
+    item_ids: tuple[str | int, ...] | None = None  # what each column was called
 
     def __post_init__(self) -> None:
         for split in SPLITS:
             object.__setattr__(self, split, self._checked_split(split))
         self._check_disjoint()
         self._check_every_user_trains()
-        if self.titles is not None:
-            object.__setattr__(self, "titles", tuple(self.titles))
-            self._check_length("titles", self.titles, self.n_items, "items")
+        for what, size, unit in (
+            ("titles", self.n_items, "items"),
+            ("user_ids", self.n_users, "users"),
+            ("item_ids", self.n_items, "items"),
+        ):
+            if getattr(self, what) is not None:
+                object.__setattr__(self, what, tuple(getattr(self, what)))
+                self._check_length(what, getattr(self, what), size, unit)
         if self.profiles is not None:
             self._check_length("item profiles", self.profiles.item, self.n_items, "items")
             if self.profiles.user is not None:
@@ -159,12 +166,10 @@ class RecDataset:
                 f"{self.name}: {split} has shape {given.shape}, expected {expected} "
                 "(n_users, n_items): give all three splits the same shape, also where users or items are absent"
             )
-        entries = given.tocoo()
-        for axis, kind, size in ((entries.row, "user", expected[0]), (entries.col, "item", expected[1])):
-            if axis.size and (axis.min() < 0 or axis.max() >= size):
-                bad = int(axis.max() if axis.max() >= size else axis.min())
-                raise DataError(f"{self.name}: {split} has {kind} id {bad}, expected 0 to {size - 1}")
-        matrix = sparse.csr_matrix((entries.data, (entries.row, entries.col)), shape=expected, dtype=np.float32)
+        matrix = sparse.csr_matrix(given, dtype=np.float32, copy=True)
+        outside = matrix.indices[(matrix.indices < 0) | (matrix.indices >= self.n_items)]
+        if outside.size:
+            raise DataError(f"{self.name}: {split} has item id {outside[0]}, expected 0 to {self.n_items - 1}")
         matrix.sum_duplicates()  # a pair given twice becomes a 2 and is refused below
         matrix.eliminate_zeros()
         wrong = np.flatnonzero(matrix.data != 1)

@@ -18,12 +18,13 @@ import numpy as np
 from scipy import sparse
 
 from dmrec_core.data.dataset import Profiles, RecDataset
+from dmrec_core.data.split import split_per_user
 from dmrec_core.data.toy_words import ADJECTIVES, KINDS, TEMPLATES, THEMES
 
 AFFINITY = 8.0  # alpha: how much taste outweighs chance
 POPULARITY_EXPONENT = 0.6  # p_i is proportional to rank ** -0.6: a skewed head, a long tail
-HISTORY_BANDS = ((0.75, 3, 8), (0.20, 9, 25), (0.05, 30, 80))  # share of users, fewest and most interactions
-SLOTS = 8  # theme words in a text
+HISTORY_BANDS = ((0.75, 3, 7), (0.20, 8, 25), (0.05, 30, 80))  # share of users, fewest and most interactions
+SLOTS = 12  # theme words in a text
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +56,7 @@ def toy_dataset(n_users: int = 600, n_items: int = 300, noise: float = 0.2, seed
     Example:
         >>> data = toy_dataset()
         >>> data.n_users, data.n_items, data.titles[0]
-        (600, 300, 'Second Herbs')
+        (600, 300, 'Corner Tents')
     """
     if n_users < 2 or n_items < 20:
         raise ValueError(f"toy needs at least 2 users and 20 items, got {n_users} users and {n_items} items")
@@ -98,18 +99,14 @@ def _draw_interactions(truth: ToyTruth, rng: np.random.Generator) -> list[sparse
 
     # Gumbel noise on the logits, then the largest n: sampling n items without replacement. (U, I)
     order = np.argsort(-(truth.logits() + rng.gumbel(size=(n_users, n_items))), axis=1)
-    split = np.full((n_users, n_items), -1, dtype=np.int8)  # -1 nothing, 0 train, 1 valid, 2 test
-    for user, length in enumerate(lengths):
-        items = rng.permutation(order[user, :length])
-        held_out = max(1, round(0.2 * length))
-        split[user, items] = 0
-        split[user, items[:held_out]] = 2
-        split[user, items[held_out : 2 * held_out]] = 1
+    drawn = np.zeros((n_users, n_items), dtype=bool)
+    np.put_along_axis(drawn, order, np.arange(n_items) < lengths[:, None], axis=1)
+    train, valid, test = (part.toarray() > 0 for part in split_per_user(sparse.csr_matrix(drawn), rng))
 
-    for item in np.flatnonzero(~(split == 0).any(axis=0)):  # an item never trained on goes to the keenest free user
-        keenness = np.where(split[:, item] == -1, truth.user_taste @ truth.item_theme[item], -1.0)
-        split[keenness.argmax(), item] = 0
-    return [sparse.csr_matrix(split == part, dtype=np.float32) for part in range(3)]
+    for item in np.flatnonzero(~train.any(axis=0)):  # an item never trained on goes to the keenest user without it
+        keenness = np.where(drawn[:, item], -1.0, truth.user_taste @ truth.item_theme[item])
+        train[keenness.argmax(), item] = True
+    return [sparse.csr_matrix(part, dtype=np.float32) for part in (train, valid, test)]
 
 
 def _write_texts(item_theme: np.ndarray, noise: float, rng: np.random.Generator) -> tuple[list[str], list[str]]:
@@ -117,7 +114,7 @@ def _write_texts(item_theme: np.ndarray, noise: float, rng: np.random.Generator)
     titles: list[str] = []
     texts: list[str] = []
     for mixture in item_theme:
-        themes = rng.choice(len(vocabulary), size=1 + SLOTS, p=mixture)  # one word for the title, eight for the text
+        themes = rng.choice(len(vocabulary), size=1 + SLOTS, p=mixture)  # one word for the title, twelve for the text
         replaced = rng.random(1 + SLOTS) < noise
         themes = np.where(replaced, rng.integers(len(vocabulary), size=1 + SLOTS), themes)
         decks = [list(rng.permutation(words)) for words in vocabulary]  # dealt from, so no word comes twice

@@ -50,14 +50,14 @@ ADJECTIVES = (
     "Corner", "Lucky", "Velvet", "Patient", "Bright", "Wandering", "Honest", "Midnight",
 )  # fmt: skip
 
-# Each text has eight slots for theme words; {kind} is the item's kind.
+# Each text has twelve slots for theme words; {kind} is the item's kind.
 TEMPLATES = (
-    "People who enjoy {0}, {1} and {2} would like this {kind}. It is about {3} and {4}, "
-    "with plenty of {5} and a touch of {6} and {7}.",
-    "A {kind} for anyone who loves {0} and {1}. Regulars praise its {2}, {3} and {4}; "
-    "newcomers stay for {5}, {6} and {7}.",
-    "This {kind} is full of {0}, {1} and {2}. It would suit those who talk about {3} and {4} all day, "
-    "and who find joy in {5}, {6} or {7}.",
-    "If {0} and {1} make you happy, try this {kind}: {2}, {3} and {4} in good company, "
-    "then {5}, {6} and {7} to finish.",
+    "People who enjoy {0}, {1} and {2} would like this {kind}. It is about {3} and {4}, with plenty of {5} and {6}, "
+    "and a touch of {7}. Regulars mention its {8}, {9}, {10} and {11}.",
+    "A {kind} for anyone who loves {0} and {1}. Regulars praise its {2}, {3} and {4}; newcomers stay for {5}, {6} "
+    "and {7}. Ask about {8}, {9}, {10} or {11} and you will make friends.",
+    "This {kind} is full of {0}, {1}, {2} and {3}. It would suit those who talk about {4}, {5} and {6} all day, "
+    "who find joy in {7} or {8}, and who never tire of {9}, {10} and {11}.",
+    "If {0} and {1} make you happy, try this {kind}: {2}, {3}, {4} and {5} in good company, some {6} and {7}, "
+    "then {8}, {9}, {10} and {11} to finish.",
 )
