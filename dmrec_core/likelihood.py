@@ -74,10 +74,10 @@ class _FusedMultinomialNLL(torch.autograd.Function):
             narrow_hidden, narrow_weight = hidden.to(dtype), weight.to(dtype)
             logits = torch.addmm(bias.to(dtype), narrow_hidden, narrow_weight.T)
             taken = logits[row, items].to(wide)
-            top, where = logits.max(dim=1, keepdim=True)
             probability = torch.softmax(logits, dim=1)
-            # log sum exp = top logit - log of its probability
-            normaliser = (top.to(wide) - probability.gather(1, where).to(wide).log()).squeeze(1)
+            # log sum exp = any logit - log of its probability; the likeliest item's, which cannot underflow
+            top, where = probability.max(dim=1, keepdim=True)
+            normaliser = (logits.gather(1, where).to(wide) - top.to(wide).log()).squeeze(1)
             counts = counts.to(wide)
             nll = counts * normaliser - torch.zeros_like(normaliser).index_add_(0, row, taken)
         ctx.save_for_backward(narrow_hidden, narrow_weight, probability, items, row, counts)
@@ -95,5 +95,6 @@ class _FusedMultinomialNLL(torch.autograd.Function):
             d_logits.index_put_((row, items), -grad.to(probability.dtype)[row], accumulate=True)
             d_hidden = (d_logits @ weight).to(hidden_dtype)
             d_weight = (d_logits.T @ hidden).to(weight_dtype)
-            d_bias = d_logits.sum(0, dtype=grad.dtype).to(bias_dtype)
+            # a product with ones sums in float32 inside the kernel; .sum(0, dtype=float32) would copy the whole buffer
+            d_bias = (d_logits.new_ones(1, len(d_logits)) @ d_logits).squeeze(0).to(bias_dtype)
         return d_hidden, d_weight, d_bias, None, None, None, None
