@@ -1,0 +1,67 @@
+"""What every test shares: a cache of its own, and the real files where this machine has them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+BESIDE = CHECKOUT.parent / "shared" / "data"  # an optional folder of upstream files beside the checkout
+REQUIRED = os.environ.get("DMREC_REQUIRE_DATA") == "1"
+
+MADE_HERE = pytest.StashKey[str]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Set DMREC_HOME and DMREC_MIRROR before anything is imported: child processes and doctests inherit them.
+
+    DMREC_HOME is a throw-away folder, one per session, so that no test touches the user's cache and all tests share
+    one conversion of a data set. DMREC_TEST_HOME names a folder to keep between sessions instead.
+    """
+    if hasattr(config, "workerinput"):  # a pytest-xdist worker inherits both from the session that started it
+        return
+    kept = os.environ.get("DMREC_TEST_HOME")
+    if kept:
+        Path(kept).mkdir(parents=True, exist_ok=True)
+        os.environ["DMREC_HOME"] = str(Path(kept).resolve())
+    else:
+        os.environ["DMREC_HOME"] = config.stash[MADE_HERE] = tempfile.mkdtemp(prefix="dmrec-tests-")
+    place = os.environ.get("DMREC_MIRROR") or (str(BESIDE) if BESIDE.is_dir() else "")
+    if place and Path(place).is_dir():
+        os.environ["DMREC_MIRROR"] = str(Path(place).resolve())  # absolute: notebooks run in their own folder
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the cache that this session made."""
+    made = config.stash.get(MADE_HERE, None)
+    if made:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def checkout() -> Path:
+    """The root of this checkout."""
+    return CHECKOUT
+
+
+@pytest.fixture(scope="session")
+def mirror() -> Path:
+    """The folder DMREC_MIRROR with the real files; a test that asks for it is skipped where there is none.
+
+    With DMREC_REQUIRE_DATA=1, as in CI, absence is a failure.
+    """
+    place = os.environ.get("DMREC_MIRROR")
+    if place and Path(place).is_dir():
+        return Path(place)
+    reason = (
+        f"DMREC_MIRROR is {place!r}, not a folder on this machine"
+        if place
+        else "no real data here: set DMREC_MIRROR to a folder that holds the upstream files"
+    )
+    if REQUIRED:
+        pytest.fail(f"{reason} (DMREC_REQUIRE_DATA=1)")
+    pytest.skip(reason)
