@@ -47,12 +47,16 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
     try:
         with safe_open(path, framework="pt") as file:
             state = json.loads((file.metadata() or {}).get("state", "{}"))
-            return {name: file.get_tensor(name) for name in file.keys()}, state  # noqa: SIM118, safe_open is no dict
+            return {name: file.get_tensor(name) for name in file.keys()}, state
     except (SafetensorError, json.JSONDecodeError, OSError) as error:
-        raise CheckpointError(f"{path} is not a readable checkpoint ({error}); delete it to start that run afresh") from error
+        raise CheckpointError(
+            f"{path} is not a readable checkpoint ({error}); delete it to start that run afresh"
+        ) from error
 
 
-def pack_training(model: torch.nn.Module, best: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+def pack_training(
+    model: torch.nn.Module, best: Mapping[str, Tensor], optimizer: torch.optim.Optimizer
+) -> dict[str, Tensor]:
     """All tensors an exact resume needs, flat: the model's, the best so far, the optimiser's."""
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     tensors |= {f"best.{name}": value for name, value in best.items()}

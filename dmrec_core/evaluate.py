@@ -107,7 +107,9 @@ def evaluate(
     held_out = _split(dataset, split)
     users = np.flatnonzero(np.diff(held_out.indptr))
     if not len(users):
-        raise ValueError(f"data set {dataset.name!r} has no interaction in its {split} split, so there is nothing to rank")
+        raise ValueError(
+            f"data set {dataset.name!r} has no interaction in its {split} split, so there is nothing to rank"
+        )
     if device is None:
         device = next((p.device for p in model.parameters()), torch.device("cpu"))
     was_training = model.training

@@ -41,9 +41,7 @@ class InteractionRows:
         # position of every entry: its row's start in the matrix plus its place in the row
         place = np.arange(counts.sum(), dtype=np.int64) - np.repeat(offsets, counts)
         items = matrix.indices[np.repeat(matrix.indptr[users].astype(np.int64), counts) + place].astype(np.int64)
-        return cls(
-            torch.from_numpy(items).to(device), torch.from_numpy(offsets).to(device), None, int(matrix.shape[1])
-        )
+        return cls(torch.from_numpy(items).to(device), torch.from_numpy(offsets).to(device), None, int(matrix.shape[1]))
 
     def __len__(self) -> int:
         return len(self.offsets)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from dmrec_core.gaussian import DiagonalGaussian
@@ -57,9 +56,7 @@ class MetaNetwork(nn.Module):
         self.register_buffer("user_vectors", user_vectors, persistent=False)
         self.register_buffer("item_vectors", item_vectors, persistent=False)
         self.aggregate = aggregate
-        self.layers = nn.Sequential(
-            nn.Linear(item_vectors.shape[1], hidden), nn.Tanh(), nn.Linear(hidden, 2 * latent)
-        )
+        self.layers = nn.Sequential(nn.Linear(item_vectors.shape[1], hidden), nn.Tanh(), nn.Linear(hidden, 2 * latent))
 
     def forward(self, batch: UserBatch) -> DiagonalGaussian:
         r"""The language distribution $p_\varphi(z_u|s_u)$ of each user of the batch, `(B, d)`."""

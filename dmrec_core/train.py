@@ -106,7 +106,7 @@ def derived_seed(*parts: object) -> int:
 def fit(
     model: Recommender,
     dataset: RecDataset,
-    settings: TrainSettings = TrainSettings(),  # noqa: B008, frozen
+    settings: TrainSettings = TrainSettings(),
     *,
     seed: int = 2024,
     device: str | torch.device = "auto",

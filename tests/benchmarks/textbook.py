@@ -43,7 +43,9 @@ class TextbookDMRec(nn.Module):
             optimizer.step()
 
 
-def rank_one_user_at_a_time(scores: np.ndarray, train: sp.csr_matrix, test: sp.csr_matrix, n: int = 20) -> dict[str, float]:
+def rank_one_user_at_a_time(
+    scores: np.ndarray, train: sp.csr_matrix, test: sp.csr_matrix, n: int = 20
+) -> dict[str, float]:
     """Recall@n and NDCG@n with a Python loop over users."""
     recall, ndcg = [], []
     for user in range(train.shape[0]):

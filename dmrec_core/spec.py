@@ -1,0 +1,110 @@
+"""`RunSpec`: everything that decides a run's numbers, in one frozen value."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+
+from dmrec_core.matching import STRATEGIES, VARIANTS
+from dmrec_core.train import TrainSettings
+
+LANGUAGE_MODELS: frozenset[str] = frozenset()  # baselines that read vectors without DMRec around them
+NUMBERS_VERSION = 1  # raised when a change of code changes the numbers of an unchanged spec
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One training run. Equal specs give equal numbers; the hash of a spec names its folder.
+
+    Fields that cannot matter are set to one value (a base model has no lambda), so that equal runs are one run.
+
+    Example:
+        >>> RunSpec(strategy="base", lam=0.3) == RunSpec(strategy="base")
+        True
+    """
+
+    dataset: str = "toy"  # a name `load_dataset` knows, or the folder of your own data
+    options: tuple[tuple[str, object], ...] = ()  # the loader's options, e.g. (("noise", 0.8),)
+    embedder: str = "auto"  # what turns texts into vectors
+    vectors: str = "real"  # or "shuffled", "random", "noisy:0.5": the negative controls
+    model: str = "mult-vae"  # the backbone, or a baseline of its own
+    strategy: str = "base"  # or "godm", "cpdm", "mddm", "without_mixing", "add"
+    lam: float | None = None  # lambda; None where the strategy has none
+    variant: str = "published"  # or "paper": the equations as printed
+    aggregate: bool = True  # Eq. 7; False is the ablation "w/o PMN"
+    kl_weight: float = 1.0  # of the base model's prior term: its "equal tuning"
+    hidden: int = 600  # width of hidden layers
+    latent: int = 200  # d
+    dropout: float = 0.3  # of the input rows
+    settings: tuple[tuple[str, object], ...] = ()  # a model's own hyper-parameters
+    seed: int = 2024
+    train: TrainSettings = field(default_factory=TrainSettings)
+
+    def __post_init__(self) -> None:
+        for name in ("options", "settings"):
+            pairs = getattr(self, name)
+            pairs = pairs.items() if isinstance(pairs, Mapping) else pairs
+            object.__setattr__(self, name, tuple(sorted((str(key), value) for key, value in pairs)))
+        if not self.uses_language:
+            object.__setattr__(self, "embedder", "none")
+            object.__setattr__(self, "vectors", "real")
+        if self.strategy == "base":
+            for name, value in {"lam": None, "variant": "published", "aggregate": True}.items():
+                object.__setattr__(self, name, value)
+            return
+        if self.strategy not in STRATEGIES:
+            raise ValueError(f"strategy must be 'base' or one of {sorted(STRATEGIES)}; got {self.strategy!r}")
+        if self.variant not in VARIANTS:
+            raise ValueError(f"variant must be one of {VARIANTS}; got {self.variant!r}")
+        lam = 0.0 if self.strategy == "add" else self.lam
+        if lam is None:
+            raise ValueError(f"strategy {self.strategy!r} needs lam")
+        object.__setattr__(self, "lam", round(float(lam), 10))  # 0.1 + 0.2 and 0.3 are one run
+        object.__setattr__(self, "kl_weight", 1.0)
+
+    @property
+    def uses_language(self) -> bool:
+        """Whether this run reads semantic vectors; a base model's numbers do not depend on them."""
+        return self.strategy != "base" or self.model in LANGUAGE_MODELS
+
+    @property
+    def label(self) -> str:
+        """A short name for legends and progress lines: `mult-vae mddm λ=0.4 seed 2024`."""
+        parts = [self.model, self.strategy]
+        if self.lam is not None and self.strategy != "add":
+            parts.append(f"λ={self.lam:g}")
+        if self.variant != "published":
+            parts.append(self.variant)
+        if self.vectors != "real":
+            parts.append(f"{self.vectors} vectors")
+        if self.strategy == "base" and self.kl_weight != 1:
+            parts.append(f"KL weight {self.kl_weight:g}")
+        return " ".join([*parts, f"seed {self.seed}"])
+
+    def to_json(self) -> dict:
+        """Plain values, for `spec.json`."""
+        return json.loads(json.dumps(asdict(self)))
+
+    @classmethod
+    def from_json(cls, values: Mapping) -> RunSpec:
+        """The inverse of `to_json`.
+
+        Raises:
+            ValueError: a field this version does not know.
+        """
+        unknown = set(values) - {f.name for f in fields(cls)}
+        if unknown:
+            raise ValueError(f"unknown fields in the spec: {sorted(unknown)}; was it written by another version?")
+        values = {name: tuple(map(tuple, v)) if isinstance(v, list) else v for name, v in values.items()}
+        return cls(**{**values, "train": TrainSettings(**values["train"])})
+
+    def key(self, fingerprint: str) -> str:
+        """The run's folder name: a hash of the spec and of the data it runs on (`RecDataset.fingerprint`)."""
+        canonical = json.dumps([NUMBERS_VERSION, self.to_json(), fingerprint], sort_keys=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    def with_(self, **changes: object) -> RunSpec:
+        """A copy with some fields changed."""
+        return replace(self, **changes)
