@@ -1,0 +1,134 @@
+"""Upstream files, fetched once, checked always: the cache, then `DMREC_MIRROR`, then upstream."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import warnings
+from pathlib import Path
+
+import pooch
+
+from dmrec_core.data.cache import home, locked, whole_or_not
+from dmrec_core.data.dataset import DataError
+from dmrec_core.data.sources import RemoteFile
+
+TIMEOUT = 30  # seconds without an answer
+
+
+class DownloadError(DataError):
+    """A file that could not be had; the message lists every place tried and how to go on."""
+
+
+def fetch(file: RemoteFile, progress: bool = True) -> Path:
+    """The path of `file` on this machine, downloaded if need be.
+
+    Looked for in `DMREC_HOME/raw/<key>`, then in `DMREC_MIRROR` (a folder, used in place, or a URL), then upstream. Its
+    sha256 must be the known one; where none is known, the first one seen is recorded in `DMREC_HOME/checksums.json` and
+    expected from then on. A download that breaks leaves nothing behind.
+
+    Args:
+        file: what to fetch.
+        progress: show a progress bar while downloading.
+
+    Raises:
+        DownloadError: no place had it, or what was there has another checksum.
+
+    Example:
+        >>> import tempfile
+        >>> from unittest.mock import patch
+        >>> cache, mirror = tempfile.mkdtemp(), tempfile.mkdtemp()
+        >>> _ = Path(mirror, "hello.txt").write_text("hello")
+        >>> with patch.dict(os.environ, {"DMREC_HOME": cache, "DMREC_MIRROR": mirror}):
+        ...     fetch(RemoteFile("hello.txt", "https://example.org/hello.txt")).read_text()
+        'hello'
+    """
+    target = home() / "raw" / file.key
+    with locked(target):
+        if target.exists():
+            _check(target, file)
+            return target
+        mirror, failures = os.environ.get("DMREC_MIRROR"), []
+        for place in [_in_mirror(mirror, file.key), file.url] if mirror else [file.url]:
+            try:
+                path = _download(place, target, file, progress) if "://" in place else _use(Path(place), file)
+            except (
+                OSError,
+                ValueError,
+            ) as problem:  # requests' errors are OSErrors, pooch's checksum error a ValueError
+                failures.append(f"{place}: {problem}")
+            else:
+                if failures:
+                    warnings.warn(f"{file.key} came from {place}, after: {'; '.join(failures)}", stacklevel=2)
+                return path
+    raise DownloadError(
+        f"could not get {file.key}. Tried:\n  "
+        + "\n  ".join(failures)
+        + "\nNothing half-made was left behind. To go on: try again; or set DMREC_MIRROR to a folder or URL that has "
+        f"{file.key}; or download {file.url} by hand and put it at {target}"
+    )
+
+
+def expected_sha256(file: RemoteFile) -> str | None:
+    """The checksum `file` must have: known in the code, else recorded when it was first fetched, else None."""
+    return file.sha256 or _recorded().get(file.key)
+
+
+def _in_mirror(mirror: str, key: str) -> str:
+    return f"{mirror.rstrip('/')}/{key}" if "://" in mirror else str(Path(mirror) / key)
+
+
+def _use(path: Path, file: RemoteFile) -> Path:
+    if not path.exists():
+        raise FileNotFoundError("no such file in the mirror")
+    _check(path, file)
+    return path
+
+
+def _download(url: str, target: Path, file: RemoteFile, progress: bool) -> Path:
+    scratch = home() / "partial" / file.key.replace("/", "__")
+    shutil.rmtree(scratch, ignore_errors=True)  # what a killed process left
+    pooch.get_logger().setLevel("WARNING")
+    expected = expected_sha256(file)
+    try:
+        downloaded = pooch.retrieve(
+            url,
+            known_hash=expected and f"sha256:{expected}",
+            fname=target.name,
+            path=scratch,
+            downloader=pooch.HTTPDownloader(progressbar=progress, chunk_size=1 << 16, timeout=TIMEOUT),
+        )
+        _check(Path(downloaded), file)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(downloaded, target)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return target
+
+
+def _check(path: Path, file: RemoteFile) -> None:
+    found, expected = pooch.file_hash(str(path), alg="sha256"), expected_sha256(file)
+    if expected is None:
+        _record(file.key, found)
+    elif found != expected:
+        remedy = "" if file.sha256 else f", or, if upstream changed on purpose, remove its line in {_record_path()}"
+        raise DownloadError(
+            f"{path} has sha256 {found}, expected {expected}: it is damaged or another version; "
+            f"delete it and try again{remedy}"
+        )
+
+
+def _record_path() -> Path:
+    return home() / "checksums.json"
+
+
+def _recorded() -> dict[str, str]:
+    return json.loads(_record_path().read_text()) if _record_path().exists() else {}
+
+
+def _record(key: str, sha256: str) -> None:
+    with locked(_record_path()):
+        known = _recorded() | {key: sha256}
+        with whole_or_not(_record_path()) as temporary:
+            temporary.write_text(json.dumps(known, indent=1, sort_keys=True))
