@@ -1,0 +1,123 @@
+"""Both halves of every notebook are the same, and the check notices each way in which they are not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+
+from dmrec_core.figures.pairs import HEADER, check_pairs, main, sync_pair
+
+
+def test_the_committed_pairs_agree(checkout):
+    assert check_pairs(checkout / "notebooks") == []
+
+
+@pytest.fixture
+def pair(write) -> Path:
+    """A source whose twin is up to date."""
+    source = write("01_tiny", "def double(x):\n    return 2 * x", "double(3)")
+    assert sync_pair(source)
+    return source
+
+
+def faults(source: Path) -> str:
+    return "\n".join(check_pairs(source.parent))
+
+
+def edit_twin(source: Path, change) -> None:
+    twin = source.with_suffix(".ipynb")
+    notebook = nbformat.read(twin, as_version=4)
+    change(notebook)
+    nbformat.write(notebook, twin)
+
+
+def test_a_synced_pair_has_no_fault_and_is_not_written_again(pair):
+    assert faults(pair) == ""
+    before = pair.with_suffix(".ipynb").stat().st_mtime_ns
+    assert not sync_pair(pair)
+    assert pair.with_suffix(".ipynb").stat().st_mtime_ns == before
+
+
+def test_two_machines_make_the_same_twin(pair):
+    twin = pair.with_suffix(".ipynb")
+    first = twin.read_bytes()
+    twin.unlink()
+    sync_pair(pair)
+    assert twin.read_bytes() == first
+
+
+def test_sync_keeps_the_ids_of_the_cells_that_were_there(pair):
+    twin = pair.with_suffix(".ipynb")
+    before = {cell.source: cell.id for cell in nbformat.read(twin, as_version=4).cells}
+    pair.write_text(pair.read_text().replace("# %%\ndouble(3)", "# %%\ndouble(2)\n\n# %%\ndouble(3)"))
+    assert sync_pair(pair)
+    after = {cell.source: cell.id for cell in nbformat.read(twin, as_version=4).cells}
+    assert {source: after[source] for source in before} == before
+    assert len(set(after.values())) == len(before) + 1
+    assert faults(pair) == ""
+
+
+def test_sync_removes_outputs_and_keeps_the_parameters_tag(pair):
+    def run(notebook):
+        notebook.cells[-1].outputs = [nbformat.v4.new_output("stream", text="6")]
+        notebook.cells[-1].execution_count = 3
+        notebook.metadata["widgets"] = {"state": {}}
+
+    edit_twin(pair, run)
+    assert "cell 4 holds an output" in faults(pair) and "widget state" in faults(pair)
+    assert sync_pair(pair)
+    assert faults(pair) == ""
+    twin = json.loads(pair.with_suffix(".ipynb").read_text())
+    assert [cell["metadata"].get("tags") for cell in twin["cells"]] == [None, ["parameters"], None, None]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda nb: nb.cells[3].update(source="double(4)"), "cell 4 differs from 01_tiny.py in its source"),
+        (lambda nb: nb.cells[0].update(cell_type="raw"), "cell 1 differs from 01_tiny.py in its type"),
+        (lambda nb: nb.cells[2].metadata.update(tags=["hide"]), "cell 3 differs from 01_tiny.py in its tags"),
+        (lambda nb: nb.cells.pop(), "has 3 cells, 01_tiny.py has 4"),
+        (lambda nb: nb.metadata.kernelspec.update(name="py311"), "needs name python3"),
+        (lambda nb: nb.metadata.pop("jupytext"), "jupytext header needs"),
+        (lambda nb: nb.cells[1].metadata.update(tags=[]), "has 0 cells tagged `parameters`"),
+        (lambda nb: nb.cells[2].metadata.update(tags=["parameters"]), "has 2 cells tagged `parameters`"),
+    ],
+)
+def test_a_difference_is_named(pair, change, said):
+    edit_twin(pair, change)
+    assert said in faults(pair)
+
+
+def test_a_half_without_its_other_half_is_named(pair):
+    pair.rename(pair.with_name("02_renamed.py"))
+    assert "02_renamed.py: has no 02_renamed.ipynb" in faults(pair)
+    assert "01_tiny.ipynb: has no 01_tiny.py" in faults(pair)
+
+
+def test_a_parameter_that_papermill_cannot_read_is_named(write):
+    source = write("01_tiny", parameters="lam = 0.5\noptions = dict(a=1)")
+    sync_pair(source)
+    assert "01_tiny.py: papermill cannot read the parameter 'options'" in faults(source)
+
+
+def test_jupyterlab_pairs_the_halves_by_the_header(pair):
+    """What saving in JupyterLab does: both halves are written from one set of cells."""
+    assert jupytext.read(pair).metadata.jupytext.formats == "ipynb,py:percent"
+    opened = jupytext.read(pair.with_suffix(".ipynb"))
+    assert 'tags=["parameters"]' in jupytext.writes(opened, fmt="py:percent")
+    assert HEADER.splitlines()[3] in jupytext.writes(opened, fmt="py:percent")
+
+
+def test_the_command_says_what_it_did_and_fails_on_a_fault(pair, capsys):
+    assert main(["check", str(pair.parent)]) == 0
+    assert "1 notebook pairs agree" in capsys.readouterr().out
+    pair.write_text(pair.read_text().replace("double(3)", "double(5)"))
+    assert main(["check", str(pair.parent)]) == 1
+    assert "cell 4 differs" in capsys.readouterr().out
+    assert main(["sync", str(pair.parent)]) == 0
+    assert "01_tiny.ipynb: rebuilt" in capsys.readouterr().out

