@@ -1,0 +1,119 @@
+"""One look for every figure: what a colour means, in both drawing libraries.
+
+Collaborative is blue, language orange, matched green, everywhere. The three differ in lightness by more than 15 units
+of L*, so they survive a grey print, and in hue along the axis that the common colour blindnesses keep. Dash and marker
+say the same thing again, so no figure depends on colour alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import plotly.graph_objects as go
+import plotly.io
+import seaborn as sns
+from matplotlib.colors import LinearSegmentedColormap
+
+COLLABORATIVE = "#174E8C"  # q, the base model: what interactions say
+LANGUAGE = "#F2A541"  # p: what texts say
+MATCHED = "#258A5C"  # the fused posterior, DMRec: both
+NEUTRAL = "#8C8C8C"  # the prior N(0, I), controls, gridlines that matter
+REFERENCE = "#222222"  # a value from the paper, or a truth known by construction
+ALARM = "#B5396E"  # something that goes wrong: a slope that explodes, a bound that fails
+
+TEMPLATE = "dmrec"  # the plotly template's name
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How one meaning is drawn: the colour, and what says the same without it."""
+
+    label: str  # legend text
+    color: str
+    dash: str  # plotly's line.dash
+    linestyle: str | tuple  # matplotlib's
+    symbol: str  # plotly's marker.symbol
+    marker: str  # matplotlib's
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """Keyword arguments of a matplotlib line with markers: `ax.plot(x, y, **MARKS["mddm"].line)`."""
+        return {"label": self.label, "color": self.color, "linestyle": self.linestyle, "marker": self.marker}
+
+    @property
+    def plotly(self) -> dict[str, Any]:
+        """Keyword arguments of a plotly scatter: `go.Scatter(x=x, y=y, **MARKS["mddm"].plotly)`."""
+        return {
+            "name": self.label,
+            "line": {"color": self.color, "dash": self.dash},
+            "marker": {"color": self.color, "symbol": self.symbol, "size": 7},
+        }
+
+
+MARKS: dict[str, Mark] = {
+    "collaborative": Mark("collaborative q", COLLABORATIVE, "solid", "-", "circle", "o"),
+    "language": Mark("language p", LANGUAGE, "dash", "--", "square", "s"),
+    "fused": Mark("fused posterior", MATCHED, "dashdot", "-.", "diamond", "D"),
+    "prior": Mark("prior N(0, I)", NEUTRAL, "dot", ":", "x", "x"),
+    "base": Mark("base", COLLABORATIVE, "solid", "-", "circle", "o"),
+    "godm": Mark("DMRec-G", "#7DC9A4", "dash", "--", "triangle-up", "^"),
+    "cpdm": Mark("DMRec-C", "#4FA97F", "dashdot", "-.", "square", "s"),
+    "mddm": Mark("DMRec-M", MATCHED, "solid", "-", "diamond", "D"),
+    "without_mixing": Mark("w/o Mixing", "#8A6FB0", "longdash", (0, (8, 3)), "pentagon", "p"),
+    "add": Mark("Add", LANGUAGE, "dash", "--", "hexagon", "h"),
+    "without_pmn": Mark("w/o PMN", NEUTRAL, "dot", ":", "x", "x"),
+    "reference": Mark("paper", REFERENCE, "dot", ":", "star", "*"),
+}
+"""Every meaning a figure of the kit draws. Strategies are greens: all of them match."""
+
+
+def colormap(color: str) -> LinearSegmentedColormap:
+    """White to `color`: for densities and heat maps of one meaning."""
+    return LinearSegmentedColormap.from_list(f"white-to-{color}", ["#FFFFFF", color])
+
+
+DIVERGING = LinearSegmentedColormap.from_list("collaborative-to-language", [COLLABORATIVE, "#F4F4F4", LANGUAGE])
+"""Below zero blue, above zero orange."""
+
+PLOTLY_DIVERGING = [[0.0, COLLABORATIVE], [0.5, "#F4F4F4"], [1.0, LANGUAGE]]
+
+
+def plotly_template() -> go.layout.Template:
+    """The kit's plotly template: white, light grid, the palette's order, and zoom kept when data change."""
+    axis = {"showgrid": True, "gridcolor": "#E6E6E6", "zeroline": False, "linecolor": "#BBBBBB", "ticks": "outside"}
+    template = go.layout.Template()
+    template.layout = go.Layout(
+        font={"family": "Helvetica, Arial, sans-serif", "size": 13, "color": "#222222"},
+        colorway=[COLLABORATIVE, LANGUAGE, MATCHED, NEUTRAL, ALARM, "#8A6FB0"],
+        paper_bgcolor="white",
+        plot_bgcolor="white",
+        xaxis=axis,
+        yaxis=axis,
+        margin={"l": 60, "r": 20, "t": 60, "b": 50},
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
+        hovermode="closest",
+        uirevision="keep",
+    )
+    return template
+
+
+def use() -> None:
+    """Make the look the default of matplotlib (seaborn theme) and of plotly; notebooks call it in their opening."""
+    sns.set_theme(
+        context="notebook",
+        style="whitegrid",
+        palette=[COLLABORATIVE, LANGUAGE, MATCHED, NEUTRAL, ALARM],
+        rc={
+            "figure.dpi": 100,
+            "figure.constrained_layout.use": True,
+            "axes.titlesize": 12,
+            "axes.labelsize": 11,
+            "axes.edgecolor": "#BBBBBB",
+            "grid.color": "#E6E6E6",
+            "legend.frameon": False,
+            "svg.fonttype": "none",
+        },
+    )
+    plotly.io.templates[TEMPLATE] = plotly_template()
+    plotly.io.templates.default = f"plotly_white+{TEMPLATE}"

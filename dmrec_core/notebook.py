@@ -1,0 +1,200 @@
+"""What every notebook shares: how it opens, shows source, checks numbers and puts its exercises."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import platform
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from IPython.display import HTML, Code, Markdown, display
+
+from dmrec_core import __version__
+from dmrec_core.data import RecDataset
+from dmrec_core.figures import style
+from dmrec_core.train import resolve_device
+
+THE_PAPERS_EMBEDDER = "text-embedding-ada-002"
+
+
+def opening(dataset: RecDataset | None = None, device: str = "auto", seed: int = 2024) -> torch.device:
+    """Set the look and the seed, and print what this notebook's numbers depend on.
+
+    Args:
+        dataset: the data in use; None for pure mathematics.
+        device: "auto", "cpu", "cuda" or "mps".
+        seed: of torch's global generator; code that takes its own generator or seed is given it explicitly.
+
+    Returns:
+        The device, resolved.
+    """
+    style.use()
+    torch.manual_seed(seed)
+    chosen = resolve_device(device)
+    name = torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else chosen.type
+    rows = {
+        "data set": "none: pure mathematics" if dataset is None else _described(dataset),
+        "vectors": "none" if dataset is None or dataset.language is None else _vectors(dataset),
+        "device": f"{name}, {torch.get_num_threads()} threads" if chosen.type == "cpu" else name,
+        "seed": str(seed),
+        "versions": f"dmrec_core {__version__}, torch {torch.__version__}, numpy {np.__version__}, "
+        f"Python {platform.python_version()}",
+    }
+    print("\n".join(f"{key:<9} {value}" for key, value in rows.items()))
+    return chosen
+
+
+def _described(dataset: RecDataset) -> str:
+    counts = dataset.summary()
+    return (
+        f"{dataset.name}: {dataset.n_users:,} users, {dataset.n_items:,} items, {counts['interactions']:,} "
+        f"interactions ({counts['train']:,} train / {counts['valid']:,} valid / {counts['test']:,} test), "
+        f"fingerprint {dataset.fingerprint[:12]}"
+    )
+
+
+def _vectors(dataset: RecDataset) -> str:
+    vectors = dataset.language
+    remark = "" if vectors.embedder == THE_PAPERS_EMBEDDER else " (not the paper's ada-002)"
+    return f"{vectors.embedder}, d_s = {vectors.dim}{remark}"
+
+
+def show_source(*things: Callable | type, docstring: bool = False) -> None:
+    """Show the source of core functions or classes, as highlighted code.
+
+    Args:
+        things: functions, methods or classes of the core.
+        docstring: keep docstrings; by default only the first line of each stays, since the card has said the rest.
+    """
+    display(Code(data="\n\n".join(source(thing, docstring) for thing in things), language="python"))
+
+
+def source(thing: Callable | type, docstring: bool = False) -> str:
+    """The text that `show_source` shows.
+
+    Example:
+        >>> print(source(_vectors).splitlines()[0])
+        def _vectors(dataset: RecDataset) -> str:
+    """
+    text = textwrap.dedent(inspect.getsource(thing)).rstrip()
+    if docstring:
+        return text
+    lines = text.splitlines()
+    for node in sorted(ast.walk(ast.parse(text)), key=lambda node: -getattr(node, "lineno", 0)):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node):
+            long = node.body[0]
+            if long.end_lineno > long.lineno:
+                lines[long.lineno - 1 : long.end_lineno] = [lines[long.lineno - 1].rstrip() + '"""']
+    return "\n".join(lines)
+
+
+class Checked:
+    """The notebook's ledger: every check fails loudly where it fails, and what held is listed at the end.
+
+    Example:
+        >>> checked = Checked()
+        >>> checked.assert_close("halves make one", 0.5 + 0.5, 1.0)
+        halves make one: equal, largest difference 0
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, str]] = []
+
+    def assert_close(self, claim: str, by_hand: Any, core: Any, rtol: float = 1e-5, atol: float = 1e-6) -> None:
+        """`torch.testing.assert_close(by_hand, core)`, noted down.
+
+        Raises:
+            AssertionError: they differ by more than the tolerance.
+        """
+        mine, theirs = (torch.as_tensor(value).detach().double() for value in (by_hand, core))
+        torch.testing.assert_close(mine, theirs, rtol=rtol, atol=atol)
+        largest = float((mine - theirs).abs().max()) if mine.numel() else 0.0
+        self._note(claim, f"equal, largest difference {largest:.1g}")
+
+    def assert_within(
+        self, claim: str, estimate: float, expected: float, standard_error: float, errors: float = 4.0
+    ) -> None:
+        """A Monte Carlo estimate lies within so many of its own standard errors of the expected value.
+
+        Raises:
+            AssertionError: it does not, or the standard error is not a positive number.
+        """
+        assert standard_error > 0, f"{claim}: a standard error is positive; got {standard_error}"
+        off = abs(float(estimate) - float(expected)) / float(standard_error)
+        found = f"{float(estimate):.4f} ± {float(standard_error):.4f}, expected {float(expected):.4f}"
+        assert off <= errors, f"{claim}: {found}, {off:.1f} standard errors away"
+        self._note(claim, f"{found}: {off:.1f} standard errors away")
+
+    def assert_true(self, claim: str, holds: bool, measured: str = "") -> None:
+        """Anything else that must hold; `measured` says by how much.
+
+        Raises:
+            AssertionError: it does not hold.
+        """
+        assert bool(holds), f"{claim}: does not hold. {measured}"
+        self._note(claim, measured or "holds")
+
+    def _note(self, claim: str, result: str) -> None:
+        self.rows.append({"claim": claim, "result": result})
+        print(f"{claim}: {result}")
+
+    def show(self) -> None:
+        """The ledger as a table."""
+        lines = ["| what we checked | result |", "|---|---|"]
+        lines += [f"| {_cell(row['claim'])} | {_cell(row['result'])} |" for row in self.rows]
+        display(Markdown("\n".join(lines)))
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def check(exercise: str, yours: Any, truth: Any, tolerance: float = 1e-3, hint: str = "") -> None:
+    """Judge an answer to an exercise; never raises, so that a notebook runs to its end unanswered or wrong.
+
+    Args:
+        exercise: its name, e.g. "Exercise 1".
+        yours: the reader's answer; None or `...` while there is none.
+        truth: the value it must have, or a function of the answer that says whether it is right.
+        tolerance: relative, for numbers.
+        hint: shown when the answer is wrong.
+
+    Example:
+        >>> check("Exercise 1", 2.0, truth=1 + 1)
+        Exercise 1: right.
+        >>> check("Exercise 1", None, truth=2)
+        Exercise 1: no answer yet. Replace None above and run the cell again.
+    """
+    if yours is None or yours is ...:
+        print(f"{exercise}: no answer yet. Replace {yours!r} above and run the cell again.".replace("Ellipsis", "..."))
+        return
+    try:
+        right = bool(truth(yours)) if callable(truth) else _agrees(yours, truth, tolerance)
+    except Exception as error:  # noqa: BLE001  whatever a reader's answer does, the notebook goes on and says so
+        print(f"{exercise}: your answer cannot be judged: {type(error).__name__}: {error}")
+    else:
+        print(f"{exercise}: right." if right else f"{exercise}: not yet. {hint}".rstrip())
+
+
+def _agrees(yours: Any, truth: Any, tolerance: float) -> bool:
+    if isinstance(truth, str):
+        return str(yours).strip().casefold() == truth.strip().casefold()
+    if isinstance(truth, bool | set | frozenset):
+        return yours == truth
+    mine, theirs = (torch.as_tensor(value).detach().double() for value in (yours, truth))
+    return mine.shape == theirs.shape and torch.allclose(mine, theirs, rtol=tolerance, atol=tolerance * 1e-3)
+
+
+def predict(question: str, answer: str) -> None:
+    """Predict, then look: a question before a control, its answer folded away until the reader opens it."""
+    display(
+        HTML(
+            f"<div style='border-left:4px solid {style.LANGUAGE};padding:0.3em 0.8em;margin:0.5em 0'>"
+            f"<b>Predict, then look.</b> {question}"
+            f"<details style='margin-top:0.4em'><summary>Answer, once you have looked</summary>{answer}</details></div>"
+        )
+    )
