@@ -1,0 +1,127 @@
+"""`explore`: sliders and pickers under a pure drawing function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import ipywidgets as widgets
+from IPython import get_ipython
+from IPython.display import HTML, display
+
+from dmrec_core.panels.canvas import Canvas
+from dmrec_core.panels.front_end import is_live, show_once
+from dmrec_core.panels.parts import Predict, Status, box, control, preset_row
+
+if TYPE_CHECKING:
+    from dmrec_core.panels.front_end import Figure
+
+
+def explore(
+    draw: Callable[..., Figure],
+    *,
+    presets: Mapping[str, Mapping[str, object]] | None = None,
+    predict: str | Sequence[str] | None = None,
+    labels: Mapping[str, str] | None = None,
+    **controls: object,
+) -> Explorer:
+    """Show `draw(**values)` with one control for each of its arguments.
+
+    The first drawing is made here, by the calling cell, so an error in it is an error of the cell. Without a front end
+    that one drawing is all there is.
+
+    Args:
+        draw: pure; takes the controls' values by name and returns a plotly or a matplotlib figure.
+        presets: button text -> values of some controls: `{"no matching": {"lam": 0.0}}`.
+        predict: a question shown before the figure, or `(question, answer)`: the answer appears once a control is
+            used. HTML is allowed in both.
+        labels: control name -> text before it; by default the name, Greek where it is a Greek letter's.
+        controls: name -> `(min, max, step, start)` for a slider (whole numbers if all four are); a list of options,
+            `(options, start)` or `[(label, value), ...]` for a picker; True or False for a check box.
+
+    Returns:
+        The panel, already shown: `.values`, `.figure`, and `.set(lam=0.3)` to move a control from code.
+
+    Raises:
+        ValueError: a control's range or start is wrong, or a preset names a control that is not there.
+
+    Example:
+        >>> import plotly.graph_objects as go
+        >>> panel = explore(lambda lam: go.Figure(go.Scatter(y=[0, lam])), lam=(0.0, 1.0, 0.05, 0.5))   # doctest: +SKIP
+    """
+    panel = Explorer(draw, controls, presets or {}, predict, labels)
+    panel.display()
+    return panel
+
+
+class Explorer:
+    """What `explore` returns: a drawing function, its controls, and the figure as it stands."""
+
+    def __init__(
+        self,
+        draw: Callable[..., Figure],
+        controls: Mapping[str, object],
+        presets: Mapping[str, Mapping[str, object]],
+        predict: str | Sequence[str] | None = None,
+        labels: Mapping[str, str] | None = None,
+        live: bool | None = None,
+    ) -> None:
+        self.draw, self.live = draw, is_live() if live is None else live
+        self.controls = {name: control(name, spec, (labels or {}).get(name)) for name, spec in controls.items()}
+        for name, values in presets.items():
+            if unknown := set(values) - set(self.controls):
+                raise ValueError(f"preset {name!r} sets {sorted(unknown)}; the controls are {list(self.controls)}")
+        self.predict = None if predict is None else Predict(predict)
+        self.status, self.busy = Status(), False
+        self.figure = draw(**self.values)  # outside any Output context: an error is the cell's
+        if not self.live:
+            return
+        self.canvas = Canvas(self.figure)
+        for widget in self.controls.values():
+            widget.observe(self._moved, names="value")
+        rows = [preset_row(presets, lambda values: self.set(**values))] if presets else []
+        rows = [*([self.predict.widget] if self.predict else []), *rows]
+        inputs = widgets.HBox(list(self.controls.values()), layout=widgets.Layout(flex_flow="row wrap"))
+        self.widget = box(*rows, inputs, self.canvas.widget, self.status.widget, kind="explore")
+
+    @property
+    def values(self) -> dict[str, object]:
+        """Where each control stands."""
+        return {name: widget.value for name, widget in self.controls.items()}
+
+    def set(self, **values: object) -> None:
+        """Move several controls at once and draw once."""
+        self.busy = True
+        try:
+            for name, value in values.items():
+                self.controls[name].value = value
+        finally:
+            self.busy = False
+        self._moved()
+
+    def display(self) -> None:
+        """Show the panel; without a front end its figure, with the question and the folded answer above it."""
+        if self.live:
+            display(self.widget)
+            return
+        if self.predict and get_ipython() is not None:
+            display(HTML(self.predict.as_html()))
+        show_once(self.figure)
+
+    def _moved(self, _change: object = None) -> None:
+        if self.busy:
+            return
+        if self.predict:
+            self.predict.reveal()
+        try:
+            self.figure = self.draw(**self.values)
+            if self.live:
+                self.canvas.show(self.figure)
+        except Exception as error:  # noqa: BLE001 (an error in a widget's callback would go to a log nobody reads)
+            self.status.failed(error)
+        else:
+            if self.status.state == "error":
+                self.status.show("idle", "")
+
+    def _ipython_display_(self) -> None:
+        """Nothing: it was shown when it was made, also where the call is a cell's last line."""
