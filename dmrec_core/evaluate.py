@@ -59,7 +59,8 @@ def ranking_metrics(hits: Tensor, relevant: Tensor, cutoffs: Sequence[int] = CUT
     r"""Recall@N and NDCG@N from the hits along each user's ranking.
 
     $\mathrm{Recall@}N = |\text{hits}| / |T_u|$,
-    $\mathrm{NDCG@}N = \sum_{r\le N,\,\text{hit}} \tfrac1{\log_2(r+1)} \Big/ \sum_{r=1}^{\min(N,|T_u|)} \tfrac1{\log_2(r+1)}$
+    $\mathrm{NDCG@}N = \sum_{r\le N,\,\text{hit}} \tfrac1{\log_2(r+1)}
+    \Big/ \sum_{r=1}^{\min(N,|T_u|)} \tfrac1{\log_2(r+1)}$
 
     Args:
         hits: True where the item at rank r is held out, `(B, max N)`, best rank first.

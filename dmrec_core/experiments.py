@@ -22,7 +22,7 @@ import torch
 import dmrec_core
 from dmrec_core.checkpoint import load_tensors, save_tensors, write_atomically
 from dmrec_core.data import RecDataset, load_dataset
-from dmrec_core.data.download import home
+from dmrec_core.data.cache import home
 from dmrec_core.evaluate import RankingMetrics, evaluate
 from dmrec_core.language import with_language
 from dmrec_core.language.controls import noisy, random_like, shuffled

@@ -54,7 +54,7 @@ class DiagonalGaussian(NamedTuple):
         return torch.exp(self.logvar)
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
-        r"""Reparameterised draw $z = \mu + \sigma\epsilon$, $\epsilon\sim\mathcal N(0, I)$, `(B, d)`; gradients pass through."""
+        r"""Reparameterised draw $z = \mu + \sigma\epsilon$, $\epsilon\sim\mathcal N(0, I)$, `(B, d)`."""
         noise = torch.randn(self.mean.shape, generator=generator, device=self.mean.device, dtype=self.mean.dtype)
         return self.mean + self.std * noise
 

@@ -59,7 +59,7 @@ class InteractionRows:
         )
 
     def dropout(self, p: float, generator: torch.Generator | None = None) -> InteractionRows:
-        """Drop each entry with probability `p` and scale the rest by 1 / (1 - p), as `nn.Dropout` would the dense row."""
+        """Drop each entry with probability `p` and scale the rest by 1 / (1 - p), as `nn.Dropout` does."""
         if p == 0:
             return self
         kept = torch.rand(len(self.items), generator=generator, device=self.items.device) >= p

@@ -33,7 +33,7 @@ ROOT_EPSILON = 1e-7  # the published code writes 10e-8 under GODM's root
 
 
 class MatchingTerms(NamedTuple):
-    """The two halves of $L_{DM}$ for each user, weights included; `(B,)` each, in nats (GODM's matching: latent units)."""
+    """The two halves of $L_{DM}$ per user, weights included; `(B,)` each, in nats (GODM's matching: latent units)."""
 
     prior: Tensor
     matching: Tensor
@@ -64,7 +64,7 @@ def godm(
         p: language distribution, `(B, d)`.
         fused: what z is drawn from, `(B, d)`.
         lam: weight of the distance, >= 0.
-        variant: `"published"` takes the root of W2 squared and the prior of `fused`; `"paper"` is Eq. 9 and 10 as printed.
+        variant: `"published"` takes the root of W2 squared and the prior of `fused`; `"paper"` is as printed.
 
     Returns:
         Per-user terms, `(B,)` each.

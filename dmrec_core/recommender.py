@@ -50,7 +50,7 @@ class Recommender(nn.Module, ABC):
     def batches(
         self, train: sp.csr_matrix, batch_size: int, epoch: int, generator: torch.Generator, device: torch.device
     ) -> Iterator[UserBatch]:
-        """One epoch of mini-batches: all users, shuffled, the last partial batch kept. Models trained on pairs override it."""
+        """One epoch of mini-batches: all users, shuffled, the last partial one kept. Pairwise models override it."""
         order = torch.randperm(train.shape[0], generator=generator).numpy()
         for start in range(0, len(order), batch_size):
             yield user_batch(train, np.asarray(order[start : start + batch_size]), device)

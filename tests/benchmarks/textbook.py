@@ -1,4 +1,4 @@
-"""DMRec on Mult-VAE as a textbook would write it: dense rows, dense layers, log_softmax. The yardstick of the benchmarks."""
+"""DMRec on Mult-VAE as a textbook would write it: dense rows, dense layers, log_softmax."""
 
 from __future__ import annotations
 
