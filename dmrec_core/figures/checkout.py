@@ -12,9 +12,8 @@ class NotACheckout(RuntimeError):
 
 
 def find_checkout() -> Path | None:
-    """The folder that holds `dmrec_core/`, `notebooks/` and `pyproject.toml`, or None for an installed copy."""
-    is_checkout = (PACKAGE_PARENT / "pyproject.toml").is_file() and (PACKAGE_PARENT / "notebooks").is_dir()
-    return PACKAGE_PARENT if is_checkout else None
+    """The folder that holds `dmrec_core/` and `pyproject.toml`, with the notebooks; None for an installed copy."""
+    return PACKAGE_PARENT if (PACKAGE_PARENT / "pyproject.toml").is_file() else None
 
 
 def checkout() -> Path:
@@ -26,7 +25,7 @@ def checkout() -> Path:
     root = find_checkout()
     if root is None:
         raise NotACheckout(
-            f"dmrec_core runs from {PACKAGE_PARENT}, which has no notebooks/ beside it. The notebooks come with a git "
+            f"dmrec_core runs from {PACKAGE_PARENT}, which is an installed copy. The notebooks come with a git "
             "clone of the kit: clone it, then run `make figures` there, or name a folder of notebooks with --notebooks."
         )
     return root
