@@ -128,8 +128,10 @@ def test_the_mirror_comes_first_and_upstream_after(server, home, tmp_path, monke
     monkeypatch.setenv("DMREC_MIRROR", str(folder))
     assert fetch(RemoteFile("x/a.csv", f"{server.url}/whole/a.csv", RIGHT)) == folder / "x/a.csv"
     assert server.requests == []
-    with pytest.warns(UserWarning, match="x/b.csv came from .* after: .*no such file in the mirror"):
-        assert fetch(RemoteFile("x/b.csv", f"{server.url}/whole/b.csv", RIGHT), progress=False).read_bytes() == BODY
+    assert fetch(RemoteFile("x/b.csv", f"{server.url}/whole/b.csv", RIGHT), progress=False).read_bytes() == BODY
+    (folder / "x/c.csv").write_bytes(b"damaged")
+    with pytest.warns(UserWarning, match=r"x/c\.csv came from http.* because of .*c\.csv has sha256"):
+        assert fetch(RemoteFile("x/c.csv", f"{server.url}/whole/c.csv", RIGHT), progress=False).read_bytes() == BODY
 
 
 def test_a_mirror_may_be_a_url(server, home, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import zipfile
@@ -17,6 +18,12 @@ from filelock import FileLock
 def home() -> Path:
     """`DMREC_HOME`, or the platform's cache folder; raw/ holds what was downloaded, converted/ what was made of it."""
     return Path(os.environ.get("DMREC_HOME") or platformdirs.user_cache_dir("dmrec", appauthor=False))
+
+
+def converted(name: str, checksums: Mapping[str, str], suffix: str) -> Path:
+    """Where the conversion of files with these checksums is kept: other files, other name."""
+    key = hashlib.sha256(json.dumps(checksums, sort_keys=True).encode()).hexdigest()[:16]
+    return home() / "converted" / f"{name}-{key}{suffix}"
 
 
 @contextmanager

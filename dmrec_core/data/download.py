@@ -49,22 +49,24 @@ def fetch(file: RemoteFile, progress: bool = True) -> Path:
         if target.exists():
             _check(target, file)
             return target
-        mirror, failures = os.environ.get("DMREC_MIRROR"), []
+        mirror = os.environ.get("DMREC_MIRROR")
+        failures: dict[str, Exception] = {}
         for place in [_in_mirror(mirror, file.key), file.url] if mirror else [file.url]:
             try:
                 path = _download(place, target, file, progress) if "://" in place else _use(Path(place), file)
             except (
                 OSError,
                 ValueError,
-            ) as problem:  # requests' errors are OSErrors, pooch's checksum error a ValueError
-                failures.append(f"{place}: {problem}")
-            else:
-                if failures:
-                    warnings.warn(f"{file.key} came from {place}, after: {'; '.join(failures)}", stacklevel=2)
-                return path
+            ) as problem:  # ValueError: pooch's, for a wrong checksum
+                failures[place] = problem
+                continue
+            for broken, problem in failures.items():
+                if not isinstance(problem, FileNotFoundError):  # that a mirror does not have all is no news
+                    warnings.warn(f"{file.key} came from {place} because of {broken}: {problem}", stacklevel=2)
+            return path
     raise DownloadError(
         f"could not get {file.key}. Tried:\n  "
-        + "\n  ".join(failures)
+        + "\n  ".join(f"{place}: {problem}" for place, problem in failures.items())
         + "\nNothing half-made was left behind. To go on: try again; or set DMREC_MIRROR to a folder or URL that has "
         f"{file.key}; or download {file.url} by hand and put it at {target}"
     )
