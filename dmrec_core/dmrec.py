@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from dmrec_core.gaussian import DiagonalGaussian, kl_to_standard_normal
@@ -50,7 +51,11 @@ class BaseModel(Recommender):
 
     def score(self, batch: UserBatch) -> Tensor:
         """Logits at the posterior mean, `(B, n_items)`."""
-        return self.backbone.decode(self.backbone.posterior(batch).mean)
+        return self.backbone.decode(self.backbone.scoring_latent(self.backbone.posterior(batch), batch))
+
+    def optimizer(self, learning_rate: float, weight_decay: float) -> torch.optim.Optimizer:
+        """The backbone's recipe: Adam, unless it has its own."""
+        return self.backbone.optimizer(self, learning_rate, weight_decay)
 
 
 class DMRec(Recommender):
@@ -66,7 +71,6 @@ class DMRec(Recommender):
         variant: "published" (the authors' code) or "paper" (the equations as printed).
 
     Example:
-        >>> import torch
         >>> from dmrec_core.backbones import MultVAE
         >>> meta = MetaNetwork(torch.ones(3, 5), torch.ones(4, 5), latent=2, hidden=8)
         >>> model = DMRec(MultVAE(4, hidden=8, latent=2), meta, strategy="mddm", lam=0.5)
@@ -102,4 +106,8 @@ class DMRec(Recommender):
 
     def score(self, batch: UserBatch) -> Tensor:
         """Logits at the fused mean, `(B, n_items)`."""
-        return self.backbone.decode(self.spaces(batch).fused.mean)
+        return self.backbone.decode(self.backbone.scoring_latent(self.spaces(batch).fused, batch))
+
+    def optimizer(self, learning_rate: float, weight_decay: float) -> torch.optim.Optimizer:
+        """The backbone's recipe: Adam, unless it has its own."""
+        return self.backbone.optimizer(self, learning_rate, weight_decay)

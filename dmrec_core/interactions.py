@@ -91,6 +91,7 @@ class UserBatch:
         generator: the source of all randomness of this step; None when scoring.
         epoch: epoch of this step, from 0; annealed terms read it.
         step: optimiser steps taken before this one.
+        training: True inside a loss, where inputs (and, in CVGA, the encoder's output) are dropped out.
     """
 
     users: Tensor
@@ -99,10 +100,11 @@ class UserBatch:
     generator: torch.Generator | None = None
     epoch: int = 0
     step: int = 0
+    training: bool = False
 
     def corrupted(self, dropout: float) -> UserBatch:
-        """The same batch with dropped-out inputs. Both spaces read the same drop, as published."""
-        return replace(self, inputs=self.rows.dropout(dropout, self.generator))
+        """The same batch with dropped-out inputs, for a loss. Both spaces read the same drop, as published."""
+        return replace(self, inputs=self.rows.dropout(dropout, self.generator), training=True)
 
     def __len__(self) -> int:
         return len(self.users)

@@ -88,3 +88,11 @@ class Backbone(nn.Module, ABC):
     def kl_weight(self, batch: UserBatch) -> float:
         """Annealing factor on the divergence terms at this step; 1 unless a backbone says otherwise."""
         return 1.0
+
+    def scoring_latent(self, q: DiagonalGaussian, batch: UserBatch) -> Tensor:
+        """The z that scores are decoded from, `(B, d)`: the mean, unless a backbone says otherwise."""
+        return q.mean
+
+    def optimizer(self, model: Recommender, learning_rate: float, weight_decay: float) -> torch.optim.Optimizer:
+        """The optimiser of the whole `model` around this backbone; one Adam unless a backbone has its own recipe."""
+        return Recommender.optimizer(model, learning_rate, weight_decay)
