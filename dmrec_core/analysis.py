@@ -68,10 +68,11 @@ def sparsity_groups(dataset: RecDataset, n_groups: int = 4, count_on: str = "tra
     users = np.flatnonzero(in_test)
     if not len(users):
         raise ValueError(f"data set {dataset.name!r} has no test interactions to group users by")
-    counts = np.diff(dataset.train.indptr)[users]
+    counts = np.diff(dataset.train.indptr)
     if count_on == "train+test":
-        counts = counts + in_test[users]
-    target = counts.sum() / n_groups
+        counts = counts + in_test
+    target = counts.sum() / n_groups  # of all interactions, those of users without a test item included
+    counts = counts[users]
     values, sizes = np.unique(counts, return_counts=True)
     upper: list[int] = []
     held = 0

@@ -1,0 +1,172 @@
+"""Runs on disk: cached, resumed, asked for twice at once, swept on any executor; and specs that mean the same."""
+
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from dmrec_core import experiments
+from dmrec_core.data import toy_dataset
+from dmrec_core.evaluate import evaluate
+from dmrec_core.experiments import cached, folder_of, forget, load, run
+from dmrec_core.language import with_language
+from dmrec_core.presets import paper_settings
+from dmrec_core.spec import RunSpec
+from dmrec_core.sweep import grid, sweep
+from dmrec_core.train import TrainingCancelled, TrainSettings
+
+TINY = TrainSettings(epochs=4, batch_size=256, evaluate_every=2)
+SPEC = paper_settings("toy", strategy="mddm", train=TINY)
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return with_language(toy_dataset(n_users=200, n_items=80), "tfidf")
+
+
+def test_a_run_is_trained_once_and_read_back(dataset, tmp_path, monkeypatch):
+    assert cached(SPEC, dataset, tmp_path) is None
+    first = run(SPEC, dataset, runs=tmp_path)
+    monkeypatch.setattr(experiments, "fit", lambda *_, **__: pytest.fail("trained again"))
+    second = run(SPEC, dataset, runs=tmp_path)
+    assert second.metrics == first.metrics == cached(SPEC, dataset, tmp_path).metrics
+    names = {path.name for path in first.folder.iterdir()} - {".lock"}
+    assert names == {"spec.json", "history.csv", "metrics.json", "per_user.safetensors", "weights.safetensors"}
+    assert RunSpec.from_json(json.loads((first.folder / "spec.json").read_text())) == SPEC
+    assert len(first.history) == 4 and first.record["embedder"].startswith("tfidf")
+
+
+def test_the_saved_model_scores_what_was_recorded(dataset, tmp_path):
+    result = run(SPEC, dataset, runs=tmp_path)
+    again = evaluate(result.model(dataset), dataset, "test")
+    assert again.means() == result.metrics["test"]
+    np.testing.assert_array_equal(again.per_user["ndcg@20"], result.per_user["test"].per_user["ndcg@20"])
+
+
+def test_a_cancelled_run_leaves_no_result_and_resumes(dataset, tmp_path):
+    calls = iter(range(1000))
+    with pytest.raises(TrainingCancelled):
+        run(SPEC, dataset, runs=tmp_path, cancel=lambda: next(calls) == 2, checkpoint_seconds=0)
+    assert cached(SPEC, dataset, tmp_path) is None
+    assert (folder_of(SPEC, dataset, tmp_path) / "resume.safetensors").exists()
+    resumed = run(SPEC, dataset, runs=tmp_path)
+    whole = run(SPEC, dataset, runs=tmp_path / "other")
+    assert resumed.metrics == whole.metrics
+    assert not (resumed.folder / "resume.safetensors").exists()
+
+
+ASKED = """
+import sys, time
+from pathlib import Path
+from dmrec_core.data import toy_dataset
+from dmrec_core.language import with_language
+from dmrec_core import experiments
+from tests_spec import SPEC
+dataset = with_language(toy_dataset(n_users=200, n_items=80), "tfidf")
+real, trained = experiments.fit, []
+def fit(*args, **kwargs):
+    trained.append(1)
+    time.sleep(1.5)
+    return real(*args, **kwargs)
+experiments.fit = fit
+print("ready", flush=True); sys.stdin.readline()
+result = experiments.run(SPEC, dataset, runs=Path(sys.argv[1]))
+print(len(trained), result.metrics["test"]["recall@20"], flush=True)
+"""
+
+
+def test_two_processes_asking_at_once_train_once(tmp_path):
+    (tmp_path / "tests_spec.py").write_text(
+        "from dmrec_core.presets import paper_settings\nfrom dmrec_core.train import TrainSettings\n"
+        "SPEC = paper_settings('toy', strategy='mddm', train=TrainSettings(epochs=4, batch_size=256))\n"
+    )
+    both = [
+        subprocess.Popen([sys.executable, "-c", ASKED, str(tmp_path / "runs")], cwd=tmp_path, text=True,
+                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for _ in range(2)
+    ]  # fmt: skip
+    assert [p.stdout.readline().strip() for p in both] == ["ready", "ready"]
+    for p in both:
+        p.stdin.write("go\n")
+        p.stdin.flush()
+    answers = [p.communicate(timeout=120)[0].split() for p in both]
+    assert sorted(a[0] for a in answers) == ["0", "1"]
+    assert answers[0][1] == answers[1][1]
+
+
+def test_other_data_or_settings_are_other_runs_and_equal_meaning_is_one(dataset, tmp_path):
+    others = [
+        folder_of(SPEC, dataset),
+        folder_of(SPEC.with_(seed=1), dataset),
+        folder_of(SPEC.with_(lam=0.4), dataset),
+        folder_of(SPEC.with_(train=replace(TINY, precision="bf16")), dataset),
+        folder_of(SPEC, with_language(toy_dataset(n_users=200, n_items=80, seed=1), "tfidf")),
+    ]
+    assert len(set(others)) == len(others)
+    assert SPEC.with_(lam=0.1 + 0.2) == SPEC.with_(lam=0.3)
+    base = paper_settings("toy", train=TINY)
+    assert folder_of(base, dataset) == folder_of(base, replace(dataset, language=None)), "a base reads no vectors"
+    assert base.with_(lam=0.7) == base and base.with_(embedder="minilm") == base
+    run(SPEC, dataset, runs=tmp_path)
+    forget(SPEC, dataset, tmp_path)
+    assert cached(SPEC, dataset, tmp_path) is None
+
+
+def test_spec_refuses_what_it_does_not_know():
+    with pytest.raises(ValueError, match="needs lam"):
+        RunSpec(strategy="mddm")
+    with pytest.raises(ValueError, match="strategy"):
+        RunSpec(strategy="gdom", lam=1)
+    with pytest.raises(ValueError, match="colour"):
+        RunSpec.from_json({**SPEC.to_json(), "colour": "blue"})
+    with pytest.raises(ValueError, match="vectors must be"):
+        load(SPEC.with_(vectors="mixed"))
+
+
+def test_sweep_returns_results_in_order_and_runs_only_what_is_missing(dataset, tmp_path):
+    specs = grid(SPEC, lam=(0.2, 0.8), seed=(1, 2))
+    run(specs[1], dataset, runs=tmp_path)
+    lines = []
+    results = sweep(specs, dataset, runs=tmp_path, workers=2, progress=lambda text, final: lines.append((text, final)))
+    assert [r.spec for r in results] == specs
+    assert lines[-1] == (lines[-1][0], True) and lines[-1][0].startswith("3/3 runs")
+    with ThreadPoolExecutor(2) as executor:  # stands for any other executor, a cluster's included
+        again = sweep(specs, dataset, runs=tmp_path / "threads", executor=executor, progress=lambda *_: None)
+    one_by_one = [run(s, dataset, runs=tmp_path / "single") for s in specs]
+    for a, b in zip(again, one_by_one, strict=True):
+        assert a.metrics == b.metrics, "in one process and one thread pool the numbers are the same bits"
+    for a, b in zip(results, one_by_one, strict=True):  # other processes use other numbers of threads
+        assert a.metrics["test"]["recall@20"] == pytest.approx(b.metrics["test"]["recall@20"], abs=0.02)
+
+
+def test_sweep_names_the_run_that_failed(dataset, tmp_path):
+    bad = SPEC.with_(train=replace(TINY, learning_rate=1e30))
+    with pytest.raises(RuntimeError, match=r"run failed: mult-vae mddm.*not finite"):
+        sweep([bad], dataset, runs=tmp_path, executor=ThreadPoolExecutor(1), progress=lambda *_: None)
+
+
+def test_sweep_can_be_cancelled_and_taken_up_again(dataset, tmp_path):
+    long = [s.with_(train=TrainSettings(epochs=500, batch_size=32)) for s in grid(SPEC, seed=(1, 2))]
+    with pytest.raises(TrainingCancelled, match="unfinished"):
+        sweep(
+            long, dataset, runs=tmp_path, executor=ThreadPoolExecutor(2), progress=lambda *_: None, cancel=lambda: True
+        )
+    assert not list(tmp_path.glob("*/metrics.json")) and not list(tmp_path.glob(".stop*"))
+
+
+def test_build_is_deterministic_and_leaves_the_global_generator_alone(dataset):
+    before = torch.get_rng_state()
+    first = run_weights(SPEC, dataset)
+    assert torch.equal(before, torch.get_rng_state())
+    assert all(torch.equal(a, b) for a, b in zip(first, run_weights(SPEC, dataset), strict=True))
+
+
+def run_weights(spec, dataset):
+    from dmrec_core.models import build_model
+
+    return list(build_model(spec, dataset).state_dict().values())
