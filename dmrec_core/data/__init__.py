@@ -1,22 +1,29 @@
 """Data sets: made, downloaded, or the user's own, all as one `RecDataset`."""
 
 from dmrec_core.data.dataset import DataError, Profiles, RecDataset, SemanticVectors
+from dmrec_core.data.download import DownloadError
+from dmrec_core.data.load import DATASETS, load_dataset
+from dmrec_core.data.own import load_own
+from dmrec_core.data.rlmrec import load_rlmrec
+from dmrec_core.data.safe_pickle import UnsafePickleError
+from dmrec_core.data.split import split_per_user
 from dmrec_core.data.toy import ToyTruth, toy_dataset, toy_ground_truth
+from dmrec_core.data.xrec import load_xrec
 
 __all__ = [
+    "DATASETS",
     "DataError",
+    "DownloadError",
     "Profiles",
     "RecDataset",
     "SemanticVectors",
     "ToyTruth",
+    "UnsafePickleError",
     "load_dataset",
+    "load_own",
+    "load_rlmrec",
+    "load_xrec",
+    "split_per_user",
     "toy_dataset",
     "toy_ground_truth",
 ]
-
-
-def load_dataset(name: str, **options: object) -> RecDataset:
-    """The data set called `name`, with `options` passed to its loader."""
-    if name == "toy":
-        return toy_dataset(**options)
-    raise ValueError(f"unknown data set {name!r}")

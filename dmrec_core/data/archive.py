@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from dmrec_core.data.cache import locked, whole_or_not
-from dmrec_core.data.dataset import DataError
+from dmrec_core.data.errors import DataError
 from dmrec_core.data.inert_pickle import MAX_BYTES
 
 
@@ -25,6 +25,14 @@ def extract_member(archive: Path, name: str, folder: str, target: Path) -> Path:
     Raises:
         DataError: a damaged zip, a member that points outside of it (then nothing is extracted), no such member or
             several, or a member too large. The message lists what the zip holds.
+
+    Example:
+        >>> import tempfile
+        >>> here = Path(tempfile.mkdtemp())
+        >>> with zipfile.ZipFile(here / "data.zip", "w") as content:
+        ...     content.writestr("data/yelp/usr_prf.pkl", b"...")
+        >>> extract_member(here / "data.zip", "usr_prf.pkl", "yelp", here / "usr_prf.pkl").read_bytes()
+        b'...'
     """
     with locked(target):
         if target.exists():

@@ -11,7 +11,7 @@ from pathlib import Path
 import pooch
 
 from dmrec_core.data.cache import home, locked, whole_or_not
-from dmrec_core.data.dataset import DataError
+from dmrec_core.data.errors import DataError
 from dmrec_core.data.sources import RemoteFile
 
 TIMEOUT = 30  # seconds without an answer

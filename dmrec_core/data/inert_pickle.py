@@ -13,7 +13,7 @@ import pickle
 import pickletools
 from pathlib import Path
 
-from dmrec_core.data.dataset import DataError
+from dmrec_core.data.errors import DataError
 
 MAX_BYTES = 2 << 30  # the largest upstream file, steam's user vectors, is about 0.3 GB in float64
 

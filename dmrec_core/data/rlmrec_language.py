@@ -11,9 +11,10 @@ from safetensors.numpy import load_file, save_file
 
 from dmrec_core.data.archive import extract_member
 from dmrec_core.data.cache import converted, home, locked, whole_or_not
-from dmrec_core.data.dataset import DataError, Profiles, SemanticVectors, checked_vectors
 from dmrec_core.data.download import fetch
+from dmrec_core.data.errors import DataError
 from dmrec_core.data.safe_pickle import load_array, load_profile_dict
+from dmrec_core.data.semantic import Profiles, SemanticVectors, checked_vectors
 from dmrec_core.data.sources import rlmrec_archive
 
 VECTORS = ("usr_emb_np.pkl", "itm_emb_np.pkl")

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-from dmrec_core.data.dataset import DataError
+from dmrec_core.data.errors import DataError
 from dmrec_core.data.inert_pickle import Record, UnsafePickleError, read_inert
 
 __all__ = ["UnsafePickleError", "load_array", "load_coo", "load_frame", "load_profile_dict"]
@@ -24,6 +24,13 @@ def load_coo(path: Path) -> sparse.coo_matrix:
 
     Raises:
         UnsafePickleError, DataError: refused, damaged, or not a sparse matrix; the message names the file.
+
+    Example:
+        >>> import pickle, tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "trn_mat.pkl"
+        >>> _ = path.write_bytes(pickle.dumps(sparse.coo_matrix(np.eye(2))))
+        >>> load_coo(path).nnz
+        2
     """
     record = _expect(read_inert(path), ("coo", "csr"), path, "a scipy sparse matrix")
     with _known_layout(path, "a sparse matrix"):

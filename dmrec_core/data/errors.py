@@ -1,0 +1,5 @@
+"""The one error of the data room."""
+
+
+class DataError(ValueError):
+    """Data that cannot be used; the message names where it is, what was expected and what to do."""

@@ -1,0 +1,116 @@
+"""A user's own semantic vectors, put in the order of the data set's ids."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from dmrec_core.data.errors import DataError
+from dmrec_core.data.semantic import SemanticVectors, checked_vectors
+
+SIDES = ("user", "item")
+
+
+def read_vectors(
+    vectors: str | Path | Mapping[str, str | Path],
+    user_ids: Sequence[str | int],
+    item_ids: Sequence[str | int],
+    embedder: str,
+) -> SemanticVectors:
+    """Vectors for exactly these users and items, in this order.
+
+    Args:
+        vectors: one `.npz` or `.safetensors` file holding `user` and `item`, each (rows, d_s), and optionally
+            `user_ids` and `item_ids`, which say whose row is whose; or `{"user": path, "item": path}`, each a `.npy`
+            (rows, d_s) or a `.parquet` with columns `id` and `vector`. Where no ids are given, row k belongs to id k.
+        user_ids, item_ids: the ids of the interactions, in the data set's order.
+        embedder: what made the vectors.
+
+    Raises:
+        DataError: a file that is damaged or holds something else, an id without a row or out of range, two rows for one
+            id, NaN, infinity or a row of zeros. The message names file and row.
+    """
+    if isinstance(vectors, Mapping):
+        missing = [side for side in SIDES if side not in vectors]
+        if missing:
+            raise DataError(f"vectors: no file for {missing[0]}; expected both 'user' and 'item'")
+        found = {side: (Path(vectors[side]), *_one_side(Path(vectors[side]))) for side in SIDES}
+    else:
+        arrays = _both_sides(Path(vectors))
+        found = {side: (Path(vectors), arrays[side], arrays.get(f"{side}_ids")) for side in SIDES}
+    user, item = (
+        _aligned(*found[side], wanted, side) for side, wanted in zip(SIDES, (user_ids, item_ids), strict=True)
+    )
+    return SemanticVectors(user, item, embedder=embedder)
+
+
+def _both_sides(path: Path) -> dict[str, np.ndarray]:
+    try:
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+        elif path.suffix == ".safetensors":
+            arrays = load_file(path)
+        else:
+            raise DataError(f"{path}: expected .npz or .safetensors, or one .npy or .parquet each for user and item")
+    except (OSError, zipfile.BadZipFile, SafetensorError, ValueError) as problem:
+        raise _unreadable(path, problem) from problem
+    for side in SIDES:
+        if side not in arrays:
+            raise DataError(f"{path}: no array {side!r}; it has {', '.join(arrays)}, expected 'user' and 'item'")
+    return arrays
+
+
+def _one_side(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
+    try:
+        if path.suffix == ".npy":
+            return np.load(path, allow_pickle=False), None
+        if path.suffix == ".parquet":
+            table = pq.read_table(path, columns=["id", "vector"])
+            return np.array(table["vector"].to_pylist(), dtype=np.float32), np.array(table["id"].to_pylist())
+    except (OSError, EOFError, pa.ArrowInvalid, ValueError, TypeError) as problem:
+        raise _unreadable(path, problem) from problem
+    raise DataError(f"{path}: expected .npy or .parquet for the vectors of one side")
+
+
+def _unreadable(path: Path, problem: Exception) -> DataError:
+    if isinstance(problem, DataError):
+        return problem
+    return DataError(f"{path}: vectors that cannot be read ({problem}); write plain numbers, one row of d_s per id")
+
+
+def _aligned(
+    path: Path, array: np.ndarray, row_ids: np.ndarray | None, wanted: Sequence[str | int], side: str
+) -> np.ndarray:
+    """The rows of `array` (rows, d_s) that belong to `wanted`, in that order."""
+    array = checked_vectors(array, f"{path}: {side} vectors")
+    if row_ids is None:
+        for number in wanted:
+            if not isinstance(number, int):
+                raise DataError(f"{path}: {side} ids are texts like {number!r}; name each row's in {side}_ids")
+            if not 0 <= number < len(array):
+                raise DataError(
+                    f"{path}: {side} id {number} is out of range, the {side} vectors have rows 0 to {len(array) - 1}; "
+                    f"add the row, drop the {side}, or give {side}_ids"
+                )
+        return array[list(wanted)]
+    if len(row_ids) != len(array):
+        raise DataError(f"{path}: {len(row_ids)} {side}_ids for {len(array)} {side} vectors; expected as many")
+    row_of: dict[str, int] = {}
+    for row, identifier in enumerate(np.asarray(row_ids).tolist()):
+        if str(identifier) in row_of:
+            raise DataError(f"{path}: rows {row_of[str(identifier)]} and {row} are both {side} {identifier}; keep one")
+        row_of[str(identifier)] = row
+    absent = [identifier for identifier in wanted if str(identifier) not in row_of]
+    if absent:
+        raise DataError(
+            f"{path}: no vector for {side} {absent[0]} ({len(absent)} such {side}s): embed it or drop the {side}"
+        )
+    return array[[row_of[str(identifier)] for identifier in wanted]]
