@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from IPython.display import HTML, Code, Markdown, display
+from IPython.display import Code, Markdown, display
 
 from dmrec_core import __version__
 from dmrec_core.data import RecDataset
@@ -187,14 +187,3 @@ def _agrees(yours: Any, truth: Any, tolerance: float) -> bool:
         return yours == truth
     mine, theirs = (torch.as_tensor(value).detach().double() for value in (yours, truth))
     return mine.shape == theirs.shape and torch.allclose(mine, theirs, rtol=tolerance, atol=tolerance * 1e-3)
-
-
-def predict(question: str, answer: str) -> None:
-    """Predict, then look: a question before a control, its answer folded away until the reader opens it."""
-    display(
-        HTML(
-            f"<div style='border-left:4px solid {style.LANGUAGE};padding:0.3em 0.8em;margin:0.5em 0'>"
-            f"<b>Predict, then look.</b> {question}"
-            f"<details style='margin-top:0.4em'><summary>Answer, once you have looked</summary>{answer}</details></div>"
-        )
-    )
