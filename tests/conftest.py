@@ -17,19 +17,19 @@ MADE_HERE = pytest.StashKey[str]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Set DMREC_HOME and DMREC_MIRROR before anything is imported: child processes and doctests inherit them.
+    """Set DMREC_HOME, DMREC_RUNS and DMREC_MIRROR before anything is imported: child processes inherit them.
 
-    DMREC_HOME is a throw-away folder, one per session, so that no test touches the user's cache and all tests share
-    one conversion of a data set. DMREC_TEST_HOME names a folder to keep between sessions instead.
+    The home is a throw-away folder, one per session, so that no test touches the user's cache or runs and all tests
+    share one conversion of a data set. DMREC_TEST_HOME names a folder to keep between sessions instead.
     """
     if hasattr(config, "workerinput"):  # a pytest-xdist worker inherits both from the session that started it
         return
     kept = os.environ.get("DMREC_TEST_HOME")
-    if kept:
-        Path(kept).mkdir(parents=True, exist_ok=True)
-        os.environ["DMREC_HOME"] = str(Path(kept).resolve())
-    else:
-        os.environ["DMREC_HOME"] = config.stash[MADE_HERE] = tempfile.mkdtemp(prefix="dmrec-tests-")
+    if not kept:
+        config.stash[MADE_HERE] = tempfile.mkdtemp(prefix="dmrec-tests-")
+    home = Path(kept or config.stash[MADE_HERE]).resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    os.environ.update(DMREC_HOME=str(home), DMREC_RUNS=str(home / "runs"))
     place = os.environ.get("DMREC_MIRROR") or (str(BESIDE) if BESIDE.is_dir() else "")
     if place and Path(place).is_dir():
         os.environ["DMREC_MIRROR"] = str(Path(place).resolve())  # absolute: notebooks run in their own folder

@@ -7,13 +7,13 @@ that fails leaves build/NN_name.failed.ipynb and the others still run; Ctrl-C le
 from __future__ import annotations
 
 import argparse
-import re
 import signal
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+from dmrec_core.data import DATASETS
 from dmrec_core.figures.checkout import NotACheckout, checkout
 from dmrec_core.figures.run_notebooks import (
     NotebookFailed,
@@ -44,16 +44,24 @@ def main(arguments: list[str] | None = None) -> int:
             for source, parameters in declared.items():
                 print(f"{source.stem}  " + ", ".join(f"{name}={default}" for name, default in parameters.items()))
             return 0
-        folder = re.sub(r"[^\w.-]+", "_", options.dataset)
-        apart = Path() if folder == DEFAULT_DATASET else Path(folder)
+        dataset, apart = _dataset(options.dataset)
         fixed = {
-            "dataset": options.dataset,
+            "dataset": dataset,
             "figures_dir": str((options.out or root / "figures").resolve() / apart),
         } | ({"device": options.device} if options.device else {})
         plan = _plan(declared, fixed, dict(options.parameter))
     except (NotACheckout, ValueError) as error:  # an UnknownParameter is a ValueError
         parser.error(str(error))
     return _run_all(plan, (options.build or root / "build").resolve() / apart, options.timeout)
+
+
+def _dataset(name: str) -> tuple[str, Path]:
+    """What the notebooks are told, and the folder below figures/ and build/ that keeps its results apart."""
+    if name in DATASETS:
+        return name, Path("" if name == DEFAULT_DATASET else name)
+    if Path(name).is_dir():  # one's own data; absolute, because notebooks run in their own folder
+        return str(Path(name).resolve()), Path(Path(name).resolve().name)
+    raise ValueError(f"no data set and no folder is called {name!r}; there is {', '.join(DATASETS)}")
 
 
 def _plan(
@@ -91,8 +99,8 @@ def _run_all(plan: dict[Path, dict[str, Any]], build: Path, timeout: int) -> int
     except KeyboardInterrupt:
         rest = [source.stem for source in plan if source.stem not in {*done, *failed}]
         print(
-            f"\ninterrupted in {rest[0]}, of which nothing was kept. Done: {', '.join(done) or 'none'}. "
-            f"Not done: {', '.join(rest)}",
+            f"\ninterrupted in {''.join(rest[:1]) or 'the end'}, of which nothing was kept. "
+            f"Done: {', '.join(done) or 'none'}. Not done: {', '.join(rest) or 'none'}",
             file=sys.stderr,
             flush=True,
         )
@@ -107,7 +115,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m dmrec_core.figures", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--dataset", default=DEFAULT_DATASET, help="data set the notebooks use (default: %(default)s)")
+    add(
+        "--dataset", default=DEFAULT_DATASET, help="a data set's name, or a folder with your own (default: %(default)s)"
+    )
     add("--only", nargs="+", default=[], metavar="NN", help="run only these, by number or name: --only 05 09")
     add("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
         help="set a notebook parameter; repeatable; a name that no notebook declares is refused")  # fmt: skip

@@ -14,6 +14,7 @@ import torch
 
 from dmrec_core import __version__
 from dmrec_core.figures.checkout import find_checkout
+from dmrec_core.train import resolve_device
 
 
 def provenance(
@@ -30,7 +31,7 @@ def provenance(
         dataset: a `RecDataset` (its name, fingerprint and embedder are taken), a name, or None for pure mathematics.
         results: the `RunSpec`s behind the figure, or results that carry one as `.spec`.
         seeds: taken from the specs where not given.
-        device: where it was computed; the CPU where not given.
+        device: where it was computed, for a figure without runs; runs say it themselves.
         extra: anything else worth keeping, e.g. `variant="published"`.
 
     Returns:
@@ -42,7 +43,9 @@ def provenance(
         >>> facts["dataset"], facts["seeds"], facts["embedder"]
         ('toy', [2024, 2025], None)
     """
+    results = list(results)
     specs = [getattr(result, "spec", result) for result in results]
+    records = [result.record for result in results if hasattr(result, "record")]  # what the runs say of themselves
     for spec in specs:
         if not dataclasses.is_dataclass(spec) or isinstance(spec, type):
             raise TypeError(
@@ -54,15 +57,15 @@ def provenance(
     facts = {
         "dataset": dataset if isinstance(dataset, str) else getattr(dataset, "name", None),
         "fingerprint": getattr(dataset, "fingerprint", None),
-        "embedder": getattr(language, "embedder", None),
+        "embedder": getattr(language, "embedder", None) or _said(records, "embedder"),
         "seeds": sorted({int(seed) for seed in seeds}),
         "runs": len(specs),
         "config_hash": config_hash(specs) if specs else None,
         "commit": current_commit(),
         "kit": __version__,
-        "torch": torch.__version__,
+        "torch": _said(records, "torch") or str(torch.__version__),
         "python": platform.python_version(),
-        "device": device_name(device),
+        "device": _said(records, "device") or device_name(device),
     }
     taken = sorted(facts.keys() & extra.keys())
     if taken:
@@ -103,9 +106,13 @@ def _git(root: Any, *arguments: str) -> subprocess.CompletedProcess[str] | None:
         return None
 
 
+def _said(records: Iterable[Any], fact: str) -> str | None:
+    """What the runs' records say of `fact`; all of it where they differ, e.g. "NVIDIA H200, cpu"."""
+    said = {str(record[fact]) for record in records if record.get(fact) not in (None, "none")}
+    return ", ".join(sorted(said)) or None
+
+
 def device_name(device: str | torch.device | None) -> str:
-    """`cpu`, `mps`, or the GPU's own name, e.g. `cuda (NVIDIA H200)`."""
-    kind = torch.device(device or "cpu").type
-    if kind == "cuda" and torch.cuda.is_available():
-        return f"cuda ({torch.cuda.get_device_name(torch.device(device))})"
-    return kind
+    """`cpu`, `mps`, or the GPU's own name; `"auto"` is what training would take, None is the CPU."""
+    resolved = resolve_device(device or "cpu")
+    return torch.cuda.get_device_name(resolved) if resolved.type == "cuda" else resolved.type

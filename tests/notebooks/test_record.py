@@ -27,6 +27,7 @@ class Spec:
 @dataclasses.dataclass
 class Result:
     spec: Spec
+    record: dict = dataclasses.field(default_factory=dict)
 
 
 def draw() -> Figure:
@@ -115,6 +116,13 @@ def test_provenance_reads_specs_results_and_the_data_set():
     assert facts["device"] == "cpu" and facts["torch"] == torch.__version__
     assert plain_numbers(facts) == facts
     assert "time" not in " ".join(facts)
+
+
+def test_a_run_says_itself_where_it_was_computed():
+    gpu = Result(Spec(0.5), {"device": "NVIDIA H200", "torch": "2.13.0", "embedder": "tfidf-svd-64"})
+    base = Result(Spec(0.2), {"device": "cpu", "torch": "2.13.0", "embedder": "none"})
+    facts = provenance("toy", [gpu, base], device="cpu")
+    assert (facts["device"], facts["torch"], facts["embedder"]) == ("NVIDIA H200, cpu", "2.13.0", "tfidf-svd-64")
 
 
 def test_provenance_refuses_what_is_not_a_spec_or_hides_a_fact():

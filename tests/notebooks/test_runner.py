@@ -63,6 +63,7 @@ def test_a_misspelt_parameter_is_refused_before_anything_runs(write, tmp_path, c
     [
         (["-p", "lam", "much"], "parameter lam is a number (default 0.5), got 'much'"),
         (["-p", "dataset", "toy"], "option of its own: --dataset"),
+        (["--dataset", "yelp-xerc"], "no data set and no folder is called 'yelp-xerc'; there is toy, yelp-xrec"),
         (["--only", "7"], "no notebook is called '7'"),
         (["--notebooks", "nowhere"], "nowhere has no notebook"),
     ],
@@ -86,6 +87,18 @@ def test_a_failing_cell_is_named_its_notebook_kept_and_the_others_run(write, tmp
     build = tmp_path / "build/yelp-xrec"
     assert files(build) == {"01_breaks.failed.ipynb", "02_fine.ipynb"}
     assert printed(build / "02_fine.ipynb").split() == ["yelp-xrec", str(tmp_path.resolve() / "figures/yelp-xrec")]
+
+
+def test_a_folder_of_ones_own_data_is_found_from_where_the_notebook_runs(write, tmp_path, monkeypatch):
+    source = write("01_tiny", "print(dataset, figures_dir)")
+    (tmp_path / "mine/books").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "mine")
+    assert main(["--notebooks", str(source.parent), "--dataset", "books"]) == 0
+    root = tmp_path.resolve()
+    assert printed(root / "build/books/01_tiny.ipynb").split() == [
+        str(root / "mine/books"),
+        str(root / "figures/books"),
+    ]
 
 
 def test_a_success_clears_the_failed_copy(write, tmp_path):
