@@ -56,7 +56,8 @@ def random_like(vectors: SemanticVectors, seed: int) -> SemanticVectors:
 def noisy(vectors: SemanticVectors, share: float, seed: int) -> SemanticVectors:
     r"""A blend of each vector with a random one, rescaled to its old norm: a dial from the real thing to nothing.
 
-    $$w' \propto (1 - \rho)\, w + \rho\, \lVert w \rVert\, g / \lVert g \rVert,\quad \lVert w' \rVert = \lVert w \rVert$$
+    $$w' \propto (1 - \rho)\, w + \rho\, \lVert w \rVert\, g / \lVert g \rVert,\quad
+    \lVert w' \rVert = \lVert w \rVert$$
 
     Args:
         vectors: to blend.

@@ -8,26 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import uuid
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import platformdirs
-from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from dmrec_core.data.cache import home, locked, whole_or_not
+
 CHUNK = 512
 """Texts per file: what a kill can cost."""
-
-
-def default_folder() -> Path:
-    """``vectors`` in ``DMREC_HOME``, or in the platform's cache folder."""
-    home = os.environ.get("DMREC_HOME") or platformdirs.user_cache_dir("dmrec")
-    return Path(home).expanduser() / "vectors"
 
 
 def embed_cached(
@@ -48,7 +40,7 @@ def embed_cached(
         embed: n texts to ``(n, d_s)``.
         identity: everything that decides ``embed``'s result.
         texts: n strings.
-        folder: of the cache; ``None`` for the default.
+        folder: of the cache; ``None`` for ``vectors`` in the kit's folder.
         on_progress: told ``(distinct texts done, distinct texts)`` before the first chunk and after each.
 
     Returns:
@@ -57,13 +49,13 @@ def embed_cached(
     Raises:
         ValueError: ``embed`` returned another number of rows, or vectors of another width than before.
     """
-    home = (folder or default_folder()) / hashlib.sha256(identity.encode()).hexdigest()[:24]
-    home.mkdir(parents=True, exist_ok=True)
+    place = (folder or home() / "vectors") / hashlib.sha256(identity.encode()).hexdigest()[:24]
     distinct = sorted(set(texts), key=lambda text: (len(text), text))
     keys = {text: hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in distinct}
-    with FileLock(home / ".lock"):
-        (home / "identity.txt").write_text(identity + "\n", encoding="utf-8")
-        known = _read(home, set(keys.values()))
+    with locked(place):
+        place.mkdir(exist_ok=True)
+        (place / "identity.txt").write_text(identity + "\n", encoding="utf-8")
+        known = _read(place, set(keys.values()))
         for start in range(0, len(distinct), CHUNK):
             missing = [text for text in distinct[start : start + CHUNK] if keys[text] not in known]
             if not missing:
@@ -74,30 +66,29 @@ def embed_cached(
             if vectors.ndim != 2 or len(vectors) != len(missing):
                 raise ValueError(f"the embedder returned shape {vectors.shape} for {len(missing)} texts")
             new = [keys[text] for text in missing]
-            _write(home, new, vectors)
+            _write(place, new, vectors)
             known.update(zip(new, vectors, strict=True))
         if on_progress:
             on_progress(len(distinct), len(distinct))
     widths = {len(vector) for vector in known.values()}
     if len(widths) > 1:
-        raise ValueError(f"one embedder, vectors of widths {sorted(widths)}: delete {home} and embed again")
+        raise ValueError(f"one embedder, vectors of widths {sorted(widths)}: delete {place} and embed again")
     return np.stack([known[keys[text]] for text in texts]) if texts else np.zeros((0, 0), dtype=np.float32)
 
 
-def _write(home: Path, keys: list[bytes], vectors: np.ndarray) -> None:
+def _write(place: Path, keys: list[bytes], vectors: np.ndarray) -> None:
     digest = hashlib.sha256(b"".join(keys)).hexdigest()
-    temporary = home / f"{digest[:24]}.{uuid.uuid4().hex}.part"
     tensors = {"keys": np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), 32), "vectors": vectors}
-    save_file(tensors, temporary, metadata={"sha256": _checksum(**tensors)})
-    os.replace(temporary, home / f"{digest[:24]}.safetensors")
+    with whole_or_not(place / f"{digest[:24]}.safetensors") as temporary:
+        save_file(tensors, temporary, metadata={"sha256": _checksum(**tensors)})
 
 
-def _read(home: Path, wanted: set[bytes]) -> dict[bytes, np.ndarray]:
+def _read(place: Path, wanted: set[bytes]) -> dict[bytes, np.ndarray]:
     """The wanted vectors that are on disk; files that cannot be trusted are removed."""
-    for leftover in home.glob("*.part"):  # we hold the lock: nobody is writing it
+    for leftover in place.glob(".*.partial"):  # we hold the lock: nobody is writing it
         leftover.unlink()
     found: dict[bytes, np.ndarray] = {}
-    for path in sorted(home.glob("*.safetensors")):
+    for path in sorted(place.glob("*.safetensors")):
         try:
             found.update((key, row) for key, row in _rows(path, wanted) if key not in found)
         except (SafetensorError, OSError, ValueError, KeyError, json.JSONDecodeError) as error:
