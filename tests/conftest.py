@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -22,6 +23,8 @@ def pytest_configure(config: pytest.Config) -> None:
     The home is a throw-away folder, one per session, so that no test touches the user's cache or runs and all tests
     share one conversion of a data set. DMREC_TEST_HOME names a folder to keep between sessions instead.
     """
+    if str(CHECKOUT) not in sys.path:  # plain `pytest`, like `python -m pytest`, lets spawned processes import tests
+        sys.path.insert(0, str(CHECKOUT))
     if hasattr(config, "workerinput"):  # a pytest-xdist worker inherits both from the session that started it
         return
     kept = os.environ.get("DMREC_TEST_HOME")
