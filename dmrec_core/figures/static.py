@@ -1,0 +1,172 @@
+"""The kept figures of trained models: tidy table in, matplotlib Figure out, nothing read or written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dmrec_core.figures.style import MARKS, NEUTRAL
+
+METRIC_NAMES = {"recall": "Recall", "ndcg": "NDCG"}
+
+
+def metric_name(metric: str) -> str:
+    """`recall@20` -> `Recall@20`."""
+    kind, _, n = metric.partition("@")
+    return f"{METRIC_NAMES[kind]}@{n}"
+
+
+def training_curves(curves: pd.DataFrame, metric: str = "recall@20") -> Figure:
+    """Figure 2: the validation metric against epochs and seconds, one thin line a seed, one thick line the mean.
+
+    Args:
+        curves: as `summaries.learning_curves` gives it.
+        metric: for the axis label.
+    """
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    axes = figure.subplots(1, 2, sharey=True)
+    for ax, x, unit in zip(axes, ("epoch", "seconds"), ("epoch", "training time in seconds"), strict=True):
+        for strategy, part in curves.groupby("strategy", sort=False):
+            mark = MARKS[strategy]
+            for _, run in part.groupby("seed"):
+                ax.plot(run[x], run["value"], color=mark.color, linestyle=mark.linestyle, alpha=0.35, linewidth=1)
+            mean = part.groupby("epoch")[["seconds", "value"]].mean().reset_index()
+            # beyond the first run to stop, the mean would be one over fewer and fewer seeds
+            mean = mean[mean["epoch"] <= part.groupby("seed")["epoch"].max().min()]
+            ax.plot(mean[x], mean["value"], color=mark.color, linestyle=mark.linestyle, linewidth=2.5, label=mark.label)
+        ax.set_xlabel(unit)
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.grid(alpha=0.3)
+    axes[0].set_ylabel(f"validation {metric_name(metric)}")
+    axes[0].legend(loc="lower right", frameon=False)
+    return figure
+
+
+def lambda_sensitivity(summary: pd.DataFrame, published: Mapping[str, float] | None = None) -> Figure:
+    """Figure 6: each metric over lambda for each strategy, with 95 % intervals, and the base model as a level.
+
+    Args:
+        summary: as `summaries.over_seeds` gives it, base rows included.
+        published: strategy -> the paper's lambda, marked on the axis where given.
+    """
+    metrics = list(dict.fromkeys(summary["metric"]))
+    figure = Figure(figsize=(5 * len(metrics), 4.2), layout="constrained")
+    for ax, metric in zip(np.atleast_1d(figure.subplots(1, len(metrics))), metrics, strict=True):
+        rows = summary[summary["metric"] == metric]
+        _level(ax, rows[rows["strategy"] == "base"])
+        for strategy, part in rows[rows["strategy"] != "base"].groupby("strategy", sort=False):
+            part, mark = part.sort_values("lam"), MARKS[strategy]
+            ax.plot(part["lam"], part["mean"], **mark.line, linewidth=2, markersize=5)
+            ax.fill_between(part["lam"], part["low"], part["high"], color=mark.color, alpha=0.15, linewidth=0)
+            if published and strategy in published:
+                ax.plot(published[strategy], 0.0, marker=mark.marker, color=mark.color, clip_on=False, markersize=9,
+                        transform=ax.get_xaxis_transform(), markeredgecolor="black")  # fmt: skip
+        ax.set_xlabel("λ")
+        ax.set_ylabel(f"test {metric_name(metric)}")
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.grid(alpha=0.3)
+    figure.axes[0].legend(frameon=False, fontsize=9)
+    return figure
+
+
+def _level(ax: Axes, base: pd.DataFrame) -> None:
+    for _, row in base.iterrows():
+        mark = MARKS["base"]
+        ax.axhline(row["mean"], color=mark.color, linewidth=1.5, linestyle=":", label=mark.label)
+        if np.isfinite(row["low"]):
+            ax.axhspan(row["low"], row["high"], color=mark.color, alpha=0.08, linewidth=0)
+
+
+def sparsity_groups(groups: pd.DataFrame, metric: str = "ndcg@20") -> Figure:
+    """Figure 3: bars are each group's share of the users, points the metric of each model with its 95 % interval.
+
+    Args:
+        groups: as `summaries.group_metrics` gives it.
+        metric: for the axis label.
+    """
+    figure = Figure(figsize=(7.5, 4.2), layout="constrained")
+    ax = figure.subplots()
+    first = groups[groups["strategy"] == groups["strategy"].iloc[0]]
+    bars = ax.twinx()
+    bars.bar(first["group"], 100 * first["share"], color=NEUTRAL, alpha=0.25, width=0.7)
+    bars.set_ylabel("share of users in %")
+    bars.set_ylim(0, 100)
+    for (strategy, part), shift in zip(groups.groupby("strategy", sort=False), _shifts(groups), strict=True):
+        mark = MARKS[strategy]
+        errors = [part["mean"] - part["low"], part["high"] - part["mean"]]
+        ax.errorbar(part["group"] + shift, part["mean"], yerr=errors, **mark.line, capsize=3)
+    ax.set_xticks(first["group"], first["label"])
+    ax.set_xlabel("training interactions of a user")
+    ax.set_ylabel(f"test {metric_name(metric)}")
+    ax.set_zorder(bars.get_zorder() + 1)
+    ax.patch.set_visible(False)
+    for each in (ax, bars):
+        each.spines["top"].set_visible(False)
+        each.grid(False)
+    ax.legend(frameon=False, loc="upper left")
+    return figure
+
+
+def _shifts(groups: pd.DataFrame) -> Sequence[float]:
+    n = groups["strategy"].nunique()
+    return (np.arange(n) - (n - 1) / 2) * 0.12
+
+
+def dimension_activity(activity: pd.DataFrame) -> Figure:
+    """Figure 4: box plots of log activity over the latent dimensions, one box a model and mean.
+
+    Args:
+        activity: as `summaries.activities` gives it.
+    """
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    ax = figure.subplots()
+    boxes = list(activity.groupby(["strategy", "which"], sort=False))
+    names = {"collaborative": "mean of q alone", "fused": "mean that is decoded"}
+    for place, ((strategy, which), part) in enumerate(boxes):
+        mark = MARKS[strategy]
+        ax.boxplot(part["log_activity"], positions=[place], widths=0.5, patch_artist=True,
+                   boxprops={"facecolor": mark.color, "alpha": 0.45 if which == "collaborative" else 0.9},
+                   medianprops={"color": "black"}, flierprops={"markersize": 3, "alpha": 0.4})  # fmt: skip
+    ax.set_xticks(range(len(boxes)), [f"{MARKS[s].label}\n{names[w] if s != 'base' else ''}" for (s, w), _ in boxes])
+    ax.set_ylabel(r"log activity $\ln a_k$")
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(alpha=0.3, axis="y")
+    return figure
+
+
+def bars_of_settings(summary: pd.DataFrame, labels: Sequence[str], marks: Sequence[str], metric: str) -> Figure:
+    """Figure 5 and its kin: one bar a setting with its 95 % interval, first the base.
+
+    Args:
+        summary: one row a setting and metric, as `summaries.over_seeds` gives it.
+        labels: one a setting, in the order of first appearance.
+        marks: the meaning of each setting, a key of `style.MARKS`.
+        metric: which metric to draw.
+    """
+    rows = summary[summary["metric"] == metric].reset_index(drop=True)
+    figure = Figure(figsize=(1.2 + 1.1 * len(rows), 4), layout="constrained")
+    ax = figure.subplots()
+    for place, (row, mark) in enumerate(zip(rows.itertuples(), marks, strict=True)):
+        error = None if not np.isfinite(row.low) else [[row.mean - row.low], [row.high - row.mean]]
+        ax.bar(
+            place,
+            row.mean,
+            yerr=error,
+            capsize=4,
+            color=MARKS[mark].color,
+            alpha=0.85,
+            edgecolor="black",
+            linewidth=0.5,
+        )
+    ends = rows[["mean", "low", "high"]].to_numpy()
+    lowest, highest = np.nanmin(ends), np.nanmax(ends)
+    ax.set_ylim(max(0.0, lowest - 0.5 * (highest - lowest) - 1e-3), highest + 0.1 * (highest - lowest) + 1e-3)
+    ax.set_xticks(range(len(rows)), labels)
+    ax.set_ylabel(f"test {metric_name(metric)} (axis cut)")
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(alpha=0.3, axis="y")
+    return figure
