@@ -100,7 +100,7 @@ def test_user_text_lines_are_cut_and_joined():
 
 
 def test_a_data_set_without_texts_says_what_to_do():
-    with pytest.raises(ValueError, match=r"neither item profiles nor titles.*import_vectors"):
+    with pytest.raises(ValueError, match=r"neither item profiles nor titles.*load_own"):
         user_texts(tiny(titles=None, profiles=None))
     with pytest.raises(ValueError, match="max_items must be at least 1"):
         user_texts(tiny(), max_items=0)

@@ -47,7 +47,13 @@ def model(server, tmp_path):
 
 
 def make_model(server, folder, settings=None, price=None, **endpoint):
-    options = {"first_wait": 0.02, "longest_wait": 0.2, "patience": 20.0, "timeout": 10.0} | endpoint
+    options = {
+        "first_wait": 0.02,
+        "longest_wait": 0.2,
+        "patience": 20.0,
+        "timeout": 10.0,
+        "max_bytes": 1 << 20,
+    } | endpoint
     settings = {"max_tokens": 200} if settings is None else settings
     return LanguageModel(Endpoint(server.url, **options), "stub-model", settings, price, folder)
 
@@ -498,7 +504,7 @@ def test_any_text_is_asked_as_it_is(server, model, text):
 
 
 def test_throughput_is_what_concurrency_and_latency_allow(server, tmp_path):
-    concurrency, latency, n = 16, 0.2, 320
+    concurrency, latency, n = 16, 0.4, 160
     server.plan(latency=latency)
     model = make_model(server, tmp_path, concurrency=concurrency)
     asked, began = prompts(n), time.monotonic()

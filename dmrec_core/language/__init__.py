@@ -2,20 +2,44 @@
 
 from dmrec_core.language.embedders import (
     Embedder,
+    EndpointEmbedder,
     MiniLM,
     SentenceTransformerEmbedder,
     TfidfSvd,
     semantic_vectors,
     with_language,
 )
+from dmrec_core.language.endpoint import Endpoint, EndpointError
+from dmrec_core.language.estimate import Price
+from dmrec_core.language.extractive import ExtractiveProfiler
+from dmrec_core.language.language_model import LanguageModel
+from dmrec_core.language.profiles import extractive_profiles, load_profiles, save_profiles, write_profiles
+from dmrec_core.language.prompts import Prompt, item_prompts, user_prompts
+from dmrec_core.language.templates import TEMPLATES, PromptTemplate, load_template
 from dmrec_core.language.user_texts import user_texts
 
 __all__ = [
+    "TEMPLATES",
     "Embedder",
+    "Endpoint",
+    "EndpointEmbedder",
+    "EndpointError",
+    "ExtractiveProfiler",
+    "LanguageModel",
     "MiniLM",
+    "Price",
+    "Prompt",
+    "PromptTemplate",
     "SentenceTransformerEmbedder",
     "TfidfSvd",
+    "extractive_profiles",
+    "item_prompts",
+    "load_profiles",
+    "load_template",
+    "save_profiles",
     "semantic_vectors",
+    "user_prompts",
     "user_texts",
     "with_language",
+    "write_profiles",
 ]

@@ -63,6 +63,10 @@ class Run:
                         self._report(connection)
                     else:
                         error = error or event
+            except KeyboardInterrupt:
+                connection.trouble = "interrupted; letting the requests under way finish"
+                self._report(connection)
+                raise
             finally:
                 connection.stop()
         for future in futures:

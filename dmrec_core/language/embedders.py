@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 from tqdm import tqdm
 
+from dmrec_core.language.endpoint_embedder import EndpointEmbedder
 from dmrec_core.language.sentence_embedders import MiniLM, SentenceTransformerEmbedder
 from dmrec_core.language.tfidf import TfidfSvd
 from dmrec_core.language.user_texts import MISSING, item_texts, user_texts
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Embedder",
+    "EndpointEmbedder",
     "MiniLM",
     "SentenceTransformerEmbedder",
     "TfidfSvd",

@@ -50,7 +50,7 @@ class Endpoint:
     patience: float = 300.0  # seconds for which one request is tried again
     first_wait: float = 0.5  # seconds before the second try; doubles from there
     longest_wait: float = 30.0  # seconds between tries, unless the server asks for more
-    max_bytes: int = 4 << 20  # of one answer
+    max_bytes: int = 16 << 20  # of one answer; 64 embeddings of 4,096 numbers are 6 MiB
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.base_url)

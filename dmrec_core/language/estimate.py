@@ -40,16 +40,12 @@ class Estimate:
 
     prompts: int
     answered: int  # of them, already in the cache
+    to_ask: int  # requests to make; equal prompts are asked once
     prompt_tokens: int  # of those still to ask
     answer_tokens: int
     seconds: float
     cost: float | None  # dollars; None where no price is known
     basis: str  # measured or assumed
-
-    @property
-    def to_ask(self) -> int:
-        """Requests to make."""
-        return self.prompts - self.answered
 
     def __str__(self) -> str:
         price = "cost unknown (no price given)" if self.cost is None else f"about ${self.cost:.2f}"
@@ -99,18 +95,21 @@ def count_tokens(text: str) -> int:
 
 
 def estimate(
-    prompts: Sequence[Prompt],
     to_ask: Sequence[Prompt],
     past: Iterable[Record],
+    *,
+    prompts: int,
+    answered: int,
     concurrency: int,
     price: Price | None = None,
 ) -> Estimate:
     """What asking ``to_ask`` would take: measured on this model's past answers where there are enough, else assumed.
 
     Args:
-        prompts: all of them.
-        to_ask: those without an answer.
+        to_ask: the distinct prompts without an answer.
         past: this model's records.
+        prompts: how many prompts there are in all.
+        answered: how many of those have an answer.
         concurrency: requests under way at once.
         price: of the model.
     """
@@ -123,8 +122,9 @@ def estimate(
         answer_tokens = round(sum(prompt.summary_words for prompt in to_ask) * 2 * TOKENS_PER_WORD)
         seconds, basis = ASSUMED_SECONDS, f"assuming {ASSUMED_SECONDS:g} s and full-length answers"
     return Estimate(
-        prompts=len(prompts),
-        answered=len(prompts) - len(to_ask),
+        prompts=prompts,
+        answered=answered,
+        to_ask=len(to_ask),
         prompt_tokens=prompt_tokens,
         answer_tokens=answer_tokens,
         seconds=len(to_ask) * seconds / concurrency,

@@ -53,8 +53,15 @@ class LanguageModel:
     def estimate(self, prompts: Sequence[Prompt], retry_failed: bool = False) -> Estimate:
         """What ``answer`` would take. Asks nothing."""
         records = self.cache.load()
-        to_ask = [prompt for _, prompt in self._open(prompts, records, retry_failed)]
-        return estimate(prompts, to_ask, records.values(), self.endpoint.concurrency, self.price)
+        jobs = dict(self._open(prompts, records, retry_failed))
+        return estimate(
+            list(jobs.values()),
+            records.values(),
+            prompts=len(prompts),
+            answered=sum(self.key(prompt) not in jobs for prompt in prompts),
+            concurrency=self.endpoint.concurrency,
+            price=self.price,
+        )
 
     def answer(
         self,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import TfidfVectorizer
-from threadpoolctl import threadpool_limits
+
+if TYPE_CHECKING:
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfVectorizer
 
 WORD = r"(?u)\b\w+\b"
 
@@ -58,6 +60,10 @@ class TfidfSvd:
         Returns:
             Itself.
         """
+        from sklearn.decomposition import TruncatedSVD  # a second to import, and not every user of the room needs it
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from threadpoolctl import threadpool_limits
+
         corpus = [text for text in texts if text.strip()]
         words = {word for text in corpus for word in re.findall(WORD, text.lower())}
         if len(words) < 2:
@@ -67,10 +73,8 @@ class TfidfSvd:
         vectorizer = TfidfVectorizer(sublinear_tf=True, dtype=np.float64, token_pattern=WORD)
         counts = vectorizer.fit_transform(corpus)  # (n, n_terms)
         self.dim = min(self.dim, *counts.shape)
-        with (
-            threadpool_limits(1),
-            np.errstate(invalid="ignore"),
-        ):  # small products: threads only get in each other's way
+        # Small products: threads only get in each other's way. sklearn divides by a variance that may be zero.
+        with threadpool_limits(1), np.errstate(invalid="ignore"):
             self._svd = TruncatedSVD(self.dim, n_iter=7, random_state=2024).fit(counts)
         self._vectorizer = vectorizer
         mean = self._directions(counts).mean(axis=0)

@@ -115,7 +115,7 @@ def _fields(dataset: RecDataset) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if dataset.profiles is None and dataset.titles is None:
         raise ValueError(
             f"data set {dataset.name!r} has neither item profiles nor titles, so there is no text to embed. "
-            "Give it item texts (load_own's items file), or vectors of your own (import_vectors)."
+            "Give it item texts or vectors of your own (load_own reads both)."
         )
     blank = ("",) * dataset.n_items
     titles = blank if dataset.titles is None else tuple(dataset.titles)

@@ -1,0 +1,156 @@
+"""s_i and s_u of Eq. 4: items first, then users, whose prompts quote the items' profiles."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from dmrec_core.data.cache import whole_or_not
+from dmrec_core.data.dataset import Profiles, RecDataset
+from dmrec_core.language.answer_cache import Record
+from dmrec_core.language.extractive import ExtractiveProfiler
+from dmrec_core.language.prompts import Prompt, Reviews, item_prompts, user_prompts
+from dmrec_core.language.templates import TEMPLATES, PromptTemplate
+from dmrec_core.language.user_texts import user_texts
+
+
+class ProfileWriter(Protocol):
+    """Who answers prompts: a ``LanguageModel``, or the ``ExtractiveProfiler`` where there is none."""
+
+    @property
+    def name(self) -> str:
+        """What profiles cite."""
+
+    def answer(self, prompts: Sequence[Prompt], **options: object) -> list[Record]:
+        """One record per prompt."""
+
+
+@dataclass(frozen=True)
+class ProfileRun:
+    """The profiles, and what became of each prompt."""
+
+    profiles: Profiles
+    items: list[Record]  # empty where the given item profiles were kept
+    users: list[Record]
+
+    @property
+    def without(self) -> list[Record]:
+        """Prompts that gave no profile: refused, invalid twice, or answered "None"."""
+        return [record for record in (*self.items, *self.users) if not record.summary]
+
+    def __str__(self) -> str:
+        lines = [f"{len(self.items)} item and {len(self.users)} user profiles by {self.profiles.source}"]
+        for record in self.without:
+            lines.append(f"  no profile for {record.label}: {record.why or 'the writer said none is possible'}")
+        return "\n".join(lines)
+
+
+def write_profiles(
+    dataset: RecDataset,
+    writer: ProfileWriter,
+    template: PromptTemplate,
+    *,
+    fields: Mapping[str, Sequence[str | None]] | None = None,
+    reviews: Reviews | None = None,
+    keep_items: bool = False,
+    seed: int = 2024,
+    **options: object,
+) -> ProfileRun:
+    r"""Profiles of all items and all users, from training interactions only.
+
+    Eq. 4.
+
+    $$s_u = f_{LM}(\mathcal P(u)),\qquad s_i = f_{LM}(\mathcal P(i))$$
+
+    An item without a valid answer gets a blank profile (its title stands in when it is embedded); a user without one
+    gets the text of ``user_texts``, and ``source`` counts them.
+
+    Args:
+        dataset: interactions and what texts there are.
+        writer: who answers.
+        template: how it is asked.
+        fields: further columns of items, see ``item_prompts``.
+        reviews: of interactions, see ``item_prompts``.
+        keep_items: keep the data set's item profiles and write the users' only.
+        seed: of the samples.
+        options: for the writer: ``on_progress``, ``on_wait``, ``retry_failed``.
+
+    Returns:
+        Profiles and records.
+
+    Raises:
+        ValueError: no texts to tell of; ``keep_items`` without item profiles.
+        EndpointError: from the writer.
+
+    Example:
+        >>> from dmrec_core.data.toy import toy_dataset
+        >>> run = write_profiles(toy_dataset(n_users=30, n_items=20), ExtractiveProfiler(), TEMPLATES["items"])
+        >>> len(run.profiles.user), run.profiles.source, run.without
+        (30, 'extractive (no language model)', [])
+
+    Source: Eq. 4; RLMRec's order, items before users.
+    """
+    if keep_items and (dataset.profiles is None or not any(dataset.profiles.item)):
+        raise ValueError(f"data set {dataset.name!r} has no item profiles to keep")
+    items: list[Record] = []
+    if keep_items:
+        item_profiles, source = dataset.profiles.item, f"{writer.name}, items by {dataset.profiles.source}"
+    else:
+        items = writer.answer(item_prompts(dataset, template, fields, reviews, seed), **options)
+        item_profiles, source = tuple(record.summary for record in items), writer.name
+    written = dataset.with_profiles(Profiles(item_profiles, None, source))
+    users = writer.answer(user_prompts(written, template, reviews=reviews, seed=seed), **options)
+    missing = sum(not record.summary for record in users)
+    if missing:
+        source += f", {missing} of {len(users)} users by their training items"
+    stand_ins = user_texts(written, template.history_items, seed) if missing else ("",) * len(users)
+    user_profiles = tuple(record.summary or text for record, text in zip(users, stand_ins, strict=True))
+    return ProfileRun(Profiles(item_profiles, user_profiles, source), items, users)
+
+
+def extractive_profiles(dataset: RecDataset, template: PromptTemplate = TEMPLATES["items"]) -> Profiles:
+    """Profiles without any language model, from whatever texts the data set has, for items and users.
+
+    Where the only item texts are profiles that a model wrote, these are extracts of those.
+
+    Args:
+        dataset: with titles, item texts or both.
+        template: which fields are read.
+
+    Returns:
+        Profiles whose ``source`` is ``"extractive (no language model)"``.
+
+    Example:
+        >>> from dmrec_core.data.toy import toy_dataset
+        >>> extractive_profiles(toy_dataset(n_users=30, n_items=20)).source
+        'extractive (no language model)'
+    """
+    return write_profiles(dataset, ExtractiveProfiler(), template).profiles
+
+
+def save_profiles(path: Path, profiles: Profiles, without: Sequence[Record] = ()) -> None:
+    """Profiles as one JSON file, whole or not at all; ``without`` lists the prompts that gave none, and why."""
+    content = {
+        "source": profiles.source,
+        "without": [[record.label, record.status, record.why] for record in without],
+        "item": profiles.item,
+        "user": profiles.user,
+    }
+    with whole_or_not(path) as temporary:
+        temporary.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def load_profiles(path: Path) -> Profiles:
+    """Profiles that ``save_profiles`` wrote; their number is checked when a data set takes them.
+
+    Raises:
+        ValueError: not such a file.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return Profiles(item=content["item"], user=content["user"], source=content["source"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is no file of profiles ({error!r}): expected source, item and user") from error
