@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import ipywidgets as widgets
 from IPython import get_ipython
 from IPython.display import HTML, display
 
 from dmrec_core.panels.canvas import Canvas
 from dmrec_core.panels.front_end import is_live, show_once
-from dmrec_core.panels.parts import Predict, Status, box, control, preset_row
+from dmrec_core.panels.parts import Predict, Status, box, control, preset_row, wrapping
 
 if TYPE_CHECKING:
     from dmrec_core.panels.front_end import Figure
@@ -81,7 +80,7 @@ class Explorer:
             widget.observe(self._moved, names="value")
         rows = [preset_row(presets, lambda values: self.set(**values))] if presets else []
         rows = [*([self.predict.widget] if self.predict else []), *rows]
-        inputs = widgets.HBox(list(self.controls.values()), layout=widgets.Layout(flex_flow="row wrap"))
+        inputs = wrapping(*self.controls.values())
         self.widget = box(*rows, inputs, self.canvas.widget, self.status.widget, kind="explore")
 
     @property
@@ -113,13 +112,10 @@ class Explorer:
             return
         if self.predict:
             self.predict.reveal()
-        try:
+        with self.status.errors_shown():
             self.figure = self.draw(**self.values)
             if self.live:
                 self.canvas.show(self.figure)
-        except Exception as error:  # noqa: BLE001 (an error in a widget's callback would go to a log nobody reads)
-            self.status.failed(error)
-        else:
             if self.status.state == "error":
                 self.status.show("idle", "")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import ipywidgets as widgets
 
@@ -20,6 +21,12 @@ STYLE = """<style>
 .dmrec-status [data-state=busy] { font-style: italic; }
 .dmrec-predict .widget-html-content { line-height: 1.45; }
 .dmrec-question { border-left: 4px solid #8a8a8a; padding: 4px 10px; margin: 4px 0; }
+.dmrec-top { border-collapse: collapse; line-height: 1.45; }
+.dmrec-top caption { text-align: left; font-weight: 600; padding: 2px 0; }
+.dmrec-top th { text-align: left; border-bottom: 1px solid #8a8a8a; padding: 1px 12px 1px 0; font-weight: 600; }
+.dmrec-top td { padding: 1px 12px 1px 0; }
+.dmrec-top .dmrec-hit td { font-weight: 600; color: #1c6b46; background: rgba(37, 138, 92, .10); }
+.dmrec-user p { margin: 4px 0; line-height: 1.4; }
 .dmrec-answer { border-left: 4px solid #2a7f3f; padding: 4px 10px; margin: 4px 0; }
 </style>"""
 
@@ -99,7 +106,7 @@ def preset_row(presets: Mapping[str, Mapping[str, object]], choose: Callable[[Ma
         button = widgets.Button(description=name, tooltip=_in_words(values), layout=widgets.Layout(width="auto"))
         button.on_click(lambda _, values=values: choose(values))
         buttons.append(button)
-    row = widgets.HBox(buttons, layout=widgets.Layout(flex_flow="row wrap"))
+    row = wrapping(*buttons)
     row.add_class("dmrec-presets")
     return row
 
@@ -155,6 +162,19 @@ class Status:
     def failed(self, error: BaseException) -> None:
         """Show an error: its kind and its message."""
         self.show("error", f"{type(error).__name__}: {error}")
+
+    @contextmanager
+    def errors_shown(self) -> Iterator[None]:
+        """Show an error raised inside: in a widget's callback it would go to a log that nobody reads."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 (whatever it is, the reader is told)
+            self.failed(error)
+
+
+def wrapping(*children: widgets.Widget, **layout: str) -> widgets.HBox:
+    """Widgets side by side, on as many lines as they need."""
+    return widgets.HBox(children, layout=widgets.Layout(**{"flex_flow": "row wrap", "align_items": "center", **layout}))
 
 
 def box(*children: widgets.Widget, kind: str) -> widgets.VBox:

@@ -1,0 +1,315 @@
+"""The lambda panel: a slider for lambda that interpolates while it moves and trains when it rests."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import ipywidgets as widgets
+from IPython import get_ipython
+from IPython.display import HTML, display
+
+from dmrec_core.data import RecDataset
+from dmrec_core.experiments import RunResult, run
+from dmrec_core.figures.lambda_views import LONG_NAMES, METRICS, Here
+from dmrec_core.figures.user_views import user_card, user_label
+from dmrec_core.panels.canvas import Canvas
+from dmrec_core.panels.front_end import is_live, show_once
+from dmrec_core.panels.lambda_scene import LambdaScene
+from dmrec_core.panels.latest_only import Event, LatestOnly
+from dmrec_core.panels.parts import Predict, Status, box, control, wrapping
+from dmrec_core.presets import LAMBDA
+from dmrec_core.progress import clock
+from dmrec_core.spec import RunSpec
+from dmrec_core.train import Progress
+
+SETTLE = 0.35  # seconds a slider rests before a run starts: longer than between two key presses
+TELL_EVERY = 0.1  # seconds between two progress reports
+PAPERS_EXAMPLE = "amazon"  # whose published lambdas the button takes on data that the paper does not have
+QUESTION = (
+    "DMRec-M shares one KL budget: λ of it pulls the posterior to the prior N(0, I), 1 − λ pulls it to the language "
+    "distribution. Where will Recall@20 be best: at 0, at 1 or between? And which other model is it at λ = 1?"
+)
+ANSWER = (
+    "Look for a broad plateau rather than a peak, and compare its height with the width of the band, which is seed "
+    "noise. At λ = 1 nothing matches the two spaces any more, but as published they are still <em>added</em>: that is "
+    "GODM and CPDM at λ = 0 and the ablation “Add”, and it is not the base model. Press “no matching” under each "
+    "strategy: the numbers agree to the last digit."
+)
+
+
+def lambda_panel(
+    dataset_name: str = "toy",
+    strategies: Sequence[str] = ("godm", "cpdm", "mddm"),
+    *,
+    grid_results: Sequence[RunResult] = (),
+    seed: int = 2024,
+    start: float | None = None,
+    strategy: str = "mddm",
+    metric: str = "recall@20",
+    split: str = "test",
+    device: str = "auto",
+    predict: tuple[str, str] | None = (QUESTION, ANSWER),
+    dataset: RecDataset | None = None,
+    runs: Path | None = None,
+    train: Callable[..., RunResult] = run,
+) -> LambdaPanel:
+    """Show the lambda panel.
+
+    While the slider moves, everything is interpolated between the trained runs of `grid_results` and says so. Once it
+    rests, the run at that lambda is trained in a thread (or read from the runs folder, if it was trained before) and
+    what is shown is measured. The newest value wins. The start is drawn by the calling cell, so its errors fail the
+    cell; without a front end that is all.
+
+    Args:
+        dataset_name: a name `load_dataset` knows.
+        strategies: those to choose from.
+        grid_results: runs over lambda (and seeds), and base runs for the reference line, as `sweep` returns them. The
+            settings of the retrained runs are theirs, or `paper_settings` where a strategy has none.
+        seed: of the retrained runs.
+        start: lambda at first; by default that of the settings: the published one, or 0.5 where none is published.
+        strategy: the strategy at first.
+        metric, split: what the curve shows at first, and on which held-out items.
+        device: where runs are trained.
+        predict: question and answer shown above; None for none.
+        dataset: the data, if not the one that `dataset_name` loads.
+        runs: the runs folder.
+        train: what trains a spec, called as `experiments.run`.
+
+    Returns:
+        The panel, already shown.
+
+    Raises:
+        ValueError: `strategy` is none of `strategies`.
+    """
+    scene = LambdaScene(dataset_name, strategies, grid_results, seed, split, device, runs, train, dataset)
+    panel = LambdaPanel(scene, strategy, start, metric, predict)
+    panel.display()
+    return panel
+
+
+class LambdaPanel:
+    """What `lambda_panel` returns: `.figure` is what is drawn, `.here` the marker, `.set(lam=0.3)` moves from code."""
+
+    def __init__(
+        self,
+        scene: LambdaScene,
+        strategy: str = "mddm",
+        start: float | None = None,
+        metric: str = "recall@20",
+        predict: tuple[str, str] | None = None,
+        live: bool | None = None,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        if strategy not in scene.strategies:
+            raise ValueError(f"strategy must be one of {list(scene.strategies)}; got {strategy!r}")
+        self.scene, self.live = scene, is_live() if live is None else live
+        self.lock, self.quiet = threading.RLock(), False  # callbacks may come on two threads
+        start = (scene.templates[strategy].lam or 0.5) if start is None else start
+        self._make_controls(strategy, start, metric, predict)
+        if scene.find(self.spec) is None and not (self.live and scene.neighbours(self.spec)):
+            scene.learn(scene.train(self.spec))
+        self._draw()  # by the calling cell itself: an error is the cell's
+        if self.live:
+            self._go_live(asyncio.get_running_loop() if loop is None else loop)
+
+    @property
+    def spec(self) -> RunSpec:
+        """The run that the controls ask for."""
+        return self.scene.spec(self.strategy.value, self.variant.value, self.slider.value)
+
+    @property
+    def here(self) -> Here:
+        """The marker: lambda, the metric there, and whether it was measured."""
+        return self.scene.here(self.spec, self.metric.value)
+
+    def set(self, **values: object) -> None:
+        """Move controls from code, as if by hand: lam, strategy, variant, metric, user."""
+        by_name = {"lam": self.slider, "strategy": self.strategy, "variant": self.variant}
+        by_name |= {"metric": self.metric, "user": self.person}
+        with self.lock:
+            self.quiet = True
+            try:
+                for name, value in values.items():
+                    by_name[name].value = value
+            finally:
+                self.quiet = False
+            self._picked()
+
+    def display(self) -> None:
+        """Show the panel; without a front end its figure and its table."""
+        if self.live:
+            display(self.widget)
+        elif get_ipython() is not None:
+            if self.predict:
+                display(HTML(self.predict.as_html()))
+            show_once(self.figure)
+            display(HTML(self.scene.table(self.spec, self.person.value)))
+
+    def _ipython_display_(self) -> None:
+        """Nothing: it was shown when it was made."""
+
+    # The controls
+
+    def _make_controls(self, strategy: str, start: float, metric: str, predict: tuple[str, str] | None) -> None:
+        scene = self.scene
+        self.slider = control("lambda", (0.0, 1.0, 0.05, float(start)), "λ")
+        self.strategy = control("strategy", ([(LONG_NAMES.get(s, s), s) for s in scene.strategies], strategy))
+        self.variant = control("variant", [("published code", "published"), ("paper's equations", "paper")])
+        self.metric = control("metric", ([(name, key) for key, name in METRICS.items()], metric))
+        people = [(user_label(scene.dataset, int(user)), int(user)) for user in scene.people]
+        self.person = control("user", (people, people[len(people) // 3][1]), "one user")
+        self.predict = None if predict is None else Predict(predict)
+        self.status = Status()
+        self.presets = {key: widgets.Button(layout=widgets.Layout(width="auto")) for key in ("none", "paper", "text")}
+        self._name_presets()
+
+    def _name_presets(self) -> None:
+        """What the buttons do depends on the strategy."""
+        strategy, name = self.strategy.value, self.scene.dataset_name
+        data = name if name in LAMBDA else PAPERS_EXAMPLE
+        nothing = 1.0 if strategy == "mddm" else 0.0
+        papers = LAMBDA[data].get(strategy)
+        of = "" if data == name else f" on {data}"
+        rows = {
+            "none": ("no matching", f"λ = {nothing:g}: the spaces are added and nothing pulls them together"),
+            "paper": (f"the paper's λ{of}", f"λ = {papers:g}, from the published configuration" if papers else ""),
+            "text": ("language only", "DMRec-M at λ = 0: the language space takes the prior's place"),
+        }
+        for key, (text, tip) in rows.items():
+            self.presets[key].description, self.presets[key].tooltip = text, tip
+        self.presets["paper"].disabled = papers is None
+        self.presets["text"].disabled = "mddm" not in self.scene.strategies
+        self._values = {"none": {"lam": nothing}, "paper": {"lam": papers}, "text": {"lam": 0.0, "strategy": "mddm"}}
+
+    def _go_live(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.canvas = Canvas(self.figure)
+        self.worker = LatestOnly(self._work, self._on_event, loop)
+        self.stop = widgets.Button(description="cancel", disabled=True, layout=widgets.Layout(width="auto"))
+        self.stop.add_class("dmrec-cancel")
+        self.bar = widgets.FloatProgress(value=0, min=0, max=1, layout=widgets.Layout(width="140px"))
+        self.bar.add_class("dmrec-progress")
+        self.best, self.card = (widgets.HTML(layout=widgets.Layout(flex="1 1 340px")) for _ in range(2))
+        self.slider.observe(lambda _: self._moved(SETTLE), names="value")
+        for picker in (self.strategy, self.variant):
+            picker.observe(lambda _: self._picked(), names="value")
+        for picker in (self.metric, self.person):
+            picker.observe(lambda _: self._looked(), names="value")
+        self.stop.on_click(lambda _: self.worker.cancel())
+        for key, button in self.presets.items():
+            button.on_click(lambda _, key=key: self.set(**self._values[key]))
+        presets = wrapping(*self.presets.values())
+        presets.add_class("dmrec-presets")
+        self._tables()
+        self._say_where()
+        self.widget = box(
+            *([] if self.predict is None else [self.predict.widget]),
+            wrapping(self.slider, presets),
+            wrapping(self.strategy, self.variant, self.metric),
+            wrapping(self.bar, self.stop, self.status.widget),
+            self.canvas.widget,
+            self.person,
+            wrapping(self.best, self.card, align_items="flex-start"),
+            kind="lambda-panel",
+        )
+
+    # What happens when something moves
+
+    def _picked(self) -> None:
+        if not self.quiet:
+            with self.lock:
+                self._name_presets()
+                self._moved(0.0)
+
+    def _moved(self, settle: float) -> None:
+        """Another run is asked for: show what is known of it at once, and train it unless it was trained before."""
+        if self.quiet:
+            return
+        with self.lock, self.status.errors_shown():
+            if self.predict is not None:
+                self.predict.reveal()
+            spec, known = self.spec, self.scene.find(self.spec) is not None
+            if not self.live:
+                if not known:
+                    self.scene.learn(self.scene.train(spec))
+            elif known:
+                self.worker.cancel(silently=True)
+                self.stop.disabled, self.bar.value = True, 0.0
+            else:
+                self.worker.submit(spec, settle)
+                self.stop.disabled, self.bar.value = False, 0.0
+            self._draw()
+            self._say_where()
+
+    def _looked(self) -> None:
+        """Another metric or user: nothing to train."""
+        if self.quiet:
+            return
+        with self.lock, self.status.errors_shown():
+            self._draw()
+            if self.status.state in ("done", "interpolated"):
+                self._say_where()
+
+    def _draw(self) -> None:
+        self.figure = self.scene.draw(self.spec, self.metric.value, self.person.value)
+        if self.live and hasattr(self, "canvas"):
+            self.canvas.show(self.figure)
+            self._tables()
+
+    def _tables(self) -> None:
+        self.best.value = self.scene.table(self.spec, self.person.value)
+        self.card.value = user_card(self.scene.dataset, self.person.value)
+
+    # Training, in the worker thread
+
+    def _work(self, spec: RunSpec, cancelled: Callable[[], bool], progress: Callable[[Progress], None]) -> RunResult:
+        last = 0.0
+
+        def report(now: Progress) -> None:
+            nonlocal last
+            if time.monotonic() - last >= TELL_EVERY:
+                last = time.monotonic()
+                progress(now)
+
+        result = self.scene.train(spec, progress=report, cancel=cancelled)
+        self.scene.snapshot(result)  # loads the model here rather than on the event loop
+        return result
+
+    def _on_event(self, event: Event) -> None:
+        """On the kernel's event loop."""
+        with self.lock, self.status.errors_shown():
+            name = f"{LONG_NAMES.get(event.job.strategy, event.job.strategy)} at λ = {event.job.lam:.2f}"
+            running = event.kind in ("started", "progress")
+            self.stop.disabled = not running
+            if event.kind == "started":
+                self._say("busy", f"training {name} …")
+            elif event.kind == "progress":
+                now = event.value
+                self.bar.value = now.epoch / max(now.epochs, 1)
+                left = f"at most {clock(now.seconds_left)} left unless it still improves"
+                self._say("busy", f"training {name}: epoch {now.epoch} of {now.epochs}, {left}")
+            else:
+                self.bar.value = 1.0 if event.kind == "done" else 0.0
+            if event.kind == "done":
+                self.scene.learn(event.value)
+                self._draw()
+                self._say_where()
+            elif event.kind == "cancelled":
+                self._say("cancelled", f"cancelled {name}; what is shown stays as it is")
+            elif event.kind == "failed":
+                self.status.failed(event.value)
+
+    def _say_where(self) -> None:
+        result, here = self.scene.known.get(self.spec), self.here.words(self.metric.value)
+        if result is None:
+            self._say("interpolated", f"{here}; it is trained as soon as the slider rests")
+            return
+        took = f"trained in {result.record['seconds']:.1f} s, best epoch {result.record['best_epoch']}"
+        self._say("done", f"{here} ({took}, seed {result.spec.seed})")
+
+    def _say(self, state: str, text: str) -> None:
+        if self.live:
+            self.status.show(state, text, **self.worker.counts)
