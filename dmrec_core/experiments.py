@@ -27,6 +27,7 @@ from dmrec_core.evaluate import RankingMetrics, evaluate
 from dmrec_core.language import with_language
 from dmrec_core.language.controls import noisy, random_like, shuffled
 from dmrec_core.models import build_model
+from dmrec_core.presets import paper_settings
 from dmrec_core.recommender import Recommender
 from dmrec_core.spec import RunSpec
 from dmrec_core.train import FitResult, Progress, TrainingCancelled, fit
@@ -59,7 +60,7 @@ class RunResult:
 
     def model(self, dataset: RecDataset | None = None) -> Recommender:
         """The trained model, on the CPU, ready to score."""
-        model = build_model(self.spec, load(self.spec) if dataset is None else dataset)
+        model = untrained(self.spec, dataset, runs=self.folder.parent)
         tensors, _ = load_tensors(self.folder / "weights.safetensors")
         model.load_state_dict(tensors)
         return model.eval()
@@ -160,6 +161,28 @@ def run(
     return _read(spec, folder)
 
 
+def untrained(
+    spec: RunSpec,
+    dataset: RecDataset | None = None,
+    *,
+    runs: Path | None = None,
+    device: str = "auto",
+    progress: Callable[[Progress], None] | None = None,
+    cancel: Callable[[], bool] | None = None,
+) -> Recommender:
+    """The model of a run before its first step, on the CPU; what it starts from is trained first, as a run of its own.
+
+    Args:
+        spec, dataset, runs, device, progress, cancel: as `run`.
+    """
+    dataset = load(spec) if dataset is None else dataset
+    if spec.pretraining is None:
+        return build_model(spec, dataset)
+    first = paper_settings(spec.dataset, spec.pretraining, options=spec.options, seed=spec.seed)
+    result = run(first, dataset, runs=runs, device=device, progress=progress, cancel=cancel)
+    return build_model(spec, dataset, result.model(dataset))
+
+
 def _lock(folder: Path, cancel: Callable[[], bool] | None) -> filelock.AcquireReturnProxy:
     lock = filelock.FileLock(folder / ".lock")
     while True:
@@ -172,7 +195,7 @@ def _lock(folder: Path, cancel: Callable[[], bool] | None) -> filelock.AcquireRe
 
 def _train(spec, dataset, folder, device, progress, cancel, checkpoint_seconds) -> None:
     _write_json(folder / "spec.json", spec.to_json())
-    model = build_model(spec, dataset)
+    model = untrained(spec, dataset, runs=folder.parent, device=device, progress=progress, cancel=cancel)
     resume = folder / "resume.safetensors"
     last_told = 0.0
 

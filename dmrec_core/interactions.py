@@ -66,6 +66,12 @@ class InteractionRows:
         kept = kept.float() / (1 - p)
         return replace(self, values=kept if self.values is None else self.values * kept)
 
+    def only(self, mask: Tensor) -> InteractionRows:
+        """The entries where `mask` `(nnz,)` is true; rows may become empty."""
+        before = torch.cat([mask.new_zeros(1, dtype=torch.int64), mask.cumsum(0)])
+        values = None if self.values is None else self.values[mask]
+        return InteractionRows(self.items[mask], before[self.offsets], values, self.n_items)
+
     def dense(self, dtype: torch.dtype = torch.float32) -> Tensor:
         """The rows as a dense matrix, `(B, n_items)`."""
         values = torch.ones(len(self.items), device=self.items.device) if self.values is None else self.values

@@ -90,9 +90,17 @@ class Backbone(nn.Module, ABC):
         return 1.0
 
     def scoring_latent(self, q: DiagonalGaussian, batch: UserBatch) -> Tensor:
-        """The z that scores are decoded from, `(B, d)`: the mean, unless a backbone says otherwise."""
+        """The z that scores are decoded from, `(B, d)`: the mean, unless a backbone says otherwise.
+
+        A backbone that wants noise here takes it from `fixed_noise`: a score must not depend on the rest of the batch.
+        """
         return q.mean
 
     def optimizer(self, model: Recommender, learning_rate: float, weight_decay: float) -> torch.optim.Optimizer:
         """The optimiser of the whole `model` around this backbone; one Adam unless a backbone has its own recipe."""
         return Recommender.optimizer(model, learning_rate, weight_decay)
+
+
+def fixed_noise(n_users: int, width: int) -> Tensor:
+    """Standard normal noise that is the same in every run, one row per user, `(n_users, width)`."""
+    return torch.randn(n_users, width, generator=torch.Generator().manual_seed(0))

@@ -10,7 +10,10 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from dmrec_core.matching import STRATEGIES, VARIANTS
 from dmrec_core.train import TrainSettings
 
-LANGUAGE_MODELS: frozenset[str] = frozenset()  # baselines that read vectors without DMRec around them
+BACKBONES = ("mult-vae", "cvga", "l-diffrec")
+LANGUAGE_MODELS = ("rlmrec-c", "rlmrec-g", "kar", "llmrec", "alpharec", "alpharec-star")  # read vectors without DMRec
+BASELINES = ("lightgcn", *LANGUAGE_MODELS)  # complete models: no DMRec around them
+MODELS = BACKBONES + BASELINES
 NUMBERS_VERSION = 1  # raised when a change of code changes the numbers of an unchanged spec
 
 
@@ -35,9 +38,9 @@ class RunSpec:
     variant: str = "published"  # or "paper": the equations as printed
     aggregate: bool = True  # Eq. 7; False is the ablation "w/o PMN"
     kl_weight: float = 1.0  # of the base model's prior term: its "equal tuning"
-    hidden: int = 600  # width of hidden layers
-    latent: int = 200  # d
-    dropout: float = 0.3  # of the input rows
+    hidden: int = 600  # width of hidden layers: Mult-VAE's, and the meta-network's
+    latent: int = 200  # d; for a baseline the width of its embeddings
+    dropout: float = 0.3  # of the input rows (CVGA: of its encoder's output too)
     settings: tuple[tuple[str, object], ...] = ()  # a model's own hyper-parameters
     seed: int = 2024
     train: TrainSettings = field(default_factory=TrainSettings)
@@ -50,10 +53,19 @@ class RunSpec:
         if not self.uses_language:
             object.__setattr__(self, "embedder", "none")
             object.__setattr__(self, "vectors", "real")
+        if self.model not in MODELS:
+            raise ValueError(f"model must be one of {MODELS}; got {self.model!r}")
         if self.strategy == "base":
-            for name, value in {"lam": None, "variant": "published", "aggregate": True}.items():
+            idle = {"lam": None, "variant": "published", "aggregate": True}
+            if self.model != "mult-vae":
+                idle["hidden"] = 600
+            if self.model in BASELINES:
+                idle |= {"dropout": 0.3, "kl_weight": 1.0}
+            for name, value in idle.items():
                 object.__setattr__(self, name, value)
             return
+        if self.model in BASELINES:
+            raise ValueError(f"{self.model} is no backbone DMRec could be put on; its strategy must be 'base'")
         if self.strategy not in STRATEGIES:
             raise ValueError(f"strategy must be 'base' or one of {sorted(STRATEGIES)}; got {self.strategy!r}")
         if self.variant not in VARIANTS:
@@ -66,13 +78,27 @@ class RunSpec:
 
     @property
     def uses_language(self) -> bool:
-        """Whether this run reads semantic vectors; a base model's numbers do not depend on them."""
-        return self.strategy != "base" or self.model in LANGUAGE_MODELS
+        """Whether this run reads semantic vectors; a base model's numbers do not depend on them.
+
+        L-DiffRec does where it clusters items by them.
+        """
+        clusters_texts = self.model == "l-diffrec" and dict(self.settings).get("item_vectors") == "semantic"
+        return self.strategy != "base" or self.model in LANGUAGE_MODELS or clusters_texts
+
+    @property
+    def pretraining(self) -> str | None:
+        """The model whose trained embeddings this run starts from: "lightgcn", or None.
+
+        LLMRec's candidates and L-DiffRec's item categories come from a LightGCN of the same data and seed.
+        """
+        settings = dict(self.settings)
+        clusters = settings.get("clusters", 2) > 1 and settings.get("item_vectors", "lightgcn") == "lightgcn"
+        return "lightgcn" if self.model == "llmrec" or (self.model == "l-diffrec" and clusters) else None
 
     @property
     def label(self) -> str:
         """A short name for legends and progress lines: `mult-vae mddm λ=0.4 seed 2024`."""
-        parts = [self.model, self.strategy]
+        parts = [self.model] if self.model in BASELINES else [self.model, self.strategy]
         if self.lam is not None and self.strategy != "add":
             parts.append(f"λ={self.lam:g}")
         if self.variant != "published":

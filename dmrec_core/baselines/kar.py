@@ -1,0 +1,98 @@
+"""KAR on LightGCN: experts distil each text vector into a short one, which joins the embedding before propagation."""
+
+from __future__ import annotations
+
+import math
+
+import scipy.sparse as sp
+import torch
+from torch import Tensor, nn
+
+from dmrec_core.baselines.lightgcn import LightGCN
+from dmrec_core.baselines.vectors import keep_vectors
+
+
+class Experts(nn.Module):
+    """Several small networks on the same input, each linear, ReLU, linear, ReLU: `(n, d_in) -> (n, experts, d_out)`.
+
+    Source: KAR's hybrid-expert adaptor (Xi et al. 2024); the outputs end in a ReLU there too.
+    """
+
+    def __init__(self, n_experts: int, d_in: int, hidden: int, d_out: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(d_in, n_experts * hidden)  # all first layers as one product
+        bound = 1 / math.sqrt(hidden)
+        self.weight = nn.Parameter(torch.empty(n_experts, hidden, d_out).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(n_experts, d_out).uniform_(-bound, bound))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(n, d_in) -> (n, experts, d_out)`."""
+        hidden = torch.relu(self.first(x)).unflatten(-1, (len(self.weight), -1))
+        return torch.relu(torch.einsum("neh,eho->neo", hidden, self.weight) + self.bias)
+
+
+class ExpertTower(nn.Module):
+    r"""One side's mixture of shared and own experts: $\sum_k \mathrm{softmax}(G x)_k\,E_k(x)$.
+
+    Args:
+        shared: the experts both sides use.
+        n_specific: experts of this side alone.
+        d_in: width of the text vectors.
+        hidden: width inside an expert.
+        d_out: width of an expert's output.
+
+    Source: KAR, the gate and the two kinds of experts.
+    """
+
+    def __init__(self, shared: Experts, n_specific: int, d_in: int, hidden: int, d_out: int) -> None:
+        super().__init__()
+        self.shared = shared
+        self.specific = Experts(n_specific, d_in, hidden, d_out)
+        self.gate = nn.Linear(d_in, len(shared.weight) + n_specific)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(n, d_in) -> (n, d_out)`."""
+        told = torch.cat([self.shared(x), self.specific(x)], dim=1)
+        return torch.einsum("ne,neo->no", torch.softmax(self.gate(x), dim=-1), told)
+
+
+class KAR(LightGCN):
+    r"""LightGCN whose layer 0 is a projection of the embedding and the text's augmented vector side by side.
+
+    $E^{(0)}_v = P\,[e_v;\ \mathrm{Tower}(w_v)]$, then propagation and loss of `LightGCN`
+
+    Args:
+        train: binary CSR matrix, `(n_users, n_items)`.
+        user_vectors: `(n_users, d_s)`.
+        item_vectors: `(n_items, d_s)`.
+        shared_experts, specific_experts: how many of each kind.
+        expert_hidden: width inside an expert.
+        lightgcn: as `LightGCN`.
+
+    Source: Xi et al. 2024 (experts: 2 shared, 5 specific, 128-32). How RLMRec put it on LightGCN is unreleased: its
+        authors say augmented vectors are concatenated with the embeddings; the final projection P is ours.
+    """
+
+    def __init__(
+        self,
+        train: sp.csr_matrix,
+        user_vectors: Tensor,
+        item_vectors: Tensor,
+        latent: int = 32,
+        shared_experts: int = 2,
+        specific_experts: int = 5,
+        expert_hidden: int = 128,
+        **lightgcn: object,
+    ) -> None:
+        super().__init__(train, latent, **lightgcn)
+        width = keep_vectors(self, user_vectors, item_vectors, train.shape)
+        shared = Experts(shared_experts, width, expert_hidden, latent)
+        self.user_tower = ExpertTower(shared, specific_experts, width, expert_hidden, latent)
+        self.item_tower = ExpertTower(shared, specific_experts, width, expert_hidden, latent)
+        self.projection = nn.Linear(2 * latent, latent)
+
+    def initial_embeddings(self) -> tuple[Tensor, Tensor]:
+        """$E^{(0)}$ with the texts in it."""
+        users = torch.cat([self.user_embeddings, self.user_tower(self.user_vectors)], dim=1)
+        items = torch.cat([self.item_embeddings, self.item_tower(self.item_vectors)], dim=1)
+        return self.projection(users), self.projection(items)
