@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from IPython import get_ipython
+from IPython.core.pylabtools import select_figure_formats
 from IPython.display import Code, Markdown, display
 
 from dmrec_core import __version__
@@ -33,6 +35,8 @@ def opening(dataset: RecDataset | None = None, device: str = "auto", seed: int =
         The device, resolved.
     """
     style.use()
+    if get_ipython() is not None:  # a matplotlib figure as a cell's last value shows itself, without pyplot
+        select_figure_formats(get_ipython(), {"png"}, bbox_inches="tight")
     torch.manual_seed(seed)
     chosen = resolve_device(device)
     name = torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else chosen.type

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import math
 
-import matplotlib.pyplot as plt
 import numpy as np
 import plotly.graph_objects as go
 import pytest
@@ -18,6 +17,7 @@ from dmrec_core.figures.gaussian_numbers import (
     gaussian,
     gradient_field,
     log_two_tastes,
+    mean_slopes,
     posterior_path,
     pull_on_parameters,
     quadrature_kl,
@@ -206,14 +206,32 @@ def test_posterior_path_is_the_closed_form_where_there_is_one(items):
 def test_static_figure_draws_what_it_records():
     numbers = matching_numbers()
     figure = matching_figure(numbers)
-    try:
-        plain_numbers(numbers)  # finite, and in JSON's types
-        titles = [axis.get_title() for axis in figure.axes]
-        assert titles[0] == "Moving mass: W2² = 9.25"
-        lines = {line.get_label(): line.get_ydata() for line in figure.axes[2].lines}
-        np.testing.assert_array_equal(lines["mixture"], numbers["composite"]["mixture"])
-    finally:
-        plt.close(figure)
+    plain_numbers(numbers)  # finite, and in JSON's types
+    titles = [axis.get_title() for axis in figure.axes]
+    assert titles[0] == "Moving mass: W2² = 9.25"
+    lines = {line.get_label(): line.get_ydata() for line in figure.axes[2].lines}
+    np.testing.assert_array_equal(lines["mixture"], numbers["composite"]["mixture"])
+
+
+def test_slopes_far_away_vanish_stay_or_grow():
+    near, far = np.array([0.01]), np.array([30.0])
+    slopes = {name: (at_near[0], at_far[0]) for (name, at_near), at_far in zip(
+        mean_slopes(near).items(), mean_slopes(far).values(), strict=True)}  # fmt: skip
+    assert math.isclose(slopes["GODM, Eq. 9 (paper)"][1], 60.0)
+    assert math.isclose(slopes["GODM, its root (published)"][1], 1.0, rel_tol=1e-6)
+    assert slopes["CPDM, moments (paper)"][1] < 0.1
+    assert math.isclose(slopes["CPDM, geometric (published)"][1], 15.0)
+    assert math.isclose(slopes["MDDM (both)"][1], 30.0)
+    assert abs(slopes["CPDM, the mixture itself"][1]) < 1e-9
+    assert all(near_slope > 0 for near_slope, _ in slopes.values())
+
+
+def test_slope_of_the_mixture_is_its_curves():
+    step = 1e-3
+    curve = [composite_curves(0.5, std=0.6, furthest=4.0 + k * step, points=2).mixture[-1] for k in (-1, 1)]
+    # composite_curves moves the second mean, mean_slopes the first: the same up to the sign of the distance
+    assert math.isclose((curve[1] - curve[0]) / (2 * step), mean_slopes(np.array([4.0]), 0.6)[
+        "CPDM, the mixture itself"][0], rel_tol=1e-3)  # fmt: skip
 
 
 def luminance(color: str) -> float:

@@ -199,6 +199,43 @@ def pull_on_parameters(
     return dict(zip(PARAMETERS, gradient.tolist(), strict=True))
 
 
+def mean_slopes(distances: np.ndarray, language_std: float = 1.0) -> dict[str, np.ndarray]:
+    """How hard each matching term, at weight 1, pulls on the first distribution's mean, against the means' distance.
+
+    Args:
+        distances: of N(distance, 1) from N(0, language_std^2), `(n,)`.
+        language_std: of the second distribution.
+
+    Returns:
+        Reading of the term -> slope, `(n,)`; the mixture's by quadrature, the others by the core's own gradient.
+    """
+    second = gaussian(np.zeros(len(distances)), language_std)
+    slopes = {}
+    for name, strategy, lam, variant in (
+        ("GODM, Eq. 9 (paper)", "godm", 1.0, "paper"),
+        ("GODM, its root (published)", "godm", 1.0, "published"),
+        ("CPDM, moments (paper)", "cpdm", 1.0, "paper"),
+        ("CPDM, geometric (published)", "cpdm", 1.0, "published"),
+        ("MDDM (both)", "mddm", 0.0, "paper"),
+    ):
+        mean = torch.from_numpy(np.asarray(distances, dtype=np.float64)).reshape(-1, 1).requires_grad_()
+        first = DiagonalGaussian(mean, torch.zeros_like(mean))
+        matching = STRATEGIES[strategy](first, second, first, lam, variant).matching
+        slopes[name] = torch.autograd.grad(matching.sum(), mean)[0].squeeze(-1).numpy()
+    slopes["CPDM, the mixture itself"] = np.array([_mixture_slope(float(d), language_std) for d in distances])
+    return slopes
+
+
+def _mixture_slope(distance: float, language_std: float) -> float:
+    reach = 9 * max(1.0, language_std)
+    x = np.linspace(min(0.0, distance) - reach, max(0.0, distance) + reach, 20001)
+    z = torch.from_numpy(x).reshape(-1, 1, 1)
+    sides = [log_density(z, g).flatten().numpy() for g in (gaussian(distance, 1.0), gaussian(0.0, language_std))]
+    mixture = np.logaddexp(*sides) - math.log(2)
+    # the derivative of both divergences with respect to the first mean is E_first[(x - mean) log(first / mixture)]
+    return float((np.exp(sides[0]) * (x - distance) * (sides[0] - mixture)).sum() * (x[1] - x[0]))
+
+
 class PosteriorPath(NamedTuple):
     """The posterior that one user ends with, for every lambda of a grid; `(n,)` each."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -53,7 +52,8 @@ def matching_numbers(lam: float = 0.5, alpha: float = 0.5, variant: str = "paper
 
 def matching_figure(numbers: dict) -> Figure:
     """The page from `matching_numbers`: transport, divergence, composite; then one gradient field for each strategy."""
-    figure, axes = plt.subplots(2, 4, figsize=(16, 7.6))
+    figure = Figure(figsize=(16, 7.6), layout="constrained")
+    axes = figure.subplots(2, 4)
     _transport(axes[0, 0], numbers)
     _two_tastes(axes[0, 1], numbers)
     _composite(axes[0, 2], numbers)
@@ -107,8 +107,8 @@ def _composite(axis: Axes, numbers: dict) -> None:
     axis.plot(x, curves["mixture"], color=NEUTRAL, label="mixture")
     axis.plot(x, curves["moment_matched"], color=MATCHED, linestyle="--", label="moments (paper)")
     axis.plot(x, curves["geometric"], color=ALARM, linestyle="-.", label="geometric (published)")
-    axis.set(title="Eq. 12 for three composite priors", xlabel="distance between the means", ylabel="nats", ylim=(0, 6))
-    axis.legend(loc="upper left", fontsize=9)
+    axis.set(title="Eq. 12 for three composite priors", xlabel="distance between the means", ylabel="nats", ylim=(0, 5))
+    axis.legend(loc="upper right", fontsize=8.5)
 
 
 def _posterior(axis: Axes, numbers: dict) -> None:
