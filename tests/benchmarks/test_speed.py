@@ -1,0 +1,166 @@
+"""Ratios against the textbook version, measured in one process; the shapes are those of the `amazon` data set.
+
+Timings are medians over alternating repetitions, so that a busy machine slows both sides alike.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import torch
+
+from dmrec_core.backbones import MultVAE
+from dmrec_core.data import RecDataset
+from dmrec_core.dmrec import DMRec
+from dmrec_core.evaluate import evaluate
+from dmrec_core.interactions import user_batch
+from dmrec_core.meta_network import MetaNetwork
+from dmrec_core.train import TrainSettings, fit
+
+sys.path.insert(0, str(Path(__file__).parent))
+from textbook import TextbookDMRec, rank_one_user_at_a_time
+
+USERS, ITEMS, INTERACTIONS, D_S = 11_000, 9_332, 120_464, 1_536
+pytestmark = pytest.mark.benchmark
+
+
+def has_bf16_units() -> bool:
+    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def amazon_shaped() -> tuple[sp.csr_matrix, torch.Tensor, torch.Tensor]:
+    rng = np.random.default_rng(0)
+    cells = np.unique(
+        rng.integers(0, USERS, 2 * INTERACTIONS) * ITEMS + (ITEMS * rng.random(2 * INTERACTIONS) ** 2).astype(int)
+    )
+    own = np.arange(USERS) * ITEMS + np.arange(USERS) % ITEMS  # every user trains on something
+    cells = np.unique(np.concatenate([own, rng.permutation(cells)[: INTERACTIONS - USERS]]))
+    train = sp.csr_matrix((np.ones(len(cells), np.float32), (cells // ITEMS, cells % ITEMS)), shape=(USERS, ITEMS))
+    g = torch.Generator().manual_seed(0)
+    vectors = [torch.nn.functional.normalize(torch.randn(n, D_S, generator=g)) for n in (USERS, ITEMS)]
+    return train, *vectors
+
+
+def one_epoch(model: DMRec, train: sp.csr_matrix, optimizer: torch.optim.Optimizer, bf16: bool) -> None:
+    g = torch.Generator().manual_seed(0)
+    for batch in model.batches(train, 1024, 0, g, torch.device("cpu")):
+        optimizer.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+            loss = model.loss(batch).total
+        loss.backward()
+        optimizer.step()
+
+
+def medians(*functions, repetitions: int = 3) -> list[float]:
+    """Median seconds of each function, the functions taking turns; one warm-up each."""
+    seconds: list[list[float]] = [[] for _ in functions]
+    for repetition in range(repetitions + 1):
+        for slot, function in zip(seconds, functions, strict=True):
+            start = time.perf_counter()
+            function()
+            if repetition:
+                slot.append(time.perf_counter() - start)
+    return [statistics.median(slot) for slot in seconds]
+
+
+def test_an_epoch_takes_at_most_half_the_textbooks_time_and_a_fifth_in_bf16():
+    train, user_vectors, item_vectors = amazon_shaped()
+    textbook = TextbookDMRec(train, user_vectors, item_vectors)
+    adam = torch.optim.Adam(textbook.parameters(), lr=1e-3)
+
+    def ours(bf16: bool):
+        model = DMRec(MultVAE(ITEMS), MetaNetwork(user_vectors, item_vectors), "mddm", 0.6)
+        optimizer = model.optimizer(1e-3, 0.0)
+        return lambda: one_epoch(model, train, optimizer, bf16)
+
+    slow, fast, half = medians(lambda: textbook.epoch(adam), ours(False), ours(True))
+    print(
+        f"\nepoch: textbook {slow:.2f} s, float32 {fast:.2f} s ({fast / slow:.2f} x), bf16 {half:.2f} s ({half / slow:.2f} x)"
+    )
+    assert fast <= 0.5 * slow
+    if has_bf16_units():
+        assert half <= 0.2 * slow
+
+
+PEAK = """
+import json, resource, sys, torch
+sys.path.insert(0, sys.argv[1])
+from test_speed import *
+train, users, items = amazon_shaped()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+if sys.argv[2] == "textbook":
+    model = TextbookDMRec(train, users, items)
+    model.epoch(torch.optim.Adam(model.parameters(), lr=1e-3))
+else:
+    model = DMRec(MultVAE(ITEMS), MetaNetwork(users, items), "mddm", 0.6)
+    one_epoch(model, train, model.optimizer(1e-3, 0.0), bf16=sys.argv[2] == "bf16")
+print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before))
+"""
+
+
+def test_an_epoch_needs_at_most_three_fifths_of_the_textbooks_memory():
+    """Peak resident memory above what the data alone take, each in a process of its own."""
+
+    def peak(which: str) -> float:
+        command = [sys.executable, "-c", PEAK, str(Path(__file__).parent), which]
+        return (
+            json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")[-2])
+            / 1024
+        )
+
+    textbook, float32, bf16 = peak("textbook"), peak("float32"), peak("bf16")
+    print(f"\npeak above the data: textbook {textbook:.0f} MiB, float32 {float32:.0f} MiB ({float32 / textbook:.2f} x), "
+          f"bf16 {bf16:.0f} MiB ({bf16 / textbook:.2f} x)")  # fmt: skip
+    assert float32 <= 0.6 * textbook and bf16 <= 0.6 * textbook
+
+
+def test_full_evaluation_takes_at_most_a_fifth_of_a_loop_over_users():
+    train, user_vectors, item_vectors = amazon_shaped()
+    train, user_vectors = train[:10_000], user_vectors[:10_000]
+    rng = np.random.default_rng(1)
+    held_out = sp.csr_matrix((np.ones(40_000, np.float32), (rng.integers(0, 10_000, 40_000), rng.integers(0, ITEMS, 40_000))),
+                             shape=train.shape)  # fmt: skip
+    held_out.data[:] = 1
+    held_out = (held_out - held_out.multiply(train)).tocsr()
+    held_out.eliminate_zeros()
+    dataset = RecDataset("amazon-shaped", *train.shape, train, sp.csr_matrix(train.shape, dtype=np.float32), held_out)
+    model = DMRec(MultVAE(ITEMS), MetaNetwork(user_vectors, item_vectors), "mddm", 0.6).eval()
+
+    def loop() -> dict[str, float]:
+        with torch.inference_mode():
+            rows = [model.score(user_batch(train, np.array([u]))).numpy()[0] for u in range(len(user_vectors))]
+        return rank_one_user_at_a_time(rows, train, held_out)
+
+    found = evaluate(model, dataset, "test").means()
+    fast, slow = [], []
+    for _ in range(2):
+        start = time.perf_counter()
+        evaluate(model, dataset, "test")
+        fast.append(time.perf_counter() - start)
+    start = time.perf_counter()
+    expected = loop()
+    slow.append(time.perf_counter() - start)
+    print(f"\nevaluation of 10,000 users: loop {slow[0]:.1f} s, ours {min(fast):.2f} s ({min(fast) / slow[0]:.3f} x)")
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, abs=2e-4)  # scores one by one and in batches differ by rounding
+    assert max(fast) <= 0.2 * slow[0]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_epoch_is_at_least_five_times_faster_than_the_cpus():
+    train, users, items = amazon_shaped()
+    dataset = RecDataset("amazon-shaped", *train.shape, train, train[:, :] * 0, train[:, :] * 0)
+    settings = TrainSettings(epochs=3, evaluate_every=1000)
+    seconds = {}
+    for device in ("cpu", "cuda"):
+        model = DMRec(MultVAE(ITEMS), MetaNetwork(users, items), "mddm", 0.6)
+        seconds[device] = fit(model, dataset, settings, device=device).seconds
+    print(f"\nthree epochs: {seconds}")
+    assert seconds["cuda"] < 0.2 * seconds["cpu"]
