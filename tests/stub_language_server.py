@@ -292,6 +292,7 @@ class StubServer:
 
     def __init__(self) -> None:
         self.port, self._process = 0, None
+        self._control = httpx.Client(trust_env=False, verify=False)
 
     def __enter__(self) -> StubServer:
         self.start()
@@ -316,15 +317,17 @@ class StubServer:
         self._process.kill()
         self._process.wait()
         self._process.stdout.close()
+        self._control.close()
+        self._control = httpx.Client(trust_env=False, verify=False)
 
     def plan(self, **fields: object) -> None:
         """Behave like that from now on; the log starts anew."""
         fresh = {**Plan().__dict__, **fields}
-        httpx.post(f"http://127.0.0.1:{self.port}/stub/plan", json=fresh, trust_env=False).raise_for_status()
+        self._control.post(f"http://127.0.0.1:{self.port}/stub/plan", json=fresh).raise_for_status()
 
     def log(self) -> list[dict]:
         """The requests so far."""
-        return httpx.get(f"http://127.0.0.1:{self.port}/stub/log", trust_env=False).json()
+        return self._control.get(f"http://127.0.0.1:{self.port}/stub/log").json()
 
 
 if __name__ == "__main__":

@@ -125,13 +125,14 @@ class Connection:
                     trouble = f"answered {status}: {self._reason(content)}"
                     self._raise_if_final(path, status, content, trouble)
                     asked_wait = _retry_after(headers)
-            self.trouble = trouble
             if asked_wait is None:
                 doubled = self.endpoint.first_wait * 2 ** min(tries - 1, 16)
                 wait = min(self.endpoint.longest_wait, doubled) * random.uniform(0.5, 1.0)
             else:
                 wait = max(asked_wait, self.endpoint.first_wait / 2)  # "Retry-After: 0" is no leave to hammer
-            if time.monotonic() + wait > max(began, self._last_success) + self.endpoint.patience:
+            left = max(began, self._last_success) + self.endpoint.patience - time.monotonic()
+            self.trouble = f"{trouble} (trying for {max(left, 0):.0f} s more)"
+            if wait > left:
                 raise EndpointUnusable(
                     f"{self._where(path)} {trouble}; no better for {self.endpoint.patience:g} s ({tries} tries)"
                 )
@@ -170,7 +171,8 @@ class Connection:
         """What the server said, short and without the key."""
         text = content[: 1 << 16].decode("utf-8", "replace")
         try:
-            error = _json_object(content).get("error", text)
+            body = _json_object(content)
+            error = body.get("error", body.get("detail", text))  # OpenAI's shape, or FastAPI's
         except ValueError:
             error = text
         message = error.get("message", error) if isinstance(error, dict) else error
