@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
@@ -21,14 +19,16 @@ class Experts(nn.Module):
     def __init__(self, n_experts: int, d_in: int, hidden: int, d_out: int) -> None:
         super().__init__()
         self.first = nn.Linear(d_in, n_experts * hidden)  # all first layers as one product
-        bound = 1 / math.sqrt(hidden)
-        self.weight = nn.Parameter(torch.empty(n_experts, hidden, d_out).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.empty(n_experts, d_out).uniform_(-bound, bound))
+        self.weight = nn.Parameter(torch.empty(n_experts, hidden, d_out))
+        self.bias = nn.Parameter(torch.zeros(n_experts, d_out))
+        nn.init.zeros_(self.first.bias)
+        for matrix in (*self.first.weight.data.split(hidden), *self.weight.data):
+            nn.init.xavier_uniform_(matrix)
 
     def forward(self, x: Tensor) -> Tensor:
         """`(n, d_in) -> (n, experts, d_out)`."""
-        hidden = torch.relu(self.first(x)).unflatten(-1, (len(self.weight), -1))
-        return torch.relu(torch.einsum("neh,eho->neo", hidden, self.weight) + self.bias)
+        hidden = torch.relu(self.first(x)).unflatten(-1, (len(self.weight), -1)).transpose(0, 1)  # (experts, n, hidden)
+        return torch.relu(torch.baddbmm(self.bias.unsqueeze(1), hidden, self.weight)).transpose(0, 1)
 
 
 class ExpertTower(nn.Module):
@@ -48,7 +48,7 @@ class ExpertTower(nn.Module):
         super().__init__()
         self.shared = shared
         self.specific = Experts(n_specific, d_in, hidden, d_out)
-        self.gate = nn.Linear(d_in, len(shared.weight) + n_specific)
+        self.gate = xavier_linear(d_in, len(shared.weight) + n_specific)
 
     def forward(self, x: Tensor) -> Tensor:
         """`(n, d_in) -> (n, d_out)`."""
@@ -67,10 +67,13 @@ class KAR(LightGCN):
         item_vectors: `(n_items, d_s)`.
         shared_experts, specific_experts: how many of each kind.
         expert_hidden: width inside an expert.
+        project: False leaves P out: embedding and augmented vector are propagated side by side, 2d wide.
         lightgcn: as `LightGCN`.
 
     Source: Xi et al. 2024 (experts: 2 shared, 5 specific, 128-32). How RLMRec put it on LightGCN is unreleased: its
-        authors say augmented vectors are concatenated with the embeddings; the final projection P is ours.
+        authors say augmented vectors are concatenated with the embeddings; the final projection P is ours. Weights
+        start as RLMRec's do, Xavier-uniform with zero biases: with torch's own start, every node's layer 0 is mostly
+        the same bias.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class KAR(LightGCN):
         shared_experts: int = 2,
         specific_experts: int = 5,
         expert_hidden: int = 128,
+        project: bool = True,
         **lightgcn: object,
     ) -> None:
         super().__init__(train, latent, **lightgcn)
@@ -89,10 +93,18 @@ class KAR(LightGCN):
         shared = Experts(shared_experts, width, expert_hidden, latent)
         self.user_tower = ExpertTower(shared, specific_experts, width, expert_hidden, latent)
         self.item_tower = ExpertTower(shared, specific_experts, width, expert_hidden, latent)
-        self.projection = nn.Linear(2 * latent, latent)
+        self.projection = xavier_linear(2 * latent, latent) if project else nn.Identity()
 
     def initial_embeddings(self) -> tuple[Tensor, Tensor]:
         """$E^{(0)}$ with the texts in it."""
         users = torch.cat([self.user_embeddings, self.user_tower(self.user_vectors)], dim=1)
         items = torch.cat([self.item_embeddings, self.item_tower(self.item_vectors)], dim=1)
         return self.projection(users), self.projection(items)
+
+
+def xavier_linear(d_in: int, d_out: int) -> nn.Linear:
+    """A linear layer with Xavier-uniform weights and no bias to begin with."""
+    layer = nn.Linear(d_in, d_out)
+    nn.init.xavier_uniform_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
