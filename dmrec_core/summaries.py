@@ -13,6 +13,7 @@ from dmrec_core.data import RecDataset
 from dmrec_core.experiments import RunResult
 
 HEADLINE = ("recall@20", "ndcg@20")
+ACTIVE = 0.01  # Burda, Grosse and Salakhutdinov 2016 call a dimension active above it
 
 
 def by_setting(results: Sequence[RunResult]) -> dict[object, list[RunResult]]:
@@ -83,9 +84,10 @@ def group_metrics(results: Sequence[RunResult], groups: SparsityGroups, metric: 
 
 
 def activities(results: Sequence[RunResult], dataset: RecDataset) -> pd.DataFrame:
-    """Dimension activity of each run: strategy, seed, which mean, dimension, activity, log_activity (natural log).
+    """Dimension activity of each run: strategy, kl_weight, seed, which mean, dimension, activity, log_activity.
 
     A base model has one posterior mean; DMRec's is given of q alone ("collaborative") and as decoded ("fused").
+    The logarithm is the natural one.
     """
     parts = []
     for result in results:
@@ -95,8 +97,28 @@ def activities(results: Sequence[RunResult], dataset: RecDataset) -> pd.DataFram
             part = pd.DataFrame(
                 {"dimension": np.arange(len(a)), "activity": a, "log_activity": np.log(np.maximum(a, 1e-12))}
             )
-            parts.append(part.assign(strategy=result.spec.strategy, seed=result.spec.seed, which=which))
+            spec = result.spec
+            parts.append(part.assign(strategy=spec.strategy, kl_weight=spec.kl_weight, seed=spec.seed, which=which))
     return pd.concat(parts, ignore_index=True)
+
+
+def activity_counts(activity: pd.DataFrame, threshold: float = ACTIVE) -> pd.DataFrame:
+    """Collapsed dimensions and mean log activity of each run.
+
+    Args:
+        activity: as `activities` gives it.
+        threshold: a dimension whose activity is below it counts as collapsed.
+
+    Returns:
+        strategy, kl_weight, which, seed, dimensions, collapsed, mean_log_activity: one row a run and mean.
+    """
+    groups = activity.groupby(["strategy", "kl_weight", "which", "seed"], sort=False)
+    counted = groups.agg(
+        dimensions=("activity", "size"),
+        collapsed=("activity", lambda a: int((a < threshold).sum())),
+        mean_log_activity=("log_activity", "mean"),
+    )
+    return counted.reset_index()
 
 
 def for_json(table: pd.DataFrame) -> list[dict]:

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dmrec_core.figures.style import MARKS, NEUTRAL
+from dmrec_core.figures.style import MARKS, NEUTRAL, REFERENCE
 
 METRIC_NAMES = {"recall": "Recall", "ndcg": "NDCG"}
 
@@ -58,10 +58,12 @@ def lambda_sensitivity(summary: pd.DataFrame, published: Mapping[str, float] | N
     for ax, metric in zip(np.atleast_1d(figure.subplots(1, len(metrics))), metrics, strict=True):
         rows = summary[summary["metric"] == metric]
         _level(ax, rows[rows["strategy"] == "base"])
-        for strategy, part in rows[rows["strategy"] != "base"].groupby("strategy", sort=False):
+        strategies = list(rows[rows["strategy"] != "base"].groupby("strategy", sort=False))
+        for place, (strategy, part) in enumerate(strategies):
             part, mark = part.sort_values("lam"), MARKS[strategy]
-            ax.plot(part["lam"], part["mean"], **mark.line, linewidth=2, markersize=5)
-            ax.fill_between(part["lam"], part["low"], part["high"], color=mark.color, alpha=0.15, linewidth=0)
+            lam = part["lam"] + 0.012 * (place - (len(strategies) - 1) / 2)  # side by side, or the intervals hide
+            errors = [part["mean"] - part["low"], part["high"] - part["mean"]]
+            ax.errorbar(lam, part["mean"], yerr=errors, **mark.line, linewidth=2, markersize=6, elinewidth=1, capsize=2)
             if published and strategy in published:
                 ax.plot(published[strategy], 0.0, marker=mark.marker, color=mark.color, clip_on=False, markersize=9,
                         transform=ax.get_xaxis_transform(), markeredgecolor="black")  # fmt: skip
@@ -81,34 +83,63 @@ def _level(ax: Axes, base: pd.DataFrame) -> None:
             ax.axhspan(row["low"], row["high"], color=mark.color, alpha=0.08, linewidth=0)
 
 
-def sparsity_groups(groups: pd.DataFrame, metric: str = "ndcg@20") -> Figure:
+def sparsity_groups(
+    groups: pd.DataFrame,
+    metric: str = "ndcg@20",
+    differences: pd.DataFrame | None = None,
+    counted: str = "training interactions",
+) -> Figure:
     """Figure 3: bars are each group's share of the users, points the metric of each model with its 95 % interval.
 
     Args:
         groups: as `summaries.group_metrics` gives it.
         metric: for the axis label.
+        differences: as `comparisons.group_comparisons` gives it; drawn in a second panel, where the intervals are those
+            of the paired difference and so the ones to judge a gain by.
+        counted: what the groups' labels count.
     """
-    figure = Figure(figsize=(7.5, 4.2), layout="constrained")
-    ax = figure.subplots()
+    figure = Figure(figsize=(7.5, 4.2) if differences is None else (11.5, 4.4), layout="constrained")
+    panels = figure.subplots(1, 1 if differences is None else 2, width_ratios=None if differences is None else [3, 2])
+    ax = np.atleast_1d(panels)[0]
     first = groups[groups["strategy"] == groups["strategy"].iloc[0]]
     bars = ax.twinx()
-    bars.bar(first["group"], 100 * first["share"], color=NEUTRAL, alpha=0.25, width=0.7)
+    drawn = bars.bar(first["group"], 100 * first["share"], color=NEUTRAL, alpha=0.25, width=0.7)
+    bars.bar_label(drawn, fmt="%.0f %%", fontsize=9, color="#666666")
     bars.set_ylabel("share of users in %")
     bars.set_ylim(0, 100)
     for (strategy, part), shift in zip(groups.groupby("strategy", sort=False), _shifts(groups), strict=True):
         mark = MARKS[strategy]
         errors = [part["mean"] - part["low"], part["high"] - part["mean"]]
         ax.errorbar(part["group"] + shift, part["mean"], yerr=errors, **mark.line, capsize=3)
-    ax.set_xticks(first["group"], first["label"])
-    ax.set_xlabel("training interactions of a user")
     ax.set_ylabel(f"test {metric_name(metric)}")
     ax.set_zorder(bars.get_zorder() + 1)
     ax.patch.set_visible(False)
     for each in (ax, bars):
         each.spines["top"].set_visible(False)
         each.grid(False)
-    ax.legend(frameon=False, loc="upper left")
+    ax.legend(frameon=False, loc="upper right", ncols=groups["strategy"].nunique(), bbox_to_anchor=(1, 1.1))
+    if differences is not None:
+        _differences(panels[1], differences, metric)
+    for each in np.atleast_1d(panels):
+        each.set_xticks(first["group"], first["label"])
+        each.set_xlabel(f"{counted} of a user")
     return figure
+
+
+def _differences(ax: Axes, differences: pd.DataFrame, metric: str) -> None:
+    errors = [differences["difference"] - differences["low"], differences["high"] - differences["difference"]]
+    style = MARKS["mddm"].line | {"linestyle": "none", "label": None}
+    ax.axhline(0, color=REFERENCE, linewidth=1)
+    ax.errorbar(differences["group"], differences["difference"], yerr=errors, **style, markersize=8, capsize=4)
+    for row in differences.itertuples():
+        if np.isfinite(row.relative):
+            ax.annotate(f"{100 * row.relative:+.0f} %", (row.group, row.difference), (7, 4), fontsize=9,
+                        textcoords="offset points")  # fmt: skip
+    ax.margins(x=0.15)
+    ax.set_ylabel(f"difference in {metric_name(metric)}")
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(False, axis="x")
+    ax.grid(alpha=0.3, axis="y")
 
 
 def _shifts(groups: pd.DataFrame) -> Sequence[float]:
@@ -116,57 +147,32 @@ def _shifts(groups: pd.DataFrame) -> Sequence[float]:
     return (np.arange(n) - (n - 1) / 2) * 0.12
 
 
-def dimension_activity(activity: pd.DataFrame) -> Figure:
+def dimension_activity(activity: pd.DataFrame, threshold: float | None = None) -> Figure:
     """Figure 4: box plots of log activity over the latent dimensions, one box a model and mean.
 
     Args:
         activity: as `summaries.activities` gives it.
+        threshold: the activity below which a dimension counts as collapsed; drawn where given.
     """
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    boxes = list(activity.groupby(["strategy", "kl_weight", "which"], sort=False))
+    figure = Figure(figsize=(1.5 + 1.9 * len(boxes), 4.2), layout="constrained")
     ax = figure.subplots()
-    boxes = list(activity.groupby(["strategy", "which"], sort=False))
     names = {"collaborative": "mean of q alone", "fused": "mean that is decoded"}
-    for place, ((strategy, which), part) in enumerate(boxes):
+    labels = []
+    for place, ((strategy, kl_weight, which), part) in enumerate(boxes):
         mark = MARKS[strategy]
         ax.boxplot(part["log_activity"], positions=[place], widths=0.5, patch_artist=True,
                    boxprops={"facecolor": mark.color, "alpha": 0.45 if which == "collaborative" else 0.9},
-                   medianprops={"color": "black"}, flierprops={"markersize": 3, "alpha": 0.4})  # fmt: skip
-    ax.set_xticks(range(len(boxes)), [f"{MARKS[s].label}\n{names[w] if s != 'base' else ''}" for (s, w), _ in boxes])
+                   medianprops={"color": "white", "linewidth": 2},
+                   flierprops={"markersize": 3, "alpha": 0.4})  # fmt: skip
+        own = f"KL weight {kl_weight:g}" if strategy == "base" and kl_weight != 1 else ""
+        labels.append(f"{mark.label}\n{own if strategy == 'base' else names[which]}")
+    if threshold is not None:
+        ax.axhline(np.log(threshold), color=REFERENCE, linestyle=":", linewidth=1)
+        ax.annotate(f"collapsed below {threshold:g}", (1, np.log(threshold)), (-4, 3), fontsize=8, ha="right",
+                    xycoords=("axes fraction", "data"), textcoords="offset points")  # fmt: skip
+    ax.set_xticks(range(len(boxes)), labels)
     ax.set_ylabel(r"log activity $\ln a_k$")
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(alpha=0.3, axis="y")
-    return figure
-
-
-def bars_of_settings(summary: pd.DataFrame, labels: Sequence[str], marks: Sequence[str], metric: str) -> Figure:
-    """Figure 5 and its kin: one bar a setting with its 95 % interval, first the base.
-
-    Args:
-        summary: one row a setting and metric, as `summaries.over_seeds` gives it.
-        labels: one a setting, in the order of first appearance.
-        marks: the meaning of each setting, a key of `style.MARKS`.
-        metric: which metric to draw.
-    """
-    rows = summary[summary["metric"] == metric].reset_index(drop=True)
-    figure = Figure(figsize=(1.2 + 1.1 * len(rows), 4), layout="constrained")
-    ax = figure.subplots()
-    for place, (row, mark) in enumerate(zip(rows.itertuples(), marks, strict=True)):
-        error = None if not np.isfinite(row.low) else [[row.mean - row.low], [row.high - row.mean]]
-        ax.bar(
-            place,
-            row.mean,
-            yerr=error,
-            capsize=4,
-            color=MARKS[mark].color,
-            alpha=0.85,
-            edgecolor="black",
-            linewidth=0.5,
-        )
-    ends = rows[["mean", "low", "high"]].to_numpy()
-    lowest, highest = np.nanmin(ends), np.nanmax(ends)
-    ax.set_ylim(max(0.0, lowest - 0.5 * (highest - lowest) - 1e-3), highest + 0.1 * (highest - lowest) + 1e-3)
-    ax.set_xticks(range(len(rows)), labels)
-    ax.set_ylabel(f"test {metric_name(metric)} (axis cut)")
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(alpha=0.3, axis="y")
     return figure

@@ -1,0 +1,204 @@
+"""The paper's testable statements, judged by runs: our number, and a verdict that only an interval may give.
+
+The statements are paraphrased; `where` says which section, figure or table of the paper makes them. A verdict is given
+by the 95 % interval over seeds of a paired difference: on the claimed side of zero the statement holds, on the other
+side it does not, and across zero these seeds do not decide. So about one verdict in twenty is luck, and three seeds
+decide little; p over users is printed beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from dmrec_core import evidence
+from dmrec_core.checkpoint import write_atomically
+from dmrec_core.data import RecDataset
+from dmrec_core.evidence import Answer, Evidence
+from dmrec_core.experiments import RunResult
+from dmrec_core.figures.checkout import find_checkout
+from dmrec_core.figures.record import to_json
+from dmrec_core.spec import RunSpec
+from dmrec_core.sweep import grid
+
+# key -> statement, where the paper makes it, its test, and what is said where the runs for it are missing
+CLAIMS: Mapping[str, tuple[str, str, Callable[[Evidence], Answer], str]] = {
+    "godm-beats-base": ("DMRec-G ranks better than the base model", "Table 2", evidence.beats("godm"), "no such runs"),
+    "cpdm-beats-base": ("DMRec-C ranks better than the base model", "Table 2", evidence.beats("cpdm"), "no such runs"),
+    "mddm-beats-base": ("DMRec-M ranks better than the base model", "Table 2", evidence.beats("mddm"), "no such runs"),
+    "mddm-best": (
+        "Of the three strategies, DMRec-M is the best",
+        "Table 2, Sec. 3.2",
+        evidence.mddm_is_best,
+        "no such runs",
+    ),
+    "other-backbones": (
+        "The gain is there on other generative base models too",
+        "Table 2",
+        evidence.helps_other_backbones,
+        "needs CVGA and L-DiffRec: notebook 10",
+    ),
+    "language-baselines": (
+        "DMRec ranks better than other recommenders that use a language model",
+        "Table 3",
+        evidence.beats_language_baselines,
+        "needs RLMRec, KAR, LLMRec and AlphaRec: notebook 11",
+    ),
+    "sparse-gain-most": (
+        "Users with few interactions gain most",
+        "Figure 3",
+        evidence.sparse_users_gain_most,
+        "no such runs, or one group only",
+    ),
+    "active-fused": (
+        "DMRec-M's latent dimensions are more active than the base's (mean that is decoded)",
+        "Figure 4",
+        evidence.more_active("fused"),
+        "no such runs",
+    ),
+    "active-collaborative": (
+        "The same, of the collaborative encoder's mean alone",
+        "Figure 4",
+        evidence.more_active("collaborative"),
+        "no such runs",
+    ),
+    "pmn-matters": (
+        "Without the items' vectors (w/o PMN) it gets worse",
+        "Figure 5",
+        evidence.hurts("mddm", aggregate=False),
+        "no such runs",
+    ),
+    "matching-matters": (
+        "Adding the two distributions without matching (Add) is worse",
+        "Figure 5",
+        evidence.hurts("add"),
+        "no such runs",
+    ),
+    "mixing-matters": (
+        "Adding the language divergence instead of mixing it in (w/o Mixing) is worse",
+        "Figure 5",
+        evidence.hurts("without_mixing"),
+        "no such runs",
+    ),
+    "godm-peak": (
+        "DMRec-G rises from λ = 0 to a peak",
+        "Figure 6",
+        evidence.rises_from_zero("godm"),
+        "λ = 0 was not run",
+    ),
+    "cpdm-peak": (
+        "DMRec-C rises from λ = 0 to a peak",
+        "Figure 6",
+        evidence.rises_from_zero("cpdm"),
+        "λ = 0 was not run",
+    ),
+    "mddm-collapse": (
+        "DMRec-M falls below the base as λ goes to 0",
+        "Figure 6",
+        evidence.collapses_at_zero,
+        "λ = 0 was not run",
+    ),
+    "mddm-base-at-one": (
+        "DMRec-M at λ = 1 is the base model again",
+        "Figure 6",
+        evidence.is_the_base_at_one,
+        "λ = 1 was not run",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One statement and what these runs say about it."""
+
+    key: str
+    claim: str  # in our words
+    where: str  # in the paper
+    ours: str  # our number or numbers, in words
+    verdict: str
+    seeds: tuple[int, ...] = ()
+    dataset: str = ""
+    vectors: str = ""
+
+
+def judge(results: Sequence[RunResult], dataset: RecDataset) -> list[Finding]:
+    """Every statement of the paper that runs can test, judged by these runs.
+
+    Args:
+        results: at least those of `specs(...)`; whatever is missing makes its statements "cannot be tested here".
+        dataset: what they ran on.
+    """
+    runs_at_hand = Evidence(results, dataset)
+    findings = []
+    for key, (claim, where, test, lacking) in CLAIMS.items():
+        ours, said, runs = test(runs_at_hand)
+        findings.append(
+            Finding(
+                key=key,
+                claim=claim,
+                where=where,
+                ours=ours or lacking,
+                verdict=said,
+                seeds=tuple(sorted({run.spec.seed for run in runs})),
+                dataset=dataset.name,
+                vectors=dataset.language.embedder if dataset.language else "none",
+            )
+        )
+    return findings
+
+
+def specs(
+    make: Callable[..., RunSpec], lambdas: Sequence[float], seeds: Sequence[int], **changes: object
+) -> list[RunSpec]:
+    """The runs that `judge` asks about.
+
+    Args:
+        make: strategy, changes -> spec; `paper_settings` with data set and embedder filled in.
+        lambdas: the grid every strategy is tuned on.
+        seeds: of every setting.
+        changes: to every run, such as `variant="paper"`.
+    """
+    wanted = grid(make("base", **changes), seed=seeds)
+    for strategy in evidence.NAMES:
+        preset = make(strategy, **changes)  # every strategy is tuned on the same values
+        wanted += grid(preset, lam=[*lambdas, preset.lam], seed=seeds)
+    full = make("mddm", **changes)
+    wanted += grid(full, aggregate=[False], seed=seeds)
+    wanted += grid(make("add", **changes), seed=seeds)
+    wanted += grid(make("without_mixing", lam=full.lam, **changes), seed=seeds)
+    return list(dict.fromkeys(wanted))
+
+
+def markdown(findings: Sequence[Finding]) -> str:
+    """The findings as a table, each number with its seeds, data set and vectors."""
+    lines = ["| the paper says (our words) | where | here | runs | verdict |", "|---|---|---|---|---|"]
+    for f in findings:
+        lines.append(f"| {f.claim} | {f.where} | {f.ours} | {runs_of(f)} | **{f.verdict}** |")
+    return "\n".join(lines) + "\n"
+
+
+def runs_of(finding: Finding) -> str:
+    """`toy, tfidf-svd-128, seeds 2024-2026`: what a number came from."""
+    if not finding.seeds:
+        return f"{finding.dataset}: none"
+    seeds = finding.seeds
+    run_on = list(seeds) == list(range(seeds[0], seeds[-1] + 1)) and len(seeds) > 1
+    said = f"seeds {seeds[0]}-{seeds[-1]}" if run_on else f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+    return f"{finding.dataset}, {finding.vectors}, {said}"
+
+
+def save(findings: Sequence[Finding], provenance: Mapping[str, object], folder: str | Path = "figures") -> Path:
+    """Write `claims.md` and `claims.json`; a relative folder is meant from the checkout's root. Returns the JSON."""
+    folder = Path(folder)
+    folder = folder if folder.is_absolute() else (find_checkout() or Path.cwd()) / folder
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / "claims.md", markdown(findings).encode())
+    document = {"name": "claims", "claims": [asdict(f) for f in findings], "provenance": provenance}
+    write_atomically(folder / "claims.json", to_json(document).encode())
+    return folder / "claims.json"
+
+
+def read(rows: Sequence[Mapping[str, object]]) -> list[Finding]:
+    """The findings of a `claims.json`'s "claims"."""
+    return [replace(Finding(**row), seeds=tuple(row["seeds"])) for row in rows]

@@ -1,0 +1,265 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,-all
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 07 · Which latent dimensions are used?
+#
+# A variational autoencoder pays for every dimension in which users differ: the pull towards the prior is zero where all
+# users have the same mean. So it switches off dimensions that do not earn their price: they *collapse*. The paper's
+# Figure 4 asks whether DMRec keeps more of them alive.
+#
+# **You will be able to** measure a dimension's activity, see which users and items it is about, and tell "more active
+# because of the language" from "more active because the prior was weakened".
+#
+# **Before this one:** `02_collaborative_space` (where the price comes from) and `05_training`.
+
+# %% tags=["parameters"]
+dataset = "toy"  # or "yelp-xrec", "amazon", ..., or the folder of your own data
+embedder = "auto"  # what turns texts into vectors
+device = "auto"
+seeds = 3
+first_seed = 2024
+figures_dir = "figures"
+
+# %%
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import torch
+
+from dmrec_core import notebook, panels, summaries
+from dmrec_core.analysis import dimension_activity, mean_interval, posterior_means
+from dmrec_core.dimensions import dimensions_of
+from dmrec_core.experiments import load
+from dmrec_core.figures import static
+from dmrec_core.figures.interactive import dimension_controls, draw_dimensions
+from dmrec_core.figures.record import provenance, record
+from dmrec_core.presets import paper_settings
+from dmrec_core.summaries import ACTIVE
+from dmrec_core.sweep import grid, sweep
+from dmrec_core.verdicts import verdict
+
+
+def spec(strategy, **changes):
+    return paper_settings(dataset, strategy=strategy, embedder=embedder, **changes)
+
+
+data = load(spec("mddm"))
+notebook.opening(data, device, first_seed)
+checked = notebook.Checked()
+
+# %% [markdown]
+# ## The activity of a dimension
+#
+# - $z_{u,k}$: coordinate $k$ of user $u$'s taste, $k = 1, \dots, d$.
+# - $E_q[z_{u,k}]$: its mean under the user's posterior, that is, what the encoder says without noise.
+# - $\mathrm{Var}_u$: the variance over all users.
+#
+# $$a_k \;=\; \mathrm{Var}_u\big(E_q[z_{u,k}]\big), \qquad \text{the figure shows } \ln a_k .$$
+#
+# If all users have the same mean, dimension $k$ says nothing about anybody: $a_k = 0$. Burda, Grosse and Salakhutdinov
+# (2016) call a dimension active when $a_k > 0.01$, and we count those below it as collapsed. The threshold only means
+# something because the prior fixes the scale: a user's own uncertainty is about 1 per dimension where nothing is known.
+#
+# By hand, four users and three dimensions:
+
+# %%
+means = torch.tensor([[1.0, 0.20, 5.0], [-1.0, 0.25, 5.0], [2.0, 0.15, 5.0], [-2.0, 0.20, 5.0]])  # E_q[z], (U, d)
+by_hand = ((means - means.mean(0)) ** 2).mean(0)  # (d,)
+print("activity", by_hand.tolist(), "collapsed", (by_hand < ACTIVE).tolist())
+
+# %%
+checked.assert_close("activity by hand equals the core's", by_hand, dimension_activity(means.numpy()))
+notebook.show_source(dimension_activity, posterior_means)
+
+# %% [markdown]
+# The third dimension has the largest mean and no activity: where a cloud of users lies does not matter, only how wide
+# it is.
+#
+# ## Which mean?
+#
+# The base model has one posterior, $q_\phi$. DMRec has two candidates, and the paper does not say which it drew:
+#
+# - the mean of $q_\phi$ alone, what the *collaborative encoder* says;
+# - the mean that is *decoded*, in the published code the sum of both branches, $\mu_\phi + \mu_\varphi$.
+#
+# Both are below. And there is a control that the paper does not have. MDDM at λ gives the prior only the weight λ; a
+# base model whose KL term has that same weight pays the same price per dimension. If it is just as active, activity
+# comes from the lower price, not from the language.
+
+# %%
+seed_list = [first_seed + k for k in range(seeds)]
+lam = spec("mddm").lam
+settings = [spec("base"), spec("base", kl_weight=lam), spec("mddm")]
+results = sweep([run for setting in settings for run in grid(setting, seed=seed_list)], device=device)
+activity = summaries.activities(results, data)
+figure = static.dimension_activity(activity, ACTIVE)
+figure
+
+# %% [markdown]
+# Each box holds all dimensions of all seeds. White line: the median. Height on this axis is a logarithm: one unit up is
+# a factor of 2.7.
+#
+# ## Collapsed dimensions, counted
+
+# %%
+counts = summaries.activity_counts(activity, ACTIVE)
+count_table = (
+    counts.groupby(["strategy", "kl_weight", "which"], sort=False)
+    .agg(
+        dimensions=("dimensions", "first"),
+        collapsed=("collapsed", "mean"),
+        fewest=("collapsed", "min"),
+        most=("collapsed", "max"),
+        mean_log_activity=("mean_log_activity", "mean"),
+    )
+    .reset_index()
+)
+count_table.style.format({"kl_weight": "{:g}", "collapsed": "{:.1f}", "mean_log_activity": "{:.2f}"}).hide()
+
+# %% [markdown]
+# ## The verdict
+#
+# Differences in mean log activity, paired by seed, with 95 % intervals.
+
+
+# %%
+def mean_log_activity(strategy, which, kl_weight=1.0):
+    is_it = (counts["strategy"] == strategy) & (counts["which"] == which) & (counts["kl_weight"] == kl_weight)
+    return counts[is_it].set_index("seed")["mean_log_activity"]
+
+
+base, cheap_base = mean_log_activity("base", "fused"), mean_log_activity("base", "fused", lam)
+comparisons = {
+    "DMRec-M, decoded mean, against the base": mean_log_activity("mddm", "fused") - base,
+    "DMRec-M, mean of q alone, against the base": mean_log_activity("mddm", "collaborative") - base,
+    f"base with KL weight {lam:g}, against the base": cheap_base - base,
+    f"DMRec-M, decoded mean, against the base with KL weight {lam:g}": mean_log_activity("mddm", "fused") - cheap_base,
+}
+rows = []
+for what, per_seed in comparisons.items():
+    interval = mean_interval(per_seed.to_numpy())
+    row = {"comparison": what, "difference": interval.mean, "low": interval.low, "high": interval.high}
+    rows.append(row | {"'more active'": verdict(interval)})
+verdicts = pd.DataFrame(rows)
+verdicts.style.format({"difference": "{:+.2f}", "low": "{:+.2f}", "high": "{:+.2f}"}, na_rep="one seed").hide()
+
+# %% [markdown]
+# Read the rows in order. The first is the paper's claim, for the mean that is decoded. The second is the same claim for
+# the collaborative encoder alone: in the published code the encoder is a *residual* on top of the language branch, and
+# MDDM pulls it to zero (notebook 04), so its own dimensions should be far *less* active. The third is the control: how
+# much activity a cheaper prior buys without any text. The fourth is what is left for the language.
+
+# %%
+first, control, rest = (verdicts["difference"].iloc[k] for k in (0, 2, 3))
+print(
+    f"Log activity of the decoded mean over the base: {first:+.2f}. "
+    f"Of a base whose prior has the same weight: {control:+.2f}. Left for the language: {rest:+.2f}."
+)
+
+# %% [markdown]
+# ## What a dimension is about
+#
+# Pick two dimensions by their rank in activity. Each dot is a user; the axes say which items the decoder ranks higher
+# at either end; hover to see what a user clicked. The numbered users are the ones that move the dimension most.
+
+# %%
+by_seed = {(r.spec.strategy, r.spec.kl_weight): r for r in results if r.spec.seed == first_seed}
+views = {
+    "DMRec-M, decoded": dimensions_of(by_seed["mddm", 1.0], data),
+    "DMRec-M, q alone": dimensions_of(by_seed["mddm", 1.0], data, "collaborative"),
+    "base": dimensions_of(by_seed["base", 1.0], data),
+}
+panels.explore(
+    partial(draw_dimensions, views, data),
+    **dimension_controls(views),
+    labels={"which": "mean", "across": "across: rank", "up": "up: rank"},
+    predict=(
+        "In 'DMRec-M, q alone', where will users with few items (dark dots) lie compared with users with many?",
+        "Close to zero. The encoder only corrects what the texts already say, and a short history corrects little.",
+    ),
+)
+
+# %%
+view, sizes = views["DMRec-M, q alone"], np.diff(data.train.indptr)
+distance = np.linalg.norm(view.means - view.means.mean(0), axis=1)
+few, many = (distance[rows].mean() for rows in (sizes <= np.median(sizes), sizes > np.median(sizes)))
+print(f"mean distance from the centre, q alone: {few:.2f} with few items, {many:.2f} with many")
+
+# %% [markdown]
+# ## Paper vs code
+#
+# | | the paper | here |
+# |---|---|---|
+# | which mean | not said | both |
+# | formula | named, not printed | $\mathrm{Var}_u(E_q[z_k])$, natural logarithm |
+# | base | weight of its prior not varied | also with the prior at DMRec's λ |
+# | users | not said | all users, without dropout |
+#
+# ## What we checked
+
+# %%
+shifted = dimension_activity(means.numpy() + 100)
+checked.assert_close("activity does not change when all users move together", shifted, by_hand)
+q_alone = posterior_means(by_seed["mddm", 1.0].model(data), data, "collaborative")
+text_alone = posterior_means(by_seed["mddm", 1.0].model(data), data, "language")
+fused = posterior_means(by_seed["mddm", 1.0].model(data), data)
+checked.assert_close("the decoded mean is the sum of both branches", q_alone + text_alone, fused, atol=1e-4)
+checked.show()
+
+# %% [markdown]
+# ## Exercises
+#
+# 1. The means of dimension $k$ are 0.1 for half of the users and -0.1 for the other half. What is $a_k$, and is it
+#    collapsed by the threshold above? Answer with a pair such as `(0.5, True)`.
+# 2. Two branches are added. In one dimension their activities are 0.3 and 0.5, and their means are uncorrelated over
+#    users. What is the activity of the sum?
+# 3. How many dimensions does the base model (KL weight 1) have collapsed on average over the seeds? Read the table.
+
+# %%
+answer_1 = None
+answer_2 = None
+answer_3 = None
+
+collapsed_of_base = float(count_table["collapsed"].iloc[0])
+notebook.check(
+    "Exercise 1",
+    answer_1,
+    truth=lambda a: abs(a[0] - 0.01) < 1e-9 and a[1] is False,
+    hint="The mean is 0, so the variance is the mean square; collapsed means *below* 0.01.",
+)
+notebook.check("Exercise 2", answer_2, truth=0.8, hint="Variances of uncorrelated things add up.")
+notebook.check("Exercise 3", answer_3, truth=collapsed_of_base, tolerance=0.05, hint="The column `collapsed`.")
+
+# %% [markdown]
+# ## Keep the figure and its numbers
+
+# %%
+quartiles = (
+    activity.groupby(["strategy", "kl_weight", "which"], sort=False)["log_activity"]
+    .quantile([0.0, 0.25, 0.5, 0.75, 1.0])
+    .unstack()
+    .rename(columns=lambda q: f"q{100 * q:g}")
+    .reset_index()
+)
+path = record(
+    "07_dimension_activity",
+    figure,
+    numbers={
+        "quartiles": summaries.for_json(quartiles),
+        "collapsed": summaries.for_json(count_table),
+        "verdicts": summaries.for_json(verdicts),
+    },
+    provenance=provenance(data, results, lam=lam, collapsed_below=ACTIVE),
+    folder=figures_dir,
+)
+print(path.name)
