@@ -61,6 +61,7 @@ def record(
     suffixes = [".png", ".svg", *reversed(texts)]
     temporary = {suffix: folder / f".{name}.{os.getpid()}{suffix}" for suffix in suffixes}
     try:
+        stamp(figure, provenance)
         with rc_context({"svg.hashsalt": name}):  # otherwise the ids inside the SVG are random
             figure.savefig(temporary[".png"], dpi=150, bbox_inches="tight", metadata={"Software": None})
             figure.savefig(temporary[".svg"], bbox_inches="tight", metadata={"Date": None, "Creator": None})
@@ -72,6 +73,21 @@ def record(
         for path in temporary.values():
             path.unlink(missing_ok=True)
     return folder / f"{name}.json"
+
+
+def stamp(figure: Figure, provenance: Mapping[str, Any]) -> None:
+    """Print data set, embedder and seeds under the picture, so that it says what it shows wherever it is pasted.
+
+    Vectors that are not ada-002 are never to be taken for the paper's; the stamp names the embedder for that reason.
+    """
+    dataset, embedder, seeds = (provenance.get(key) for key in ("dataset", "embedder", "seeds"))
+    parts = [f"data: {dataset}"] if dataset else []
+    parts += [f"vectors: {embedder}"] if embedder and embedder != "none" else []
+    parts += [f"seeds: {', '.join(map(str, seeds))}"] if seeds else []
+    for old in [text for text in figure.texts if text.get_gid() == "stamp"]:
+        old.remove()
+    if parts:
+        figure.text(0, -0.01, "   ".join(parts), fontsize=8, color="#666666", ha="left", va="top", gid="stamp")
 
 
 def to_json(document: Mapping[str, Any]) -> str:
