@@ -288,7 +288,7 @@ def test_the_command_is_interrupted_and_resumed(server, folder):
     while len(server.log()) < 6:
         time.sleep(0.05)
     first.send_signal(signal.SIGINT)
-    _, err = first.communicate(timeout=20)
+    _, err = first.communicate(timeout=60)
     assert first.returncode == 130 and "Run the same again to go on" in err and "Traceback" not in err
     asked = {entry["text"] for entry in server.log()}
     server.plan()
