@@ -148,7 +148,7 @@ def test_the_extractive_writer_is_named_deterministic_and_reads_training_items_o
     assert profiles.source == "extractive (no language model)"
     assert extractive_profiles(dataset).user == profiles.user
     for user, text in enumerate(profiles.user):
-        chosen = re.match(r"Chose (.*?)\. Recurring", text).group(1).split("; ")
+        chosen = re.match(r"Chose (.*?)\. Words", text).group(1).split("; ")
         assert set(chosen) <= {dataset.titles[item] for item in dataset.train[user].indices}
 
 
@@ -159,10 +159,10 @@ def test_extraction_prefers_rare_sentences_and_recurring_words():
     ]
     prompts = [Prompt("", json.dumps(item), 50, "") for item in items]
     assert ExtractiveProfiler(item_words=3).answer(prompts)[0].summary == "T0: A rareword0 indeed0."
-    tastes = [["jazz", "jazz", "soup"], ["chess", "tea", "soup"], ["golf", "bread", "soup"]]
+    tastes = [["jazz", "jazz", "soup"], ["chess", "tea", "soup"], ["golf zebra", "bread", "soup"]]
     told = [{"l": [{"title": "None", "description": w, "review": "None"} for w in words]} for words in tastes]
     records = ExtractiveProfiler(user_words=1).answer([Prompt("", json.dumps(data), 50, "") for data in told])
-    assert records[0].summary == "Recurring: jazz."
+    assert records[0].summary == "Words: jazz."
 
 
 @pytest.mark.parametrize("text", ["", "None", "日本語", "🎲", "x" * 100_000, '"}]}', "\x00"])

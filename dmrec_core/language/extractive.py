@@ -20,7 +20,7 @@ class ExtractiveProfiler:
     r"""Answers the same prompts as a language model, from their data alone: deterministic, offline, no model.
 
     An item's summary is its title and those sentences of its fields and reviews whose words are rarest on average; a
-    user's is the titles they chose and the words that recur in what is known of them.
+    user's is the titles they chose and the words most typical of them, those that several of their items share first.
 
     $$\text{score}(w) = n_u(w)\,\log\frac{N}{n(w)}$$
 
@@ -28,7 +28,7 @@ class ExtractiveProfiler:
 
     Args:
         item_words: most words taken from sentences.
-        user_words: recurring words named.
+        user_words: words named of a user.
 
     Example:
         >>> prompt = Prompt("", json.dumps({"title": "Teapot", "description": "Green tea. Nice."}), 50, "item 0")
@@ -74,10 +74,10 @@ class ExtractiveProfiler:
 
     def _user(self, entries: list[dict[str, str]], rarity: dict[str, float]) -> str:
         count = Counter(word for entry in entries for word in set(_words(" ".join(_texts(entry)))))
-        words = sorted(count, key=lambda word: (-count[word] * rarity[word], word))[: self.user_words]
+        words = sorted(count, key=lambda word: (count[word] < 2, -count[word] * rarity[word], word))[: self.user_words]
         titles = [entry["title"] for entry in entries if entry["title"] != MISSING]
         chose = f"Chose {'; '.join(titles)}. " if titles else ""
-        return f"{chose}Recurring: {', '.join(words)}." if words else chose.strip()
+        return f"{chose}Words: {', '.join(words)}." if words else chose.strip()
 
 
 def _texts(data: dict[str, object]) -> list[str]:

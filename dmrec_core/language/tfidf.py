@@ -20,9 +20,9 @@ class TfidfSvd:
 
     $$W = \mathrm{rows}\big(\hat X V_k\big) / \lVert\cdot\rVert_2,\qquad \hat X \approx U_k S_k V_k^\top$$
 
-    Lower-cased words, sub-linear term frequency, no stop list, nothing truncated; float32 out. A
-    text without a single known word (an empty one, say) gets the mean item vector: it says nothing of that text, and a
-    row of zeros would have no direction at all. There is nothing random left: the SVD's seed is fixed.
+    Lower-cased words, sub-linear term frequency, no stop list, nothing truncated; float32 out. A text without a single
+    known word (an empty one, say) gets the mean item vector: it says nothing of that text, and a row of zeros would
+    have no direction at all. There is nothing random left: the SVD's seed is fixed.
 
     Args:
         dim: numbers per text; fewer where the corpus has fewer words or texts, and then ``name`` says so.
