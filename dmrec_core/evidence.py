@@ -77,6 +77,8 @@ def _at_lambda(ours: Sequence[RunResult]) -> str:
 
 
 def beats(strategy: str) -> Callable[[Evidence], Answer]:
+    """A strategy, tuned, against the base: both headline metrics."""
+
     def test(evidence: Evidence) -> Answer:
         ours, base = evidence.tuned(strategy), evidence.runs("base")
         if not (ours and base):
@@ -89,6 +91,7 @@ def beats(strategy: str) -> Callable[[Evidence], Answer]:
 
 
 def mddm_is_best(evidence: Evidence) -> Answer:
+    """DMRec-M against each of the two other strategies, all tuned."""
     runs = {strategy: evidence.tuned(strategy) for strategy in NAMES}
     if not all(runs.values()):
         return NOTHING
@@ -98,6 +101,7 @@ def mddm_is_best(evidence: Evidence) -> Answer:
 
 
 def sparse_users_gain_most(evidence: Evidence) -> Answer:
+    """The gain in the sparsest group, and how much larger it is than all other users'."""
     ours, base, groups = evidence.tuned("mddm"), evidence.runs("base"), evidence.groups
     if not (ours and base) or len(groups.upper) < 2:
         return NOTHING
@@ -112,6 +116,8 @@ def sparse_users_gain_most(evidence: Evidence) -> Answer:
 
 
 def more_active(which: str) -> Callable[[Evidence], Answer]:
+    """Mean log activity of DMRec-M, tuned, against the base's; `which` mean of DMRec-M."""
+
     def test(evidence: Evidence) -> Answer:
         ours, base = evidence.tuned("mddm"), evidence.runs("base")
         if not (ours and base):
@@ -126,6 +132,8 @@ def more_active(which: str) -> Callable[[Evidence], Answer]:
 
 
 def hurts(strategy: str, **fields: object) -> Callable[[Evidence], Answer]:
+    """The full DMRec-M against an ablation."""
+
     def test(evidence: Evidence) -> Answer:
         ablated = evidence.runs(strategy, **fields)
         full = evidence.at_same_lambda(ablated) if ablated else []
@@ -139,6 +147,7 @@ def hurts(strategy: str, **fields: object) -> Callable[[Evidence], Answer]:
 
 
 def collapses_at_zero(evidence: Evidence) -> Answer:
+    """The base against DMRec-M at λ = 0."""
     at_zero, base = evidence.runs("mddm", lam=0.0), evidence.runs("base")
     if not (at_zero and base):
         return NOTHING
@@ -147,6 +156,7 @@ def collapses_at_zero(evidence: Evidence) -> Answer:
 
 
 def is_the_base_at_one(evidence: Evidence) -> Answer:
+    """DMRec-M at λ = 1 against the base, which it should equal."""
     at_one, base = evidence.runs("mddm", lam=1.0), evidence.runs("base")
     if not (at_one and base):
         return NOTHING
@@ -157,6 +167,8 @@ def is_the_base_at_one(evidence: Evidence) -> Answer:
 
 
 def rises_from_zero(strategy: str) -> Callable[[Evidence], Answer]:
+    """The best λ above 0 against λ = 0."""
+
     def test(evidence: Evidence) -> Answer:
         at_zero = evidence.runs(strategy, lam=0.0)
         weighted = [run for run in evidence.runs(strategy) if run.spec.lam > 0]
@@ -171,6 +183,7 @@ def rises_from_zero(strategy: str) -> Callable[[Evidence], Answer]:
 
 
 def helps_other_backbones(evidence: Evidence) -> Answer:
+    """DMRec-M against the base on every other backbone there are runs of."""
     found, runs = {}, []
     for model in ("cvga", "l-diffrec"):
         ours, base = evidence.tuned("mddm", model), evidence.runs("base", model)
@@ -184,6 +197,7 @@ def helps_other_backbones(evidence: Evidence) -> Answer:
 
 
 def beats_language_baselines(evidence: Evidence) -> Answer:
+    """DMRec-M against every other recommender with a language model there are runs of."""
     ours = evidence.tuned("mddm")
     others = {model: evidence.runs("base", model) for model in LANGUAGE_MODELS}
     others = {model: runs for model, runs in others.items() if runs}

@@ -1,0 +1,177 @@
+"""The generated sections of README.md: `python -m dmrec_core.figures.readme [--check]`.
+
+Between `<!-- BEGIN name -->` and `<!-- END name -->` stand tables made from the code and from figures/: `equations`
+(who owns each equation in the core, and which notebook shows it), `claims` and `results`. `--check` writes nothing and
+fails where the README differs from what would be written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from dmrec_core.checkpoint import write_atomically
+from dmrec_core.claims import Finding, read, runs_of
+from dmrec_core.data import DATASETS
+from dmrec_core.figures.checkout import checkout
+
+EQUATIONS = range(1, 20)  # of the paper
+OWNED = re.compile(r"Eq\. (\d+)(?:\.|,[^.]*\.| with [^.]*\.)(?:\s|$)")  # how an owner's second paragraph begins
+TAG = re.compile(r"\\tag\{(\d+)\}")
+
+
+class Stale(RuntimeError):
+    """README.md does not say what the code and figures say now."""
+
+
+class Owner(NamedTuple):
+    """The function or class whose docstring claims an equation."""
+
+    name: str
+    path: Path  # from the checkout's root
+    line: int
+    summary: str
+
+
+def owners(root: Path) -> dict[int, list[Owner]]:
+    """Equation -> who owns it in the core: those whose docstring's second paragraph begins with `Eq. n.`"""
+    found: dict[int, list[Owner]] = {}
+    for path in sorted((root / "dmrec_core").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.FunctionDef | ast.ClassDef):
+                continue
+            summary, _, rest = (ast.get_docstring(node) or "").partition("\n\n")
+            if match := OWNED.match(rest):
+                owner = Owner(node.name, path.relative_to(root), node.lineno, " ".join(summary.split()))
+                found.setdefault(int(match[1]), []).append(owner)
+    return found
+
+
+def cards(root: Path) -> dict[int, list[Path]]:
+    """Equation -> the notebooks whose text displays it with its number, `\\tag{n}`."""
+    found: dict[int, list[Path]] = {}
+    for path in sorted((root / "notebooks").glob("[0-9][0-9]_*.py")):
+        shown = {int(number) for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#")
+                 for number in TAG.findall(line)}  # fmt: skip
+        for number in sorted(shown):
+            found.setdefault(number, []).append(path.relative_to(root))
+    return found
+
+
+def equations_table(root: Path) -> str:
+    """One row an equation: what it is, its owner in the core, the notebooks that show it."""
+    owned, shown = owners(root), cards(root)
+    lines = ["| Eq. | what it is | in the core | walked through in |", "|---|---|---|---|"]
+    for number in EQUATIONS:
+        mine = owned.get(number, [])
+        what = mine[0].summary.rstrip(".") if mine else "-"
+        where = ", ".join(f"[`{owner.name}`]({owner.path.as_posix()})" for owner in mine) or "-"
+        notebooks = ", ".join(
+            f"[{path.stem[:2]}]({path.with_suffix('.ipynb').as_posix()})" for path in shown.get(number, [])
+        )
+        lines.append(f"| {number} | {_cell(what)} | {where} | {notebooks or '-'} |")
+    return "\n".join(lines)
+
+
+def claims_table(root: Path) -> str:
+    """One row a statement of the paper and data set; a note where the vectors are not the paper's."""
+    findings: dict[str, list[Finding]] = {}
+    for document in _documents(root, "claims").values():
+        for finding in read(document["claims"]):
+            findings.setdefault(finding.key, []).append(finding)
+    if not findings:
+        return "No claims have been judged yet: run `make figures`."
+    lines = ["| the paper says (our words) | where | here | runs | verdict |", "|---|---|---|---|---|"]
+    for of_claim in findings.values():
+        tested = [finding for finding in of_claim if finding.seeds] or of_claim[:1]
+        for place, finding in enumerate(tested):
+            said = (finding.claim, finding.where) if place == 0 else ("", "")
+            row = (*said, finding.ours, runs_of(finding), f"**{finding.verdict}**")
+            lines.append("| " + " | ".join(map(_cell, row)) + " |")
+    return "\n".join(lines)
+
+
+def results_table(root: Path) -> str:
+    """The headline of notebook 00 on every data set it was run on."""
+    lines = ["| data | vectors | seeds | metric | base | DMRec-M | gain | p (paired t over seeds) |", "|" + "---|" * 8]
+    for dataset, document in _documents(root, "00_start_here").items():
+        facts = document["provenance"]
+        seeds = facts["seeds"]
+        for row in document["numbers"]["headline"]:
+            p = row["p (paired t)"]
+            cells = (
+                dataset,
+                facts["embedder"] or "none",
+                f"{seeds[0]}-{seeds[-1]}" if len(seeds) > 1 else str(seeds[0]),
+                row["metric"],
+                row["base"],
+                row["DMRec-M"],
+                f"{row['gain in %']:+.1f} %",
+                "one seed" if p is None else f"{p:.2g}",
+            )
+            lines.append("| " + " | ".join(map(_cell, cells)) + " |")
+    return "\n".join(lines) if len(lines) > 2 else "Nothing has been run yet: run `make figures`."
+
+
+SECTIONS = {"equations": equations_table, "claims": claims_table, "results": results_table}
+
+
+def _documents(root: Path, name: str) -> dict[str, Mapping]:
+    """Data set -> the JSON `name` that was kept for it; toy's lie in figures/ itself."""
+    places = {
+        dataset: root / "figures" / ("" if dataset == "toy" else dataset) / f"{name}.json" for dataset in DATASETS
+    }
+    return {dataset: json.loads(path.read_text(encoding="utf-8")) for dataset, path in places.items() if path.is_file()}
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def filled(text: str, root: Path) -> str:
+    """README's text with every generated section renewed.
+
+    Raises:
+        Stale: a section's markers are missing, doubled or the wrong way round.
+    """
+    for name, table in SECTIONS.items():
+        begin, end = f"<!-- BEGIN {name} -->", f"<!-- END {name} -->"
+        if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+            raise Stale(f"README.md needs one `{begin}` and, after it, one `{end}`")
+        head, _, rest = text.partition(begin)
+        tail = rest.partition(end)[2]
+        text = f"{head}{begin}\n{table(root)}\n{end}{tail}"
+    return text
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Renew README.md, or with `--check` say whether it is as it would be written."""
+    parser = argparse.ArgumentParser(prog="python -m dmrec_core.figures.readme", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where README.md is stale")
+    options = parser.parse_args(arguments)
+    root = checkout()
+    path = root / "README.md"
+    try:
+        before = path.read_text(encoding="utf-8")
+        after = filled(before, root)
+        if options.check and before != after:
+            raise Stale("README.md is stale; `python -m dmrec_core.figures.readme` renews it")
+    except (Stale, FileNotFoundError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    if before == after:
+        print("README.md is up to date")
+    else:
+        write_atomically(path, after.encode())
+        print("README.md: renewed " + ", ".join(SECTIONS))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

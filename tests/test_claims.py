@@ -1,0 +1,189 @@
+"""A verdict needs an interval; each statement's test is tried on results made up to satisfy it and to break it."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dmrec_core import claims, evidence
+from dmrec_core.analysis import mean_interval
+from dmrec_core.claims import CLAIMS, judge, markdown, read, runs_of, save, specs
+from dmrec_core.data import toy_dataset
+from dmrec_core.language import with_language
+from dmrec_core.presets import paper_settings
+from dmrec_core.verdicts import FAILS, HOLDS, UNDECIDED, UNTESTED, all_of, verdict, verdict_equal
+from tests.made_results import result
+
+DATASET = with_language(toy_dataset(n_users=100, n_items=60), "tfidf")
+USERS = np.flatnonzero(np.diff(DATASET.test.indptr))
+SPARSE = np.diff(DATASET.train.indptr)[USERS] <= 4  # roughly; the sparsest group
+SEEDS = (2024, 2025, 2026)
+WIGGLE = (-0.002, 0.0, 0.002)  # of the seeds
+ACTIVITY = {"base": -2.0, ("mddm", "fused"): -1.0, ("mddm", "collaborative"): -3.0}
+
+
+def runs(strategy="base", level=0.3, sparse=0.0, wiggle=WIGGLE, **changes):
+    """One run a seed at a level, with something extra for sparse users."""
+    return [
+        result(np.full(len(USERS), level + shift) + sparse * SPARSE, strategy, seed, users=USERS, **changes)
+        for seed, shift in zip(SEEDS, wiggle, strict=True)
+    ]
+
+
+def a_world_as_the_paper_has_it(**other):
+    """Every statement that such runs can test is true in it; `other` replaces groups of runs."""
+    world = {
+        "base": runs("base", 0.30),
+        "godm 0": runs("godm", 0.31, lam=0.0),
+        "godm": runs("godm", 0.33, lam=0.4),
+        "cpdm 0": runs("cpdm", 0.31, lam=0.0),
+        "cpdm": runs("cpdm", 0.34, lam=0.2),
+        "mddm 0": runs("mddm", 0.20, lam=0.0),
+        "mddm 1": runs("mddm", 0.3001, lam=1.0),
+        "mddm": runs("mddm", 0.35, sparse=0.05, lam=0.5),
+        "w/o PMN": runs("mddm", 0.32, lam=0.5, aggregate=False),
+        "add": runs("add", 0.32),
+        "w/o mixing": runs("without_mixing", 0.33, lam=0.5),
+    } | other
+    return [run for group in world.values() for run in group]
+
+
+@pytest.fixture(autouse=True)
+def known_activity(monkeypatch):
+    """Activities are those of trained models; here they are given."""
+
+    def activities(results, dataset):
+        rows = []
+        for run in results:
+            for which in ("fused",) if run.spec.strategy == "base" else ("collaborative", "fused"):
+                key = "base" if run.spec.strategy == "base" else ("mddm", which)
+                value = ACTIVITY[key] + 0.01 * (run.spec.seed % 3) * (which == "fused")
+                rows.append(
+                    {"strategy": run.spec.strategy, "kl_weight": 1.0, "which": which, "seed": run.spec.seed,
+                     "activity": np.exp(value), "log_activity": value}
+                )  # fmt: skip
+        return pd.DataFrame(rows)
+
+    monkeypatch.setattr(evidence, "activities", activities)
+
+
+def verdicts(results) -> dict[str, str]:
+    return {finding.key: finding.verdict for finding in judge(results, DATASET)}
+
+
+def test_a_verdict_needs_an_interval_on_one_side_of_zero():
+    assert verdict(mean_interval([0.01, 0.02, 0.03])) == UNDECIDED  # 0.02 ± 0.025
+    assert verdict(mean_interval([0.019, 0.02, 0.021])) == HOLDS
+    assert verdict(mean_interval([-0.019, -0.02, -0.021])) == FAILS
+    assert verdict(mean_interval([5.0])) == UNDECIDED  # one seed has no interval
+    assert verdict(mean_interval([0.0, 0.0, 0.0])) == UNDECIDED
+
+
+def test_equal_is_close_and_known_to_be_close():
+    assert verdict_equal(mean_interval([0.001, -0.001, 0.0]), 0.01) == HOLDS
+    assert verdict_equal(mean_interval([0.03, -0.03, 0.0]), 0.01) == UNDECIDED
+    assert verdict_equal(mean_interval([0.020, 0.021, 0.022]), 0.01) == FAILS
+    assert verdict_equal(mean_interval([0.004, 0.005, 0.006]), 0.01) == HOLDS  # a difference, but a small one
+    assert verdict_equal(mean_interval([0.0]), 0.01) == UNDECIDED
+
+
+def test_a_statement_with_parts_is_as_good_as_its_worst_part():
+    assert all_of([HOLDS, HOLDS]) == HOLDS and all_of([HOLDS, UNDECIDED]) == UNDECIDED
+    assert all_of([UNDECIDED, FAILS, HOLDS]) == FAILS
+
+
+def test_in_the_papers_world_its_statements_hold():
+    found = verdicts(a_world_as_the_paper_has_it())
+    assert found.pop("other-backbones") == UNTESTED and found.pop("language-baselines") == UNTESTED
+    assert found.pop("active-collaborative") == FAILS  # given so above
+    assert set(found.values()) == {HOLDS}, found
+
+
+@pytest.mark.parametrize(
+    ("key", "changed"),
+    [
+        ("godm-beats-base", {"godm": runs("godm", 0.25, lam=0.4), "godm 0": []}),
+        ("cpdm-beats-base", {"cpdm": runs("cpdm", 0.25, lam=0.2), "cpdm 0": []}),
+        ("mddm-beats-base", {"base": runs("base", 0.5)}),
+        ("mddm-best", {"cpdm": runs("cpdm", 0.6, lam=0.2)}),
+        ("sparse-gain-most", {"mddm": runs("mddm", 0.4, sparse=-0.05, lam=0.5)}),
+        ("pmn-matters", {"w/o PMN": runs("mddm", 0.6, lam=0.5, aggregate=False)}),
+        ("matching-matters", {"add": runs("add", 0.6)}),
+        ("mixing-matters", {"w/o mixing": runs("without_mixing", 0.6, lam=0.5)}),
+        ("godm-peak", {"godm 0": runs("godm", 0.6, lam=0.0)}),
+        ("cpdm-peak", {"cpdm 0": runs("cpdm", 0.6, lam=0.0)}),
+        ("mddm-collapse", {"mddm 0": runs("mddm", 0.34, lam=0.0)}),
+        ("mddm-base-at-one", {"mddm 1": runs("mddm", 0.34, lam=1.0)}),
+    ],
+)
+def test_each_statement_can_fail(key, changed):
+    assert verdicts(a_world_as_the_paper_has_it(**changed))[key] == FAILS
+
+
+def test_the_activity_statements_can_hold_and_fail(monkeypatch):
+    monkeypatch.setitem(ACTIVITY, ("mddm", "fused"), -4.0)
+    monkeypatch.setitem(ACTIVITY, ("mddm", "collaborative"), -1.0)
+    found = verdicts(a_world_as_the_paper_has_it())
+    assert found["active-fused"] == FAILS and found["active-collaborative"] == HOLDS
+
+
+def test_noise_over_seeds_decides_nothing():
+    found = verdicts(a_world_as_the_paper_has_it(base=runs("base", 0.30, wiggle=(-0.2, 0.0, 0.2))))
+    assert found["mddm-beats-base"] == UNDECIDED and found["mddm-collapse"] == UNDECIDED
+
+
+def test_statements_without_their_runs_cannot_be_tested():
+    found = verdicts(runs("base"))
+    assert set(found.values()) == {UNTESTED} and set(found) == set(CLAIMS)
+    assert all(finding.ours and not finding.seeds for finding in judge(runs("base"), DATASET))
+
+
+def test_other_backbones_and_baselines_are_judged_where_they_were_run():
+    more = [*runs("base", 0.2, model="cvga"), *runs("mddm", 0.4, model="cvga", lam=0.3), *runs(level=0.1, model="kar")]
+    found = verdicts([*a_world_as_the_paper_has_it(), *more])
+    assert found["other-backbones"] == HOLDS and found["language-baselines"] == HOLDS
+
+
+def test_lambda_is_chosen_on_validation_and_no_matching_is_said():
+    zero = runs("godm", 0.31, lam=0.0, valid=0.9)
+    (finding,) = [
+        f for f in judge(a_world_as_the_paper_has_it(**{"godm 0": zero}), DATASET) if f.key.startswith("godm-b")
+    ]
+    assert "λ = 0, no matching" in finding.ours
+
+
+def test_the_runs_asked_for_are_enough_for_every_statement_about_them():
+    def make(strategy, **changes):
+        return paper_settings("toy", strategy=strategy, **changes)
+
+    wanted = specs(make, lambdas=[0.0, 1.0], seeds=SEEDS)
+    assert len(wanted) == len(set(wanted)) == 3 * (1 + 3 * 3 + 3)  # base; three strategies at 0, 0.5, 1; ablations
+    made = [result(np.full(len(USERS), 0.3), run.strategy, run.seed, users=USERS, lam=run.lam, aggregate=run.aggregate)
+            for run in wanted]  # fmt: skip
+    assert {run.spec for run in made} == set(wanted)
+    untested = {key for key, said in verdicts(made).items() if said == UNTESTED}
+    assert untested == {"other-backbones", "language-baselines"}
+
+
+def test_the_table_says_what_each_number_came_from(tmp_path):
+    found = judge(a_world_as_the_paper_has_it(), DATASET)
+    path = save(found, {"dataset": "toy"}, tmp_path)
+    document = json.loads(path.read_text())
+    assert read(document["claims"]) == found and document["provenance"] == {"dataset": "toy"}
+    lines = (tmp_path / "claims.md").read_text().splitlines()
+    assert len(lines) == 2 + len(CLAIMS) and lines == markdown(found).splitlines()
+    for line, finding in zip(lines[2:], found, strict=True):
+        assert finding.verdict in line and line.count("|") == 6
+        assert (f"toy, {DATASET.language.embedder}, seeds 2024-2026" in line) == (finding.verdict != UNTESTED)
+    again = save(found, {"dataset": "toy"}, tmp_path).read_bytes()
+    assert again == path.read_bytes()
+
+
+def test_seeds_are_said_as_they_are():
+    finding = judge(a_world_as_the_paper_has_it(), DATASET)[0]
+    vary = claims.replace
+    assert runs_of(vary(finding, seeds=(7,))).endswith("seed 7")
+    assert runs_of(vary(finding, seeds=(7, 9))).endswith("seeds 7, 9")

@@ -1,0 +1,114 @@
+"""Every equation of the paper has one owner in the core, a card in a notebook and a row in the README."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dmrec_core.figures import readme
+from dmrec_core.figures.readme import EQUATIONS, SECTIONS, Stale, cards, equations_table, filled, owners
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def owned():
+    return owners(CHECKOUT)
+
+
+@pytest.fixture(scope="module")
+def shown():
+    return cards(CHECKOUT)
+
+
+@pytest.mark.parametrize("number", EQUATIONS)
+def test_equation_has_one_owner_in_the_core(number, owned):
+    mine = [f"{owner.path}:{owner.line} {owner.name}" for owner in owned.get(number, [])]
+    assert len(mine) == 1, f"Eq. {number} has {len(mine)} owners: {mine}"
+
+
+@pytest.mark.parametrize("number", EQUATIONS)
+def test_equation_has_a_card_in_a_notebook(number, shown):
+    assert shown.get(number), rf"no notebook displays Eq. {number}: put \tag{{{number}}} on its card"
+
+
+@pytest.mark.parametrize("number", EQUATIONS)
+def test_equation_has_a_row_in_the_readme(number, owned):
+    text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    section = text.partition("<!-- BEGIN equations -->")[2].partition("<!-- END equations -->")[0]
+    rows = [line for line in section.splitlines() if line.startswith(f"| {number} |")]
+    assert len(rows) == 1, f"README.md has {len(rows)} rows for Eq. {number}: run python -m dmrec_core.figures.readme"
+    assert f"[`{owned[number][0].name}`]" in rows[0] and "notebooks/" in rows[0], rows[0]
+
+
+def test_no_equation_beyond_the_papers_is_claimed(owned, shown):
+    assert set(owned) <= set(EQUATIONS) and set(shown) <= set(EQUATIONS)
+
+
+def test_the_readme_is_as_it_would_be_written_now():
+    text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    assert filled(text, CHECKOUT) == text, "README.md is stale: run python -m dmrec_core.figures.readme"
+
+
+@pytest.fixture
+def planted(tmp_path):
+    """A checkout in which Eq. 1 has two owners, Eq. 2 a negated one, and others are only mentioned."""
+    core, notebooks = tmp_path / "dmrec_core" / "room", tmp_path / "notebooks"
+    core.mkdir(parents=True)
+    notebooks.mkdir()
+    (core / "a.py").write_text(
+        'def first():\n    """One.\n\n    Eq. 1.  $x$\n    """\n\n'
+        'class Second:\n    r"""Two.\n\n    Eq. 1 with n = 2.  $y$\n    """\n\n'
+        'def third():\n    """Three\n    lines.\n\n    Eq. 2, negated.  $z$\n    """\n\n'
+        'def mention():\n    """Four.\n\n    Eq. 3 makes these.\n\n    Source: Eq. 3.\n    """\n\n'
+        'def later():\n    """Five.\n\n    Words.\n\n    Eq. 4.  $v$\n    """\n'
+    )
+    (notebooks / "02_shown.py").write_text("# $$a \\tag{7} b \\tag{17}$$\nlabel = r'\\tag{5}'\n")
+    (notebooks / "notes.py").write_text("# $$a \\tag{9}$$\n")
+    return tmp_path
+
+
+def test_these_checks_find_what_they_look_for(planted):
+    found = owners(planted)
+    assert {number: [owner.name for owner in mine] for number, mine in found.items()} == {
+        1: ["first", "Second"],
+        2: ["third"],
+    }
+    assert found[2][0].summary == "Three lines." and found[2][0].path == Path("dmrec_core/room/a.py")
+    assert cards(planted) == {7: [Path("notebooks/02_shown.py")], 17: [Path("notebooks/02_shown.py")]}
+    rows = equations_table(planted).splitlines()[2:]
+    assert len(rows) == len(EQUATIONS)
+    assert rows[1] == "| 2 | Three lines | [`third`](dmrec_core/room/a.py) | - |"
+    assert rows[6] == "| 7 | - | - | [02](notebooks/02_shown.ipynb) |"
+
+
+def test_only_what_lies_between_the_markers_is_renewed(planted):
+    sections = "\n".join(f"<!-- BEGIN {name} -->\nold\n<!-- END {name} -->" for name in SECTIONS)
+    before = f"# Title\n\nold words\n\n{sections}\n\nThe end.\n"
+    after = filled(before, planted)
+    assert after.startswith("# Title\n\nold words\n\n<!-- BEGIN") and after.endswith("\n\nThe end.\n")
+    assert "\nold\n" not in after.removeprefix("# Title\n\nold words") and filled(after, planted) == after
+    assert "make figures" in after  # nothing has been run in this checkout, and it says so
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_missing_and_doubled_markers_are_refused(name, planted):
+    text = "".join(f"<!-- BEGIN {name} --><!-- END {name} -->" for name in SECTIONS)
+    for broken in (text.replace(f"<!-- END {name} -->", ""), text + f"<!-- BEGIN {name} -->"):
+        with pytest.raises(Stale, match=name):
+            filled(broken, planted)
+
+
+def test_check_writes_nothing_and_fails_where_the_readme_is_stale(planted, monkeypatch, capsys):
+    monkeypatch.setattr(readme, "checkout", lambda: planted)
+    path = planted / "README.md"
+    assert readme.main(["--check"]) == 1  # no README at all
+    stale = "".join(f"<!-- BEGIN {name} --><!-- END {name} -->\n" for name in SECTIONS)
+    path.write_text(stale)
+    assert readme.main(["--check"]) == 1 and path.read_text() == stale
+    assert "stale" in capsys.readouterr().err
+    assert readme.main([]) == 0 and re.search(r"\| 19 \|", path.read_text())
+    assert readme.main(["--check"]) == 0
+    assert not list(planted.glob(".README*")), "a temporary file was left behind"
