@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -95,3 +96,46 @@ def _repeated(rows: InteractionRows, times: int) -> InteractionRows:
     shift = len(rows.items) * torch.arange(times, device=rows.offsets.device).repeat_interleave(len(rows))
     values = None if rows.values is None else rows.values.repeat(times)
     return InteractionRows(rows.items.repeat(times), rows.offsets.repeat(times) + shift, values, rows.n_items)
+
+
+class GridEvidence(NamedTuple):
+    """The true posterior of each user in a two-dimensional latent space, by brute force."""
+
+    axis: Tensor  # (n,), the same for both dimensions
+    log_joint: Tensor  # log p(x_u, z) at z = (axis[i], axis[j]), (B, n, n)
+    log_evidence: Tensor  # log p(x_u), (B,)
+
+    @property
+    def log_posterior(self) -> Tensor:
+        r"""$\log p(z|x_u)$, `(B, n, n)`."""
+        return self.log_joint - self.log_evidence[:, None, None]
+
+
+def evidence_on_a_grid(
+    backbone: Backbone, batch: UserBatch, reach: float = 6.0, points: int = 241, at_once: int = 2048
+) -> GridEvidence:
+    r"""$\log p(x_u)=\log\int p_\theta(x_u|z)\,p(z)\,dz$ by summing over a grid; only for a latent space of width 2.
+
+    Args:
+        backbone: with `latent` 2.
+        batch: the users.
+        reach: the grid spans -reach to reach; the prior has nothing worth counting beyond 6.
+        points: along each dimension; their distance must be small against the narrowest posterior.
+        at_once: grid points decoded at once.
+
+    Returns:
+        Joint and evidence, without the multinomial's constant.
+
+    Raises:
+        ValueError: the latent space is not two-dimensional.
+    """
+    if backbone.latent != 2:
+        raise ValueError(f"a grid needs a latent space of width 2; this backbone has {backbone.latent}")
+    axis = torch.linspace(-reach, reach, points, device=batch.users.device)
+    z = torch.cartesian_prod(axis, axis)  # (n * n, 2)
+    counts = batch.rows.dense().T  # (n_items, B)
+    log_likelihood = torch.cat([torch.log_softmax(backbone.decode(part), 1) @ counts for part in z.split(at_once)])
+    log_prior = -0.5 * z.square().sum(1, keepdim=True) - math.log(2 * math.pi)
+    log_joint = (log_likelihood + log_prior).T.reshape(-1, points, points)
+    step = float(axis[1] - axis[0])
+    return GridEvidence(axis, log_joint, torch.logsumexp(log_joint.flatten(1), 1) + 2 * math.log(step))

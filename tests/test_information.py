@@ -10,10 +10,15 @@ import torch
 from scipy import sparse
 
 from dmrec_core.backbones import MultVAE
-from dmrec_core.elbo import evidence_lower_bound, importance_weighted_bound, log_importance_weights
+from dmrec_core.elbo import (
+    evidence_lower_bound,
+    evidence_on_a_grid,
+    importance_weighted_bound,
+    log_importance_weights,
+)
 from dmrec_core.gaussian import DiagonalGaussian, kl, kl_to_standard_normal, log_density, wasserstein2_squared
 from dmrec_core.information import LinearGaussianWorld, information, information_bottleneck
-from dmrec_core.interactions import user_batch
+from dmrec_core.interactions import UserBatch, user_batch
 from dmrec_core.likelihood import multinomial_nll
 from dmrec_core.matching import mddm
 from dmrec_core.monte_carlo import composite_divergence_by_sampling, draws_from, kl_by_sampling, mean_of_draws
@@ -87,12 +92,46 @@ def test_weights_of_a_backbone_give_reconstruction_minus_prior_term():
     batch = user_batch(matrix, np.arange(2))
     with torch.no_grad():
         q = backbone.posterior(batch)
-        bound = evidence_lower_bound(log_importance_weights(backbone, batch, q, 20_000, generator()))
-        z = draws_from(q, 4000, generator(1))
+        bound = evidence_lower_bound(log_importance_weights(backbone, batch, q, 5000, generator()))
+        z = draws_from(q, 1000, generator(1))
         likelihood = mean_of_draws(torch.stack([-multinomial_nll(backbone.decode(row), batch.rows) for row in z]))
     expected = likelihood.value - kl_to_standard_normal(q)
     error = (bound.standard_error.square() + likelihood.standard_error.square()).sqrt()
     assert ((bound.value - expected).abs() < 4.5 * error).all()
+
+
+def small_model() -> tuple[MultVAE, UserBatch]:
+    matrix = sparse.csr_matrix(np.array([[1, 1, 0, 0, 1], [0, 0, 1, 0, 0]], dtype=np.float32))
+    torch.manual_seed(0)
+    return MultVAE(5, hidden=8, latent=2), user_batch(matrix, np.arange(2))
+
+
+def test_grid_is_exact_where_items_do_not_depend_on_z():
+    backbone, batch = small_model()
+    with torch.no_grad():
+        backbone.decoder_output.weight.zero_()
+        backbone.decoder_output.bias.zero_()
+        grid = evidence_on_a_grid(backbone, batch)
+    torch.testing.assert_close(grid.log_evidence, -math.log(5) * torch.tensor([3.0, 1.0]), rtol=1e-5, atol=1e-5)
+    step = grid.axis[1] - grid.axis[0]
+    torch.testing.assert_close(grid.log_posterior.exp().sum((1, 2)) * step**2, torch.ones(2))
+
+
+def test_bounds_order_below_the_grids_evidence():
+    backbone, batch = small_model()
+    with torch.no_grad():
+        backbone.decoder_output.weight.mul_(20)  # items that do depend on z
+        grid = evidence_on_a_grid(backbone, batch)
+        weights = log_importance_weights(backbone, batch, backbone.posterior(batch), 50_000, generator())
+    bound, tighter = evidence_lower_bound(weights), importance_weighted_bound(weights)
+    assert (grid.log_evidence - bound.value > 5 * bound.standard_error).all()  # the gap is real
+    assert within(tighter, grid.log_evidence)
+
+
+def test_grid_refuses_other_widths():
+    _, batch = small_model()
+    with pytest.raises(ValueError, match="has 3"):
+        evidence_on_a_grid(MultVAE(5, hidden=8, latent=3), batch)
 
 
 def test_one_draw_has_no_standard_error():

@@ -1,0 +1,84 @@
+"""A data card: where a data set comes from, what was done to it, and what nobody can check."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dmrec_core.data.dataset import RecDataset
+
+TOY = {
+    "origin": "made in memory by dmrec_core.data.toy; no person, no product",
+    "licence": "the kit's own",
+    "filters": "none; history lengths are drawn from three bands, most of them short",
+    "split": "per user, 3 : 1 : 1, shuffled with a fixed seed",
+    "item texts": "written by templates from the item's true themes, with a share of wrong words",
+    "user texts": "titles and texts of sampled training items",
+    "cannot be checked": "whether people behave like this. Sparse users gain from text BY CONSTRUCTION",
+}
+XREC = {
+    "origin": "HKUDS/XRec, files tst.pkl and total_{trn,val,tst}.csv",
+    "licence": "Apache-2.0 (the repository); the reviews behind it have terms of their own",
+    "filters": "items with a profile; then users and items with at least 5 interactions, until stable",
+    "split": "per user, 3 : 1 : 1, by the kit, numpy default_rng(2024)",
+    "item texts": "profiles written by GPT-3.5, one for each item",
+    "user texts": "titles and profiles of sampled TRAINING items; XRec's own user profiles may have seen test reviews",
+    "cannot be checked": "what the language model was shown of each item, and whether it knew the item before",
+}
+RLMREC = {
+    "origin": "RLMRec's split, as DMRec's repository publishes it; the paper's data",
+    "licence": "not stated for the data; Amazon, Yelp and Steam have terms of their own",
+    "filters": "done upstream and not published as code: k-core and ratings of 3 or more (not on Steam) are claimed, "
+    "yet amazon has users with a single interaction",
+    "split": "upstream, 3 : 1 : 1; the seed is not published",
+    "item texts": "profiles written by gpt-3.5-turbo from titles, descriptions or sampled reviews",
+    "user texts": "profiles written by gpt-3.5-turbo from sampled interacted items",
+    "cannot be checked": "whether user profiles were written from training items only (a possible leak), how many "
+    "items were sampled, and the prompts' exact inputs",
+}
+OWN = {
+    "origin": "your own folder",
+    "licence": "yours to know",
+    "filters": "as you gave it",
+    "split": "yours, or the kit's per-user split where you gave none",
+    "item texts": "yours",
+    "user texts": "yours, or the titles and texts of sampled training items",
+    "cannot be checked": "what happened before the files reached the kit",
+}
+
+
+def data_card(dataset: RecDataset) -> dict[str, str]:
+    """What a reader should know before believing a number on this data set.
+
+    Args:
+        dataset: as `load_dataset` gave it; its `source` holds checksums and counts.
+
+    Returns:
+        Heading -> text, in reading order.
+
+    Example:
+        >>> from dmrec_core.data.toy import toy_dataset
+        >>> data_card(toy_dataset())["cannot be checked"].split(". ")[0]
+        'whether people behave like this'
+    """
+    base = dataset.name.removesuffix("-xrec")
+    words = TOY if dataset.name == "toy" else XREC if base != dataset.name else OWN
+    if dataset.name in ("amazon", "yelp", "steam"):
+        words = RLMREC
+    counts = dataset.summary()
+    held = np.diff(dataset.test.indptr)
+    return {
+        **words,
+        "size": f"{dataset.n_users:,} users, {dataset.n_items:,} items, {counts['interactions']:,} interactions "
+        f"({counts['train']:,} / {counts['valid']:,} / {counts['test']:,}), density {counts['density']:.2%}",
+        "median training history": f"{counts['median_history']:g} items",
+        "users without a test item": f"{int((held == 0).sum()):,}; they are skipped in every metric",
+        "content hash": dataset.fingerprint,
+    }
+
+
+def source_table(dataset: RecDataset) -> list[tuple[str, str]]:
+    """Counts before and after filtering, and sha256 of every upstream file, as the loader recorded them."""
+    return [
+        (str(key), f"{value:,}" if isinstance(value, int) and value >= 10_000 else str(value))
+        for key, value in dataset.source.items()
+    ]

@@ -1,0 +1,332 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,-all
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 03 · The language space: from text vectors to a distribution over tastes
+#
+# Notebook 01 turned every user and every item into a text vector. A vector is a point: it says *what*, but not *how
+# sure*. DMRec passes it through a small **probabilistic meta-network**, which answers with a Gaussian in the same
+# latent space as the encoder's. Only then can the two be matched.
+#
+# **You will be able to** compute the meta-network's input and output by hand, say what makes the language side sure of
+# itself, and measure which of the two branches tells users apart after training.
+#
+# **Symbols used throughout**
+#
+# - $w_u, w_i\in\mathbb R^{d_s}$: the text vectors of user $u$ and item $i$ (Eq. 5, notebook 01). They are data and
+#   never trained. $d_s$ is 1536 for the paper's embedder.
+# - $W_{\mathcal I}\in\mathbb R^{N\times d_s}$: all item vectors, one a row.
+# - $M(u)$: the items user $u$ interacted with; $x_u\in\{0,1\}^N$: the same as a row of zeros and ones.
+# - $\varphi$: the meta-network's weights.
+# - $p_\varphi(z_u|s_u)=\mathcal N(\mu_\varphi,\Sigma_\varphi)$: the **language distribution** of the user's taste;
+#   $s_u$ stands for the texts.
+
+# %% tags=["parameters"]
+dataset = "toy"  # or "yelp-xrec", "amazon", ..., or the folder of your own data
+embedder = "auto"  # what turns texts into vectors
+device = "auto"
+seed = 2024
+lam = 0.5  # lambda of the trained models
+figures_dir = "figures"
+
+# %%
+import numpy as np
+import pandas as pd
+import torch
+
+from dmrec_core import notebook, panels
+from dmrec_core.dmrec import Spaces
+from dmrec_core.evaluate import top_items
+from dmrec_core.experiments import load, run
+from dmrec_core.figures import space_numbers, space_static, space_views
+from dmrec_core.figures.record import provenance, record
+from dmrec_core.gaussian import DiagonalGaussian
+from dmrec_core.interactions import InteractionRows, UserBatch, user_batch
+from dmrec_core.meta_network import MetaNetwork, base_network
+from dmrec_core.models import build_model
+from dmrec_core.presets import paper_settings
+
+
+def spec(strategy, **changes):
+    return paper_settings(dataset, strategy=strategy, embedder=embedder, seed=seed, **changes)
+
+
+data = load(spec("mddm"))
+notebook.opening(data, device, seed)
+checked = notebook.Checked()
+
+# %% [markdown]
+# ## Eq. 7: the base network $g$
+#
+# The meta-network's input is one vector a user. It has no weights of its own:
+#
+# - $W_{\mathcal I}^\top x_u=\sum_{i\in M(u)} w_i$: the **sum** of the vectors of the user's items;
+# - $w_u$: the vector of the user's own profile, a bias: it is there even if the user has clicked nothing.
+#
+# $$g(x_u,w_u,\{w_i\}_{i\in M(u)})=W_{\mathcal I}^{\top}x_u+w_u \tag{7}$$
+
+# %%
+W = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.6, 0.8, 0.0], [0.0, 0.0, 1.0]])  # 4 items, d_s = 3
+w = torch.tensor([[0.0, 0.6, 0.8], [1.0, 0.0, 0.0]])  # 2 users
+x = torch.tensor([[1.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0]])  # user 0 clicked items 0 and 2, user 1 nothing
+by_hand = x @ W + w  # (2, 4) @ (4, 3) + (2, 3)
+print("x", tuple(x.shape), "W", tuple(W.shape), "g", tuple(by_hand.shape), "\n", by_hand)
+
+# %%
+rows = InteractionRows(items=torch.tensor([0, 2]), offsets=torch.tensor([0, 2]), values=None, n_items=4)  # x, sparse
+checked.assert_close("Eq. 7 by hand equals the core", by_hand, base_network(rows, W, w))
+notebook.show_source(base_network)
+
+# %% [markdown]
+# It is a sum and not a mean, so $g$ is **longer for busier users**. With vectors of length 1 that are all alike, a user
+# with $n$ items would have $\|g\| = n+1$. The more the items' texts differ, the more they cancel. The figure at the end
+# of this notebook shows both.
+#
+# While training, $x_u$ is a row with holes: some items are dropped and the rest scaled by $1/(1-\text{dropout})$. The
+# same holes are in the encoder's input. $w_u$ is never dropped.
+
+# %%
+generator = torch.Generator().manual_seed(seed)
+many = torch.stack([base_network(rows.dropout(0.3, generator), W, w) for _ in range(4000)])
+error = many.std(0) / len(many) ** 0.5
+off = ((many.mean(0) - by_hand).abs() / error.clamp(min=1e-3))[0].max()
+checked.assert_true("dropout leaves Eq. 7 right on average", float(off) < 4.5, f"{float(off):.1f} standard errors")
+
+# %% [markdown]
+# ## Eq. 6: the meta-network $f_\varphi$
+#
+# - Two fully connected layers with a tanh between them: $d_s \to 600 \to 2d$ in the published code.
+# - The $2d$ outputs are split: the first half is $\mu_\varphi$, the second half $\log\sigma^2_\varphi$.
+#
+# $$\mathcal N(\mu_\varphi,\Sigma_\varphi)=f_\varphi\big(g(x_u,w_u,\{w_i\}_{i\in M(u)})\big),
+# \qquad f_\varphi:\mathbb R^{d_s}\to\mathbb R^{2d} \tag{6}$$
+
+# %%
+torch.manual_seed(seed)
+meta = MetaNetwork(user_vectors=w, item_vectors=W, latent=2, hidden=5)  # d_s = 3 -> 5 -> 4
+first, _, second = meta.layers
+hidden = torch.tanh(by_hand @ first.weight.T + first.bias)  # (2, 3) -> (2, 5)
+outputs = hidden @ second.weight.T + second.bias  # (2, 5) -> (2, 4)
+mu, logvar = outputs[:, :2], outputs[:, 2:]
+print("hidden", tuple(hidden.shape), "outputs", tuple(outputs.shape), "mean", tuple(mu.shape))
+print("σ", torch.exp(0.5 * logvar).detach())
+
+# %%
+batch = UserBatch(users=torch.tensor([0, 1]), rows=rows, inputs=rows)
+p = meta(batch)
+checked.assert_close("Eq. 6, mean by hand", mu, p.mean)
+checked.assert_close("Eq. 6, log-variance by hand", logvar, p.logvar)
+checked.assert_true("the vectors are not trained", not any("vectors" in name for name, _ in meta.named_parameters()))
+notebook.show_source(MetaNetwork.forward, DiagonalGaussian.from_heads)
+
+# %% [markdown]
+# **What turning a vector into a distribution means.** Before training, nothing: the second half of the outputs is
+# called a log-variance, but no loss has told it so. It becomes an uncertainty because, in training, $z$ is *drawn* from
+# it: too wide, and the decoder cannot tell what the user likes; too narrow, and the prior term (Eq. 2) costs more than
+# the precision is worth. Uncertainty is learnt from clicks. No text says "I am unsure about this user".
+#
+# ## A user clicks, and both spaces watch
+#
+# Two trained models with two latent dimensions, so that we can see them: DMRec-G (GODM) and DMRec-M (MDDM). We take one
+# user, show the models none of their clicks, then one, then two, and so on. Rings are at one and two σ.
+
+# %%
+flat = {name: run(spec(name, latent=2, lam=lam), data, device=device) for name in ("godm", "mddm")}
+models = {name: result.model(data) for name, result in flat.items()}
+counts = np.diff(data.train.indptr)
+user = int(np.argsort(counts, kind="stable")[int(0.9 * data.n_users)])  # busier than nine in ten
+clicked = data.train.indices[data.train.indptr[user] : data.train.indptr[user + 1]]
+watched = {
+    (name, own): space_numbers.spaces_while_clicking(model, data, user, own)
+    for name, model in models.items()
+    for own in (True, False)
+}
+
+
+def title_of(item):
+    return data.titles[item] if data.titles else f"item {item}"
+
+
+def draw_clicks(clicks, strategy, own_text):
+    last = f"after {clicks} clicks, the last: {title_of(clicked[clicks - 1])}" if clicks else "no click yet"
+    return space_views.draw_spaces(watched[strategy, own_text], clicks, f"user {user}, {last}")
+
+
+panels.explore(
+    draw_clicks,
+    clicks=(0, len(clicked), 1, min(3, len(clicked))),
+    strategy=(["godm", "mddm"], "godm"),
+    own_text=True,
+    labels={"own_text": "user's own text w_u"},
+    predict=(
+        "Before the first click, where is the language side: at the prior, or somewhere else? And without w_u?",
+        "Somewhere else: w_u already speaks. Without it, Eq. 7 is the zero vector, and what remains is the same answer "
+        "for everybody.",
+    ),
+    presets={"no clicks": {"clicks": 0}, "all clicks": {"clicks": len(clicked)}},
+)
+
+# %%
+nothing = watched["mddm", False].language.mean[0]
+another = int(np.argmax(np.arange(data.n_users) != user))
+same = space_numbers.spaces_while_clicking(models["mddm"], data, another, False).language.mean[0]
+checked.assert_close("no click and no text: the same answer for everybody", nothing, same)
+
+# %% [markdown]
+# Switch the strategy to MDDM. Its blue rings sit on the prior and hardly move: the fused distribution (green) is the
+# language one (orange). We come back to this below.
+#
+# ## What the language side says alone
+#
+# Decode three means for the same user: the language side's, the collaborative side's, and the fused one. Only the last
+# is what the model recommends; the other two show what each branch contributes.
+
+# %%
+full = run(spec("godm", lam=lam), data, device=device)
+model = full.model(data)
+batch = user_batch(data.train, np.array([user]))
+with torch.no_grad():
+    spaces = model.spaces(batch)
+    columns = {}
+    for name, side in spaces._asdict().items():
+        scores = model.backbone.decode(side.mean)
+        scores[0, batch.rows.items] = -torch.inf
+        columns[name] = [title_of(i) for i in top_items(scores, 10)[0].tolist()]
+print(f"user {user} clicked: {', '.join(title_of(i) for i in clicked[:8])}{', …' if len(clicked) > 8 else ''}")
+pd.DataFrame(columns, index=range(1, 11)).rename_axis("rank")
+
+# %%
+apart = float((spaces.collaborative.mean - spaces.language.mean).norm())
+size = float(spaces.fused.mean.norm())
+print(f"distance of the two sides' means {apart:.2f}, length of the fused mean {size:.2f}")
+
+# %% [markdown]
+# If the first two columns look alike and that distance is small, GODM has done what it was asked to: both sides say
+# nearly the same, and the fused mean, their sum, is twice either. Two branches that agree perfectly are one branch.
+#
+# ## Three things the sum does
+#
+# `norm` is $\|g\|$. `saturated` is the share of hidden units with $|\tanh| > 0.95$: they have run into the wall, and
+# their slope is below a tenth of what it was. `std` is the mean σ of $p$.
+
+# %%
+inputs = {
+    "before training": space_numbers.language_inputs(build_model(spec("godm", lam=lam), data).meta_network, data),
+    "after training": space_numbers.language_inputs(model.meta_network, data),
+}
+groups = {}
+for name, table in inputs.items():
+    groups[name] = table.groupby(pd.cut(table["items"], [0, 2, 4, 8, 16, 32, 10**6]), observed=True).mean()
+after = inputs["after training"]
+correlation = after[["items", "norm"]].corr(method="spearman").iloc[0, 1]
+checked.assert_true("busier users have longer inputs", correlation > 0.8, f"rank correlation {correlation:.2f}")
+by_group = groups["after training"]
+print(
+    f"mean σ of p: {by_group['std'].iloc[0]:.2f} for the quietest users, {by_group['std'].iloc[-1]:.2f} for the busiest"
+)
+pd.concat(groups).round(3)
+
+# %% [markdown]
+# On `toy` the language side is sure about *busy* users, whose input is long, and unsure about quiet ones. It has learnt
+# to count clicks, which is a collaborative signal: it arrived through $x_u$ in Eq. 7, not through any text. That is
+# worth remembering when a figure says that "language" helps: Eq. 7 gives the language branch the user's whole row of
+# clicks, in another basis.
+#
+# ## Which branch does the work?
+#
+# For each strategy, the variance over users of the mean of each branch: 0 means that the branch says the same about
+# everybody.
+
+# %%
+work = {}
+for strategy in ("godm", "cpdm", "mddm"):
+    trained = full if strategy == "godm" else run(spec(strategy, lam=lam), data, device=device)
+    with torch.no_grad():
+        three = trained.model(data).spaces(user_batch(data.train, np.arange(data.n_users)))
+    work[f"DMRec-{strategy[0].upper()}"] = {
+        name: float(side.mean.var(0).mean()) for name, side in three._asdict().items()
+    }
+work = pd.DataFrame(work).T
+share = work["collaborative"] / (work["collaborative"] + work["language"])
+work.assign(**{"collaborative share": share}).round(3)
+
+# %% [markdown]
+# In the published MDDM and CPDM the collaborative branch is a *residual*: the matching term pulls it to mean 0 and
+# variance 1, and the language mean appears nowhere in that term (derived in notebook 04). If the table shows a
+# collaborative share near zero, then the branch named "collaborative" has been switched off on this data, and the
+# model lives on the sum of text vectors. It still reads every click, through Eq. 7. Whether the same happens on real
+# data depends on the vectors: run this notebook with `dataset="yelp-xrec"`.
+#
+# ## The figure
+
+# %%
+examples = []
+for wanted, label in ((0.1, "quiet"), (0.95, "busy")):
+    chosen = int(np.argsort(counts, kind="stable")[int(wanted * data.n_users)])
+    with torch.no_grad():
+        one = models["godm"].spaces(user_batch(data.train, np.array([chosen])))
+    examples.append((f"DMRec-G, a {label} user, items: {counts[chosen]}", Spaces(*one)))
+figure = space_static.language_figure(inputs, examples, work)
+figure
+
+# %% [markdown]
+# ## Paper vs code
+#
+# | | the paper | the published code |
+# |---|---|---|
+# | $x_u$ in Eq. 7 | the row of clicks | the row **after dropout**, rescaled; the same holes as in the encoder |
+# | $w_u$ | a bias | a bias, never dropped |
+# | a draw from $p_\varphi$ | by reparameterisation | never drawn alone; one draw from the fused distribution |
+# | length of vectors | not mentioned | as the embedder gives them: length 1, not centred |
+# | gradient through the matching term | not mentioned | not stopped: it trains encoder and meta-network |
+# | initial weights | "Xavier" | PyTorch's default |
+#
+# The ablation "w/o PMN" drops Eq. 7. Neither paper nor code says what then remains as input; the kit takes $w_u$ alone
+# (`aggregate=False`, notebook 08).
+#
+# ## What we checked
+
+# %%
+checked.show()
+
+# %% [markdown]
+# ## Exercises
+#
+# 1. A user clicked 8 items. All item vectors and $w_u$ are the same vector of length 1. How long is $g$?
+# 2. With $d = 200$, how many outputs has the meta-network's second layer?
+# 3. With dropout 0.3, by which factor is the vector of an item that *stays* multiplied? Three digits.
+
+# %%
+answer_1 = None
+answer_2 = None
+answer_3 = None
+
+notebook.check("Exercise 1", answer_1, truth=9, hint="Eight items and the bias, all in one direction.")
+notebook.check("Exercise 2", answer_2, truth=400, hint="A mean and a log-variance for each dimension.")
+notebook.check("Exercise 3", answer_3, truth=1 / 0.7, hint="So that the sum is right on average.")
+
+# %% [markdown]
+# ## Keep the figure and its numbers
+
+# %%
+path = record(
+    "03_language_space",
+    figure,
+    numbers={
+        "inputs": {name: table.rename(index=str).to_dict() for name, table in groups.items()},
+        "variance_of_means": work.to_dict(),
+        "collaborative_share": share.to_dict(),
+        "rank_correlation_items_norm": correlation,
+    },
+    provenance=provenance(data, [*flat.values(), full]),
+    folder=figures_dir,
+)
+print(path.name)
