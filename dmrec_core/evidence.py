@@ -126,7 +126,8 @@ def more_active(which: str) -> Callable[[Evidence], Answer]:
         mine = counts[(counts["strategy"] == "mddm") & (counts["which"] == which)]["mean_log_activity"]
         theirs = counts[counts["strategy"] == "base"]["mean_log_activity"]
         difference = mean_interval((mine - theirs).to_numpy())
-        return f"mean ln a: {_interval(difference)} against the base", verdict(difference), [*ours, *base]
+        text = f"mean ln a: {_interval(difference)} against the base (how much a weaker prior explains: notebook 07)"
+        return text, verdict(difference), [*ours, *base]
 
     return test
 

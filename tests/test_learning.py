@@ -18,7 +18,7 @@ from dmrec_core.sweep import grid, sweep
 
 SEEDS = [2024, 2025, 2026, 2027, 2028]
 METRIC = "ndcg@20"
-LEAST_GAIN = 0.08  # of the base's metric in the sparsest group; 0.2 is usual, seeds move it by a few hundredths
+LEAST_GAIN = 0.10  # of the base's metric in the sparsest group; real texts give about 0.25, wrong ones at most 0.05
 LEVEL = 0.01  # of the paired test over seeds
 
 pytestmark = pytest.mark.slow
@@ -43,7 +43,7 @@ class Popularity(Recommender):
         raise NotImplementedError("nothing to learn")
 
     def score(self, batch):
-        return self.counts.expand(len(batch.users), -1)
+        return self.counts.repeat(len(batch.users), 1)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import ast
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ from dmrec_core.checkpoint import write_atomically
 from dmrec_core.claims import Finding, read, runs_of
 from dmrec_core.data import DATASETS
 from dmrec_core.figures.checkout import checkout
+from dmrec_core.figures.static import metric_name
 
 EQUATIONS = range(1, 20)  # of the paper
 OWNED = re.compile(r"Eq\. (\d+)(?:\.|,[^.]*\.| with [^.]*\.)(?:\s|$)")  # how an owner's second paragraph begins
@@ -67,7 +68,7 @@ def cards(root: Path) -> dict[int, list[Path]]:
 def equations_table(root: Path) -> str:
     """One row an equation: what it is, its owner in the core, the notebooks that show it."""
     owned, shown = owners(root), cards(root)
-    lines = ["| Eq. | what it is | in the core | walked through in |", "|---|---|---|---|"]
+    rows = []
     for number in EQUATIONS:
         mine = owned.get(number, [])
         what = mine[0].summary.rstrip(".") if mine else "-"
@@ -75,8 +76,8 @@ def equations_table(root: Path) -> str:
         notebooks = ", ".join(
             f"[{path.stem[:2]}]({path.with_suffix('.ipynb').as_posix()})" for path in shown.get(number, [])
         )
-        lines.append(f"| {number} | {_cell(what)} | {where} | {notebooks or '-'} |")
-    return "\n".join(lines)
+        rows.append((str(number), what, where, notebooks or "-"))
+    return _table(("Eq.", "what it is", "in the core", "walked through in"), rows)
 
 
 def claims_table(root: Path) -> str:
@@ -87,36 +88,51 @@ def claims_table(root: Path) -> str:
             findings.setdefault(finding.key, []).append(finding)
     if not findings:
         return "No claims have been judged yet: run `make figures`."
-    lines = ["| the paper says (our words) | where | here | runs | verdict |", "|---|---|---|---|---|"]
+    rows = []
     for of_claim in findings.values():
         tested = [finding for finding in of_claim if finding.seeds] or of_claim[:1]
         for place, finding in enumerate(tested):
             said = (finding.claim, finding.where) if place == 0 else ("", "")
-            row = (*said, finding.ours, runs_of(finding), f"**{finding.verdict}**")
-            lines.append("| " + " | ".join(map(_cell, row)) + " |")
-    return "\n".join(lines)
+            rows.append((*said, finding.ours, runs_of(finding), f"**{finding.verdict}**"))
+    return _table(("the paper says (our words)", "where", "here", "runs", "verdict"), rows)
 
 
 def results_table(root: Path) -> str:
-    """The headline of notebook 00 on every data set it was run on."""
-    lines = ["| data | vectors | seeds | metric | base | DMRec-M | gain | p (paired t over seeds) |", "|" + "---|" * 8]
+    """The headline of notebook 00 on every data set it was run on, and what notebook 12 says the gain is made of."""
+    rows = []
     for dataset, document in _documents(root, "00_start_here").items():
-        facts = document["provenance"]
-        seeds = facts["seeds"]
         for row in document["numbers"]["headline"]:
             p = row["p (paired t)"]
-            cells = (
-                dataset,
-                facts["embedder"] or "none",
-                f"{seeds[0]}-{seeds[-1]}" if len(seeds) > 1 else str(seeds[0]),
-                row["metric"],
-                row["base"],
-                row["DMRec-M"],
-                f"{row['gain in %']:+.1f} %",
-                "one seed" if p is None else f"{p:.2g}",
-            )
-            lines.append("| " + " | ".join(map(_cell, cells)) + " |")
-    return "\n".join(lines) if len(lines) > 2 else "Nothing has been run yet: run `make figures`."
+            tested = "one seed" if p is None else f"{p:.2g}"
+            gain = f"{row['gain in %']:+.1f} %"
+            rows.append((*_made_with(dataset, document), row["metric"], row["base"], row["DMRec-M"], gain, tested))
+    if not rows:
+        return "Nothing has been run yet: run `make figures`."
+    columns = ("data", "vectors", "seeds", "metric", "base", "DMRec-M", "gain", "p (paired t over seeds)")
+    return "\n\n".join([_table(columns, rows), *_what_the_gain_is_made_of(root)])
+
+
+def _what_the_gain_is_made_of(root: Path) -> list[str]:
+    rows = []
+    for dataset, document in _documents(root, "12_is_it_the_language").items():
+        for row in document["numbers"]["decomposition"]:
+            spread = "one seed" if row["low"] is None else f"{row['low']:+.4f} to {row['high']:+.4f}"
+            step = (row["step"], f"{row['difference']:+.4f}", spread, row["is above zero"])
+            rows.append((*_made_with(dataset, document), metric_name(document["provenance"]["metric"]), *step))
+    columns = ("data", "vectors", "seeds", "metric", "step", "difference", "95 % interval over seeds", "above zero")
+    title = "Where the gain comes from, every step tuned on the same grid (notebook 12):"
+    return [title, _table(columns, rows)] if rows else []
+
+
+def _made_with(dataset: str, document: Mapping) -> tuple[str, str, str]:
+    facts = document["provenance"]
+    seeds = facts["seeds"]
+    return dataset, facts["embedder"] or "none", f"{seeds[0]}-{seeds[-1]}" if len(seeds) > 1 else str(seeds[0])
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(map(_cell, row)) + " |" for row in (columns, *rows)]
+    return "\n".join([lines[0], "|" + "---|" * len(columns), *lines[1:]])
 
 
 SECTIONS = {"equations": equations_table, "claims": claims_table, "results": results_table}
