@@ -48,7 +48,7 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from dmrec_core import notebook, summaries
+from dmrec_core import notebook, panels, summaries
 from dmrec_core.analysis import mean_interval, paired_test, sparsity_groups
 from dmrec_core.evaluate import top_items
 from dmrec_core.experiments import load
@@ -141,7 +141,18 @@ for label, gain in gains.items():
 # A caution about `toy`: it is a made-up world in which texts are written from the items' true themes, so sparse users
 # gain **by construction**. It shows how the method works, not that it works on your data. Set `dataset = "yelp-xrec"`
 # for real people and real text. Notebook 12 asks how much of a gain is language at all.
+
+# %% [markdown]
+# ## Move λ
 #
+# λ decides how much of one KL budget pulls the model towards the plain prior (λ = 1) and how much towards the language
+# space (λ = 0). Move it: between trained points the picture is interpolated and says so; when the slider rests, the
+# model is trained again at that λ, which takes a few seconds.
+
+# %%
+panel = panels.lambda_panel(dataset, ("mddm",), grid_results=results, seed=first_seed, device=device, dataset=data)
+
+# %% [markdown]
 # ## The same user, two models
 
 

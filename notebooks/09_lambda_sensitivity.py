@@ -40,7 +40,7 @@ variant = "published"  # or "paper": the equations as printed
 figures_dir = "figures"
 
 # %%
-from dmrec_core import notebook, summaries
+from dmrec_core import notebook, panels, summaries
 from dmrec_core.analysis import mean_interval, paired_test
 from dmrec_core.experiments import load
 from dmrec_core.figures import static
@@ -84,6 +84,15 @@ print(f"{len(results)} runs: {len(base)} of the base model, {len(results) - len(
 summary = summaries.over_seeds(results)
 figure = static.lambda_sensitivity(summary, published=LAMBDA.get(dataset))
 figure
+
+# %% [markdown]
+# ## Move λ yourself
+#
+# While the slider moves, the curve between the trained points is interpolated and says so. When it rests, the model at
+# that λ is trained for real and what you see is measured. A λ that was tried before is instant.
+
+# %%
+panel = panels.lambda_panel(dataset, STRATEGIES, grid_results=results, seed=first_seed, device=device, dataset=data)
 
 # %% [markdown]
 # ## The best λ of each strategy
@@ -171,6 +180,25 @@ gain = float(best_table.loc[best_table["strategy"] == "mddm", "gain in %"].iloc[
 notebook.check("Exercise 1", answer_1, truth=0.0, hint="MDDM mixes two divergences; which factor must vanish?")
 notebook.check("Exercise 2", answer_2, truth={"cpdm", "mddm"}, hint="In which terms does the language mean cancel?")
 notebook.check("Exercise 3", answer_3, truth=lambda a: abs(float(a) - gain) < 0.06, hint="Read the gain column.")
+
+# %% [markdown]
+# ## What the paper says, and what these runs say
+#
+# The statements of the paper that such runs can test, in our words, each with our number, what it came from, and a
+# verdict. A strategy is tuned on validation over the grid above. A verdict is given by the 95 % interval over seeds of
+# a paired difference: *holds* if all of it lies on the claimed side of zero, *does not hold here* if all of it lies on
+# the other, and otherwise these seeds do not decide. About one verdict in twenty is luck. "p over users" is a paired
+# t-test over users; it is there to be compared with the interval, not to overrule it.
+
+# %%
+from IPython.display import Markdown
+
+from dmrec_core import claims
+
+evidence = sweep(claims.specs(spec, lambdas, seed_list, variant=variant), device=device)
+findings = claims.judge(evidence, data)
+claims.save(findings, provenance(data, evidence, variant=variant), figures_dir)
+Markdown(claims.markdown(findings))
 
 # %% [markdown]
 # ## Keep the figure and its numbers
