@@ -126,7 +126,7 @@ def draw_lambda(
     figure.update_xaxes(title_text="λ", range=[-0.03, 1.03], row=1, col=1)
     figure.update_yaxes(range=[low, high], tickformat=".3f", row=1, col=1)
     reach = 1.5 if shown is None else shown.reach
-    share = "" if shown is None else f" ({shown.share:.0%} of the length in this plane)"
+    share = "" if shown is None else f" ({shown.share:.0%} of all length)"
     figure.update_xaxes(title_text=f"principal axes{share}", range=[-reach, reach], row=1, col=2)
     figure.update_yaxes(range=[-reach, reach], scaleanchor="x2", constrain="domain", row=1, col=2)
     figure.update_xaxes(title_text="nats per user", row=1, col=3)
@@ -193,7 +193,7 @@ def _add_here(figure, here: Here, tried, low: float) -> None:
         line={"color": REFERENCE, "width": 1, "dash": "solid" if here.measured else "dot"},
         marker={
             "symbol": "circle" if here.measured else "circle-open", "size": [0, 15 if known else 0],
-            "color": REFERENCE, "line": {"width": 2, "color": REFERENCE},
+            "color": REFERENCE, "line": {"width": 2, "color": REFERENCE}, "opacity": 1,
         },
         row=1, col=1,
     )  # fmt: skip

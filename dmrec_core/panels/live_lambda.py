@@ -161,7 +161,7 @@ class LambdaPanel:
         self.variant = control("variant", [("published code", "published"), ("paper's equations", "paper")])
         self.metric = control("metric", ([(name, key) for key, name in METRICS.items()], metric))
         people = [(user_label(scene.dataset, int(user)), int(user)) for user in scene.people]
-        self.person = control("user", (people, people[len(people) // 3][1]), "one user")
+        self.person = control("user-picker", (people, people[len(people) // 3][1]), "one user")
         self.predict = None if predict is None else Predict(predict)
         self.status = Status()
         self.presets = {key: widgets.Button(layout=widgets.Layout(width="auto")) for key in ("none", "paper", "text")}
@@ -188,8 +188,8 @@ class LambdaPanel:
     def _go_live(self, loop: asyncio.AbstractEventLoop) -> None:
         self.canvas = Canvas(self.figure)
         self.worker = LatestOnly(self._work, self._on_event, loop)
-        self.stop = widgets.Button(description="cancel", disabled=True, layout=widgets.Layout(width="auto"))
-        self.stop.add_class("dmrec-cancel")
+        self.button = widgets.Button(layout=widgets.Layout(width="auto"))
+        self.button.add_class("dmrec-cancel")
         self.bar = widgets.FloatProgress(value=0, min=0, max=1, layout=widgets.Layout(width="140px"))
         self.bar.add_class("dmrec-progress")
         self.best, self.card = (widgets.HTML(layout=widgets.Layout(flex="1 1 340px")) for _ in range(2))
@@ -198,18 +198,19 @@ class LambdaPanel:
             picker.observe(lambda _: self._picked(), names="value")
         for picker in (self.metric, self.person):
             picker.observe(lambda _: self._looked(), names="value")
-        self.stop.on_click(lambda _: self.worker.cancel())
+        self.button.on_click(lambda _: self.worker.cancel() or self._moved(0.0))
         for key, button in self.presets.items():
             button.on_click(lambda _, key=key: self.set(**self._values[key]))
         presets = wrapping(*self.presets.values())
         presets.add_class("dmrec-presets")
         self._tables()
+        self._offer("train", self.spec not in self.scene.known)
         self._say_where()
         self.widget = box(
             *([] if self.predict is None else [self.predict.widget]),
             wrapping(self.slider, presets),
             wrapping(self.strategy, self.variant, self.metric),
-            wrapping(self.bar, self.stop, self.status.widget),
+            wrapping(self.bar, self.button, self.status.widget),
             self.canvas.widget,
             self.person,
             wrapping(self.best, self.card, align_items="flex-start"),
@@ -232,16 +233,14 @@ class LambdaPanel:
             if self.predict is not None:
                 self.predict.reveal()
             spec, known = self.spec, self.scene.find(self.spec) is not None
-            if not self.live:
-                if not known:
-                    self.scene.learn(self.scene.train(spec))
-            elif known:
-                self.worker.cancel(silently=True)
-                self.stop.disabled, self.bar.value = True, 0.0
-            else:
-                self.worker.submit(spec, settle)
-                self.stop.disabled, self.bar.value = False, 0.0
+            if not self.live and not known:
+                self.scene.learn(self.scene.train(spec))
             self._draw()
+            if self.live and known:
+                self.worker.cancel(silently=True)
+            elif self.live:
+                self.worker.submit(spec, settle)  # after the drawing: the rest is counted from what the reader sees
+            self._offer("train" if known else "cancel", not known)
             self._say_where()
 
     def _looked(self) -> None:
@@ -282,8 +281,6 @@ class LambdaPanel:
         """On the kernel's event loop."""
         with self.lock, self.status.errors_shown():
             name = f"{LONG_NAMES.get(event.job.strategy, event.job.strategy)} at λ = {event.job.lam:.2f}"
-            running = event.kind in ("started", "progress")
-            self.stop.disabled = not running
             if event.kind == "started":
                 self._say("busy", f"training {name} …")
             elif event.kind == "progress":
@@ -291,9 +288,10 @@ class LambdaPanel:
                 self.bar.value = now.epoch / max(now.epochs, 1)
                 left = f"at most {clock(now.seconds_left)} left unless it still improves"
                 self._say("busy", f"training {name}: epoch {now.epoch} of {now.epochs}, {left}")
-            else:
-                self.bar.value = 1.0 if event.kind == "done" else 0.0
+            if event.kind in ("done", "cancelled", "failed"):
+                self._offer("train", event.kind != "done")
             if event.kind == "done":
+                self.bar.value = 1.0
                 self.scene.learn(event.value)
                 self._draw()
                 self._say_where()
@@ -302,10 +300,16 @@ class LambdaPanel:
             elif event.kind == "failed":
                 self.status.failed(event.value)
 
+    def _offer(self, what: str, possible: bool) -> None:
+        """What the button does now: "cancel" what runs, or "train" what was cancelled or failed."""
+        if self.live:
+            self.button.description, self.button.disabled, self.bar.value = what, not possible, 0.0
+
     def _say_where(self) -> None:
         result, here = self.scene.known.get(self.spec), self.here.words(self.metric.value)
         if result is None:
-            self._say("interpolated", f"{here}; it is trained as soon as the slider rests")
+            soon = "it is trained as soon as the slider rests" if self.worker.busy else "press “train” to measure it"
+            self._say("interpolated", f"{here}; {soon}")
             return
         took = f"trained in {result.record['seconds']:.1f} s, best epoch {result.record['best_epoch']}"
         self._say("done", f"{here} ({took}, seed {result.spec.seed})")

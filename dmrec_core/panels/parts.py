@@ -13,9 +13,11 @@ GREEK = {
     "lam": "λ", "lambda_": "λ", "alpha": "α", "beta": "β", "epsilon": "ε",
     "mu": "μ", "sigma": "σ", "phi": "φ", "varphi": "φ", "logvar": "log σ²",
 }  # fmt: skip
-FEW = 4  # so many options still fit side by side
+FEW, SHORT = 4, 60  # so many options, so many letters in all, still fit side by side
 STYLE = """<style>
 .dmrec-panel { max-width: 1180px; padding: 2px; }
+.dmrec-figure { width: 100%; }
+.dmrec-panel .widget-toggle-buttons { flex-wrap: nowrap; margin-right: 14px; }
 .dmrec-status .widget-html-content { line-height: 1.4; }
 .dmrec-status [data-state=error] { color: var(--jp-error-color1, #b00020); font-weight: 600; white-space: pre-wrap; }
 .dmrec-status [data-state=busy] { font-style: italic; }
@@ -82,21 +84,17 @@ def _picker(name: str, options: list, start: object, label: str) -> widgets.Valu
     start = values[0] if start is None else start
     if start not in values:
         raise ValueError(f"control {name}: the start {start!r} is none of the options {values}")
-    if len(pairs) <= FEW and sum(len(text) for text, _ in pairs) <= 40:
+    layout = widgets.Layout(width="max-content", max_width="100%")
+    if len(pairs) <= FEW and sum(len(text) for text, _ in pairs) <= SHORT:
         style = {"description_width": "initial", "button_width": "auto"}
-        return widgets.ToggleButtons(options=pairs, value=start, description=label, style=style)
-    layout = widgets.Layout(width="min(420px, 100%)")
-    return widgets.Dropdown(
-        options=pairs, value=start, description=label, style={"description_width": "initial"}, layout=layout
-    )
+        return widgets.ToggleButtons(options=pairs, value=start, description=label, style=style, layout=layout)
+    style = {"description_width": "initial"}
+    return widgets.Dropdown(options=pairs, value=start, description=label, style=style, layout=layout)
 
 
 def _decimals(step: float) -> int:
-    return min(6, max(0, -math.floor(math.log10(step) + 1e-9)) + (0 if _is_power_of_ten(step) else 1))
-
-
-def _is_power_of_ten(step: float) -> bool:
-    return math.isclose(math.log10(step), round(math.log10(step)), abs_tol=1e-9)
+    """As many as the step has: 2 for 0.05."""
+    return next((n for n in range(6) if math.isclose(step, round(step, n))), 6)
 
 
 def preset_row(presets: Mapping[str, Mapping[str, object]], choose: Callable[[Mapping], None]) -> widgets.Widget:
