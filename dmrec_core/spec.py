@@ -128,7 +128,10 @@ class RunSpec:
 
     def key(self, fingerprint: str) -> str:
         """The run's folder name: a hash of the spec and of the data it runs on (`RecDataset.fingerprint`)."""
-        canonical = json.dumps([NUMBERS_VERSION, self.to_json(), fingerprint], sort_keys=True)
+        values = self.to_json()
+        # the fingerprint covers the vectors themselves, so "auto" and the embedder it chose are one run
+        del values["embedder"], values["vectors"]
+        canonical = json.dumps([NUMBERS_VERSION, values, fingerprint], sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     def with_(self, **changes: object) -> RunSpec:

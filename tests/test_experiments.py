@@ -112,6 +112,7 @@ def test_other_data_or_settings_are_other_runs_and_equal_meaning_is_one(dataset,
     base = paper_settings("toy", train=TINY)
     assert folder_of(base, dataset) == folder_of(base, replace(dataset, language=None)), "a base reads no vectors"
     assert base.with_(lam=0.7) == base and base.with_(embedder="minilm") == base
+    assert folder_of(SPEC.with_(embedder="tfidf"), dataset) == folder_of(SPEC, dataset), "equal vectors, equal run"
     run(SPEC, dataset, runs=tmp_path)
     forget(SPEC, dataset, tmp_path)
     assert cached(SPEC, dataset, tmp_path) is None

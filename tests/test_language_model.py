@@ -187,8 +187,8 @@ def test_a_reply_that_is_no_completion_is_not_an_answer(server, model):
 def test_what_cannot_succeed_stops_at_once(server, model, fault, message):
     server.plan(every={fault: 1})
     with pytest.raises(EndpointUnusable, match=message):
-        model.answer(prompts(50))
-    assert len(server.log()) <= 24
+        model.answer(prompts(200))
+    assert len(server.log()) <= 40  # of 200: what was under way, and what a busy machine let slip
 
 
 def test_a_slow_drip_meets_the_deadline(server, tmp_path):
@@ -283,6 +283,7 @@ def test_everything_at_once(server, tmp_path):
 
 CLIENT = textwrap.dedent(
     """
+    import signal; signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell ignores it
     import json, resource, sys
     from pathlib import Path
     from dmrec_core.language.endpoint import Endpoint

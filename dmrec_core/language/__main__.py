@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -202,4 +203,6 @@ class _StatusLine:
 
 
 if __name__ == "__main__":
+    for stop in (signal.SIGINT, signal.SIGTERM):  # a polite kill ends like Ctrl-C; a background shell ignores SIGINT
+        signal.signal(stop, signal.default_int_handler)
     sys.exit(main())
