@@ -47,7 +47,7 @@ from dmrec_core import elbo, notebook, panels
 from dmrec_core.analysis import posterior_means
 from dmrec_core.dmrec import BaseModel
 from dmrec_core.experiments import load, run
-from dmrec_core.figures import space_numbers, space_static, space_views
+from dmrec_core.figures import questions, space_numbers, space_static, space_views
 from dmrec_core.figures.record import provenance, record
 from dmrec_core.gaussian import DiagonalGaussian, kl, kl_to_standard_normal, log_density
 from dmrec_core.interactions import InteractionRows, user_batch
@@ -147,20 +147,7 @@ notebook.show_source(elbo.evidence_lower_bound, elbo.importance_weighted_bound)
 # Be the encoder: choose $q$, and close the gap.
 
 # %%
-panels.explore(
-    space_views.draw_bound,
-    **space_views.CONTROLS[space_views.draw_bound],
-    predict=(
-        "q has the right mean but is (a) twice as wide or (b) half as wide as the true posterior. Which costs more?",
-        "Too wide costs more in the bound, but importance weighting repairs it at once. Too narrow misses mass, and no "
-        "number of draws repairs that quickly. Try σ = 0.9 and σ = 0.2 at mean 0.8.",
-    ),
-    presets={
-        "the prior as a guess": {"mean": 0.0, "std": 1.0},
-        "exact": {"mean": 0.8, "std": 0.45},
-        "too narrow": {"mean": 0.8, "std": 0.2},
-    },
-)
+panels.explore(space_views.draw_bound, **space_views.CONTROLS[space_views.draw_bound], **questions.BOUND)
 
 # %% [markdown]
 # ## Eq. 3: what the encoder says
@@ -290,15 +277,7 @@ def draw_user(user):
     return space_views.draw_true_posterior(bounds.axis.numpy(), bounds.log_posterior[user].numpy(), one, title)
 
 
-panels.explore(
-    draw_user,
-    user=(0, len(users) - 1, 1, len(users) // 3),
-    labels={"user": "user (quiet to busy)"},
-    predict=(
-        "Who has the wider posterior: a user with one click or one with twenty?",
-        "The one with one click: close to the prior. Clicks narrow it. This width is what language is meant to reduce.",
-    ),
-)
+panels.explore(draw_user, user=(0, len(users) - 1, 1, len(users) // 3), **questions.TRUE_POSTERIOR)
 
 # %% [markdown]
 # ## The whole space
@@ -345,7 +324,7 @@ rank.round(4)
 # | weight of the prior term | rises from 0 to a tuned value | 1 | 1 from the first step |
 # | initial weights | Xavier | "Xavier" | PyTorch's default |
 # | at test time | $z$ = mean | not mentioned | $z$ = mean |
-# | sizes | 600, 200 | 200 | 600, 200 |
+# | widths (hidden, latent) | 600, 200 | 200 | 600, 200 |
 #
 # - There is **no published file of the plain base model**. The kit's base is DMRec's network without the language
 #   branch; the paper's base row may have used another schedule. Since the prior term's weight is the base model's most

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import pytest
 import torch
 
-from dmrec_core.figures import gaussian_views, matching_views, style
+from dmrec_core.figures import gaussian_views, matching_views, questions, space_views, style
 from dmrec_core.figures.gaussian_numbers import (
     GRID,
     composite_curves,
@@ -105,6 +105,30 @@ def test_every_control_changes_the_picture(name):
         base = {"strategy": "cpdm"} if control == "alpha" and "strategy" in CONTROLS[draw] else {}
         reference = draw(**base).to_json() if base else at_start
         assert any(draw(**base, **{control: v}).to_json() != reference for v in others), control
+
+
+PANELS = {
+    gaussian_views.draw_transport: questions.TRANSPORT,
+    gaussian_views.draw_kl: questions.BOTH_DIRECTIONS,
+    gaussian_views.draw_mode_seeking: questions.MODE_SEEKING,
+    gaussian_views.draw_composite: questions.COMPOSITE,
+    matching_views.draw_gradient_field: questions.GRADIENT_FIELD,
+    matching_views.draw_posterior: questions.POSTERIOR,
+    matching_views.draw_information: questions.INFORMATION,
+    matching_views.draw_who_moves: questions.WHO_MOVES,
+    space_views.draw_bound: questions.BOUND,
+}
+
+
+@pytest.mark.parametrize("draw", PANELS, ids=lambda draw: draw.__name__)
+def test_presets_are_settings_that_the_sliders_can_reach(draw):
+    controls = {**CONTROLS, **space_views.CONTROLS}[draw]
+    assert len(PANELS[draw]["predict"]) == 2
+    for name, preset in PANELS[draw].get("presets", {}).items():
+        draw(**preset)
+        for control, value in preset.items():
+            low, high, step, _ = controls[control]
+            assert low <= value <= high and abs((value - low) / step - round((value - low) / step)) < 1e-6, name
 
 
 def test_transport_ends_where_language_is():

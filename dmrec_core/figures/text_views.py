@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, ScalarFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from dmrec_core.figures.gaussian_views import _finish
 from dmrec_core.figures.style import COLLABORATIVE, LANGUAGE, NEUTRAL, REFERENCE
@@ -58,7 +58,7 @@ def data_figure(
     axes[1].plot(np.arange(1, len(ranked) + 1), ranked, color=COLLABORATIVE)
     axes[1].set(title="Most items are rare", xlabel="rank of the item", ylabel="training users", xscale="log")
     for axis in axes[:2]:
-        axis.xaxis.set_major_formatter(ScalarFormatter())
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.xaxis.set_minor_formatter(NullFormatter())
     edges = np.linspace(min(-0.3, *(c.min() for c in cosines.values())), 1, 60)
     for (name, values), color, style in zip(cosines.items(), (LANGUAGE, NEUTRAL), ("-", "--"), strict=True):
