@@ -45,7 +45,7 @@ from dmrec_core.comparisons import compare, group_comparisons, more_in_the_spars
 from dmrec_core.data import RecDataset
 from dmrec_core.experiments import load
 from dmrec_core.figures import static
-from dmrec_core.figures.interactive import SPARSITY_CONTROLS, draw_sparsity
+from dmrec_core.figures.interactive import SPARSITY_CONTROLS, SPARSITY_PANEL, draw_sparsity
 from dmrec_core.figures.record import provenance, record
 from dmrec_core.presets import paper_settings
 from dmrec_core.sweep import grid, sweep
@@ -163,17 +163,7 @@ gains.style.format(
 # be a result about the rule.
 
 # %%
-panels.explore(
-    partial(draw_sparsity, dmrec, base, data),
-    **SPARSITY_CONTROLS,
-    labels={"count_on": "count on", "n_groups": "groups", "metric": "metric"},
-    predict=(
-        "With eight groups instead of four: does the sparsest group get larger or smaller, and does its interval "
-        "get wider or narrower?",
-        "Smaller: it now holds an eighth of the interactions instead of a quarter. With fewer users more is left to "
-        "luck, so intervals tend to get wider, most of all those of the dense groups, which hold a handful of users.",
-    ),
-)
+panels.explore(partial(draw_sparsity, dmrec, base, data), **SPARSITY_CONTROLS, **SPARSITY_PANEL)
 
 # %% [markdown]
 # ## The verdict

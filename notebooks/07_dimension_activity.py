@@ -41,7 +41,7 @@ from dmrec_core.analysis import dimension_activity, mean_interval, posterior_mea
 from dmrec_core.dimensions import dimensions_of
 from dmrec_core.experiments import load
 from dmrec_core.figures import static
-from dmrec_core.figures.interactive import dimension_controls, draw_dimensions
+from dmrec_core.figures.interactive import DIMENSIONS_PANEL, dimension_controls, draw_dimensions
 from dmrec_core.figures.record import provenance, record
 from dmrec_core.presets import paper_settings
 from dmrec_core.summaries import ACTIVE
@@ -179,15 +179,7 @@ views = {
     "DMRec-M, q alone": dimensions_of(by_seed["mddm", 1.0], data, "collaborative"),
     "base": dimensions_of(by_seed["base", 1.0], data),
 }
-panels.explore(
-    partial(draw_dimensions, views, data),
-    **dimension_controls(views),
-    labels={"which": "mean", "across": "across: rank", "up": "up: rank"},
-    predict=(
-        "In 'DMRec-M, q alone', where will users with few items (dark dots) lie compared with users with many?",
-        "Close to zero. The encoder only corrects what the texts already say, and a short history corrects little.",
-    ),
-)
+panels.explore(partial(draw_dimensions, views, data), **dimension_controls(views), **DIMENSIONS_PANEL)
 
 # %%
 view, sizes = views["DMRec-M, q alone"], np.diff(data.train.indptr)

@@ -17,7 +17,14 @@ from dmrec_core.data import toy_dataset
 from dmrec_core.dimensions import Dimensions
 from dmrec_core.figures import static
 from dmrec_core.figures.compared import language_or_not, settings_compared
-from dmrec_core.figures.interactive import SPARSITY_CONTROLS, dimension_controls, draw_dimensions, draw_sparsity
+from dmrec_core.figures.interactive import (
+    DIMENSIONS_PANEL,
+    SPARSITY_CONTROLS,
+    SPARSITY_PANEL,
+    dimension_controls,
+    draw_dimensions,
+    draw_sparsity,
+)
 from dmrec_core.figures.style import MARKS
 from dmrec_core.summaries import HEADLINE, group_metrics, over_seeds
 from tests.made_results import result
@@ -207,3 +214,9 @@ def test_the_named_users_are_those_at_the_ends(views):
     named = next(trace for trace in figure.data if trace.type == "scatter" and trace.mode == "markers+text")
     x = views["base"].means[:, 0]
     assert {str(x.argmax()), str(x.argmin())} <= set(named.text)
+
+
+def test_presets_and_labels_name_controls_that_are_there(views):
+    for panel, controls in ((SPARSITY_PANEL, SPARSITY_CONTROLS), (DIMENSIONS_PANEL, dimension_controls(views))):
+        named = {name for preset in panel.get("presets", {}).values() for name in preset} | set(panel["labels"])
+        assert named <= set(controls) and len(panel["predict"]) == 2

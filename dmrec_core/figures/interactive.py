@@ -23,6 +23,24 @@ SPARSITY_CONTROLS = {
     "n_groups": (2, 8, 1, 4),
     "metric": ["ndcg@20", "recall@20", "ndcg@10", "recall@10", "ndcg@5", "recall@5"],
 }
+SPARSITY_PANEL = {  # question, answer and labels for `panels.explore`; in a notebook the answer would be read first
+    "predict": (
+        "With eight groups instead of four: does the sparsest group get larger or smaller, and does its interval get "
+        "wider or narrower?",
+        "Smaller: it now holds an eighth of the interactions instead of a quarter. With fewer users more is left to "
+        "luck, so intervals tend to get wider, most of all those of the dense groups, which hold a handful of users.",
+    ),
+    "presets": {"four groups": {"n_groups": 4}, "eight groups": {"n_groups": 8}},
+    "labels": {"count_on": "count on", "n_groups": "groups"},
+}
+DIMENSIONS_PANEL = {
+    "predict": (
+        "In 'DMRec-M, q alone', where will users with few items (dark dots) lie compared with users with many?",
+        "Closer to the centre. The encoder only corrects what the texts already say, and a short history corrects "
+        "little.",
+    ),
+    "labels": {"which": "mean", "across": "across: rank", "up": "up: rank"},
+}
 MOST_USERS = 2000  # points of a scatter: more makes a browser slow and shows nothing more
 EXTREMES = 3  # users named at each end of a dimension
 LONGEST_TITLE = 28

@@ -170,7 +170,8 @@ def dimension_activity(activity: pd.DataFrame, threshold: float | None = None) -
     if threshold is not None:
         ax.axhline(np.log(threshold), color=REFERENCE, linestyle=":", linewidth=1)
         ax.annotate(f"collapsed below {threshold:g}", (1, np.log(threshold)), (-4, 3), fontsize=8, ha="right",
-                    xycoords=("axes fraction", "data"), textcoords="offset points")  # fmt: skip
+                    xycoords=("axes fraction", "data"), textcoords="offset points",
+                    bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1})  # fmt: skip
     ax.set_xticks(range(len(boxes)), labels)
     ax.set_ylabel(r"log activity $\ln a_k$")
     ax.spines[["top", "right"]].set_visible(False)
