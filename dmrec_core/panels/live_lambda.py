@@ -296,9 +296,9 @@ class LambdaPanel:
                 self._draw()
                 self._say_where()
             elif event.kind == "cancelled":
-                self._say("cancelled", f"cancelled {name}; what is shown stays as it is")
+                self._say("cancelled", f"cancelled {name}; “train” starts it again")
             elif event.kind == "failed":
-                self.status.failed(event.value)
+                self.status.failed(event.value, f"{name} could not be trained: ")
 
     def _offer(self, what: str, possible: bool) -> None:
         """What the button does now: "cancel" what runs, or "train" what was cancelled or failed."""

@@ -157,9 +157,9 @@ class Status:
         more = "".join(f" data-{name}='{html.escape(str(value), quote=True)}'" for name, value in data.items())
         self.widget.value = f"<div role='status' data-state='{state}'{more}>{html.escape(text)}</div>"
 
-    def failed(self, error: BaseException) -> None:
-        """Show an error: its kind and its message."""
-        self.show("error", f"{type(error).__name__}: {error}")
+    def failed(self, error: BaseException, what: str = "") -> None:
+        """Show an error: what failed, the error's kind and its message."""
+        self.show("error", f"{what}{type(error).__name__}: {error}")
 
     @contextmanager
     def errors_shown(self) -> Iterator[None]:
