@@ -273,8 +273,7 @@ else:
 #   notebook tests the method of asking, not DMRec.
 # - "Not decided by these seeds" is an answer: with three seeds an interval is about two and a half standard deviations
 #   of a single run wide on either side. More seeds (`-p seeds 10`, as in the paper) make it narrower.
-# - The winner on validation is a little lucky on every rung. All rungs had the same number of tries, except that a base
-#   that was cut short had one more.
+# - The winner on validation is a little lucky on every rung. No rung had more tries than the base.
 # - Each rung is one choice of λ. The left panel shows how the controls behave over the whole grid: near λ = 0, where
 #   the language space is the only prior, vectors without meaning do the most harm.
 #
@@ -292,7 +291,8 @@ else:
 checked.assert_close("the steps add up to the whole gain", sum(decomposition["difference"][:-1]),
                      decomposition["difference"].iloc[-1])  # fmt: skip
 tries = {name: len({replace(run.spec, seed=0) for run in runs}) for name, runs in results.items()}
-checked.assert_true("everybody was tuned on as many settings", len(set(tries.values())) == 1, str(tries))
+checked.assert_true("nobody had more settings to choose from than the base", max(tries.values()) == tries["base"],
+                    str(tries))  # fmt: skip
 checked.show()
 
 # %% [markdown]
