@@ -305,9 +305,9 @@ for control in ("text, shuffled", "text, random"):
 pd.DataFrame({"Recall@20": recall, "± standard error": errors}).round(4)
 
 # %% [markdown]
-# On `toy` text alone ranks very well. It must: titles and texts are written from the very themes that decide what users
-# click. No real data set is like that. (If the data set has a mean cosine near 0, centring changes little; with a
-# narrow cone it can change a lot.)
+# On `toy` text alone ranks better than popularity. It must: titles and texts are written from the very themes that
+# decide what users click. Real texts are never that faithful. (If the data set has a mean cosine near 0, centring
+# changes little; with a narrow cone it can change a lot.)
 #
 # ## The figure
 

@@ -293,10 +293,10 @@ figure
 
 # %%
 widths = pd.DataFrame({"items": table["items"], "mean σ of q": bounds.posterior.std.mean(1)})
-by_history = widths.groupby(pd.cut(widths["items"], [0, 2, 4, 8, 16, 10**6])).mean().dropna()
-narrower = by_history["mean σ of q"].iloc[0] > by_history["mean σ of q"].iloc[-1]
+grouped = space_numbers.by_history(widths)
+narrower = grouped["mean σ of q"].iloc[0] > grouped["mean σ of q"].iloc[-1]
 checked.assert_true("the encoder is surer about busier users", bool(narrower))
-by_history.round(3)
+grouped.round(3)
 
 # %% [markdown]
 # ## What a better likelihood is worth
@@ -378,7 +378,7 @@ path = record(
         "bounds": table,
         "mean_gap_nats": gap,
         "gap_left_by_1000_draws": left,
-        "std_by_history": by_history.rename(index=str).to_dict(),
+        "std_by_history": grouped.to_dict(),
         "ranking": rank.to_dict(),
     },
     provenance=provenance(data, [result, wide]),

@@ -217,9 +217,7 @@ inputs = {
     "before training": space_numbers.language_inputs(build_model(spec("godm", lam=lam), data).meta_network, data),
     "after training": space_numbers.language_inputs(model.meta_network, data),
 }
-groups = {}
-for name, table in inputs.items():
-    groups[name] = table.groupby(pd.cut(table["items"], [0, 2, 4, 8, 16, 32, 10**6]), observed=True).mean()
+groups = {name: space_numbers.by_history(table) for name, table in inputs.items()}
 after = inputs["after training"]
 correlation = after[["items", "norm"]].corr(method="spearman").iloc[0, 1]
 checked.assert_true("busier users have longer inputs", correlation > 0.8, f"rank correlation {correlation:.2f}")
@@ -316,7 +314,7 @@ path = record(
     "03_language_space",
     figure,
     numbers={
-        "inputs": {name: table.rename(index=str).to_dict() for name, table in groups.items()},
+        "inputs": {name: table.to_dict() for name, table in groups.items()},
         "variance_of_means": work.to_dict(),
         "collaborative_share": share.to_dict(),
         "rank_correlation_items_norm": correlation,

@@ -23,6 +23,14 @@ from dmrec_core.matching import fuse
 from dmrec_core.meta_network import MetaNetwork, base_network
 from dmrec_core.recommender import Backbone
 
+HISTORIES = {"1-2": 2, "3-4": 4, "5-8": 8, "9-16": 16, "17-32": 32, "33 and more": np.inf}  # label -> most items
+
+
+def by_history(table: pd.DataFrame) -> pd.DataFrame:
+    """Means of the other columns over users with similar numbers of `items`; groups without users are left out."""
+    labels = pd.cut(table["items"], [0, *HISTORIES.values()], labels=list(HISTORIES)).rename("history")
+    return table.groupby(labels, observed=True).mean()
+
 
 def spread_users(dataset: RecDataset, n: int) -> np.ndarray:
     """`n` users from the one with the fewest training items to the one with the most, evenly by rank."""

@@ -12,7 +12,7 @@ from matplotlib.patches import Ellipse
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from dmrec_core.dmrec import Spaces
-from dmrec_core.figures.space_numbers import Bounds
+from dmrec_core.figures.space_numbers import Bounds, by_history
 from dmrec_core.figures.style import COLLABORATIVE, MARKS, NEUTRAL, REFERENCE, colormap
 
 
@@ -115,7 +115,7 @@ def language_figure(
     axes[0, 0].set(title="The sum of Eq. 7 grows with the history", xlabel="training items", ylabel="length of g")
     axes[0, 0].legend(fontsize=9)
     for (name, table), linestyle, marker in zip(inputs.items(), ("--", "-"), ("s", "o"), strict=True):
-        groups = table.groupby(pd.cut(table["items"], [0, 2, 4, 8, 16, 32, 10**6]), observed=True).mean()
+        groups = by_history(table)
         style = {"color": MARKS["language"].color, "linestyle": linestyle, "marker": marker, "label": name}
         axes[0, 1].plot(groups["items"], groups["saturated"], **style)
         axes[0, 2].plot(groups["items"], groups["std"], **style)
