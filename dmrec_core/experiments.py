@@ -161,6 +161,13 @@ def run(
     return _read(spec, folder)
 
 
+def pretraining_run(spec: RunSpec) -> RunSpec | None:
+    """The run that this one starts from: LightGCN at its preset, on the same data with the same seed; None if none."""
+    if spec.pretraining is None:
+        return None
+    return paper_settings(spec.dataset, spec.pretraining, options=spec.options, seed=spec.seed)
+
+
 def untrained(
     spec: RunSpec,
     dataset: RecDataset | None = None,
@@ -176,9 +183,9 @@ def untrained(
         spec, dataset, runs, device, progress, cancel: as `run`.
     """
     dataset = load(spec) if dataset is None else dataset
-    if spec.pretraining is None:
+    first = pretraining_run(spec)
+    if first is None:
         return build_model(spec, dataset)
-    first = paper_settings(spec.dataset, spec.pretraining, options=spec.options, seed=spec.seed)
     result = run(first, dataset, runs=runs, device=device, progress=progress, cancel=cancel)
     return build_model(spec, dataset, result.model(dataset))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
@@ -114,7 +115,9 @@ def _local_executor(jobs: int, workers: int | None, device: str) -> tuple[Execut
     workers = min(jobs, workers or os.cpu_count() or 1)
     # spawned, not forked: a forked child inherits torch's thread pool in a broken state
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context), max(1, (os.cpu_count() or 1) // workers)
+    # Ctrl-C reaches every process of the terminal; the workers wait for the parent to say stop
+    quiet = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
+    return ProcessPoolExecutor(workers, mp_context=context, **quiet), max(1, (os.cpu_count() or 1) // workers)
 
 
 def _raise_named(future: Future, spec: RunSpec) -> None:

@@ -1,0 +1,123 @@
+"""What the rows of Tables 2 and 3 are: which runs, compared with which, and what is to be said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from dmrec_core.presets import paper_settings
+from dmrec_core.spec import BACKBONES, BASELINES, RunSpec
+from dmrec_core.sweep import grid
+from dmrec_core.tables import paper
+
+STRATEGIES = {"godm": "DMRec-G", "cpdm": "DMRec-C", "mddm": "DMRec-M"}
+NAMES = {
+    "mult-vae": "Mult-VAE",
+    "cvga": "CVGA",
+    "l-diffrec": "L-DiffRec",
+    "lightgcn": "LightGCN",
+    "rlmrec-c": "RLMRec-C",
+    "rlmrec-g": "RLMRec-G",
+    "kar": "KAR",
+    "llmrec": "LLMRec",
+    "alpharec": "AlphaRec",
+    "alpharec-star": "AlphaRec*",
+}
+GRID = (0.2, 0.4, 0.6, 0.8, 1.0)  # of lambda, and of the base's KL weight: both are tuned alike
+DEVIATIONS = {
+    "llmrec": "its edges are a proxy: the nearest and farthest of LightGCN's ten candidates by text, no language model",
+    "alpharec-star": "the user's own vector replaces the mean of their items'",
+    "kar": "on LightGCN as RLMRec describes it; its code is unreleased",
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One row before it is run.
+
+    Args:
+        key: unique in its table.
+        model: its backbone or baseline.
+        label: what the row is called beside its model; "" for a baseline.
+        options: the settings it may take, at any one seed; of several, the best on validation becomes the row.
+        against: keys of the rows it is compared with.
+        paper: the printed numbers by metric.
+        notes: what a reader must know.
+    """
+
+    key: str
+    model: str
+    label: str
+    options: tuple[RunSpec, ...]
+    against: tuple[str, ...] = ()
+    paper: Mapping[str, float] | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """`Mult-VAE DMRec-M`, `KAR`."""
+        return f"{NAMES[self.model]} {self.label}".strip()
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether its runs read semantic vectors."""
+        return self.options[0].uses_language
+
+
+def plan_table2(dataset: str, models: Sequence[str] = BACKBONES, tune: bool = False, **changes: object) -> list[Plan]:
+    """Base, DMRec-G, -C and -M on every backbone.
+
+    CVGA's base comes twice: with its KL term divided by the batch size, as the plain CVGA was released, and undivided,
+    as DMRec on CVGA was.
+
+    Args:
+        dataset: its name.
+        models: backbones.
+        tune: choose lambda on validation among `GRID`, and add a base whose KL weight is chosen alike. Otherwise
+            lambda is the published one, or 0.5 where there is none.
+        changes: fields of every spec.
+    """
+    return [row for model in models for row in _backbone_rows(dataset, model, tune, changes)]
+
+
+def _backbone_rows(dataset: str, model: str, tune: bool, changes: Mapping) -> list[Plan]:
+    base = paper_settings(dataset, model, **changes)
+    rows = [Plan(f"{model} base", model, "base", (base,), paper=paper.table2(dataset, model, "base"))]
+    options = [base]
+    if model == "cvga":
+        whole = base.with_(settings={**dict(base.settings), "divide_kl_by_batch": False})
+        rows.append(Plan("cvga base undivided", model, "base, KL term not divided", (whole,), ("cvga base",)))
+        options.append(whole)
+    against = tuple(row.key for row in rows)
+    if tune:
+        tuned = tuple(dict.fromkeys([*options, *(s for spec in options for s in grid(spec, kl_weight=GRID))]))
+        rows.append(Plan(f"{model} base tuned", model, "base, tuned", tuned, (f"{model} base",)))
+        against = (*against, f"{model} base tuned")
+    for strategy, label in STRATEGIES.items():
+        spec = paper_settings(dataset, model, strategy, **changes)
+        choices = tuple(grid(spec, lam=GRID)) if tune else (spec,)
+        printed = paper.table2(dataset, model, strategy)
+        rows.append(Plan(f"{model} {strategy}", model, label, choices, against, printed))
+    return rows
+
+
+def plan_table3(dataset: str, models: Sequence[str] = BASELINES, tune: bool = False, **changes: object) -> list[Plan]:
+    """The language-enhanced baselines, LightGCN, and DMRec-M on Mult-VAE compared with each.
+
+    Args:
+        dataset: its name.
+        models: baselines.
+        tune: choose DMRec-M's lambda on validation; the baselines stay at their published settings either way.
+        changes: fields of every spec.
+    """
+    rows = []
+    for model in models:
+        spec, printed = paper_settings(dataset, model, **changes), paper.table3(dataset, model)
+        notes = [DEVIATIONS[model]] if model in DEVIATIONS else []
+        notes += [f"the printed number: {paper.PROVENANCE[model]}"] if printed else []
+        rows.append(Plan(model, model, "", (spec,), paper=printed, notes=tuple(notes)))
+    ours = _backbone_rows(dataset, "mult-vae", tune, changes)[-1]
+    printed = paper.table3(dataset, "mult-vae")
+    notes = (f"the printed number: {paper.PROVENANCE['mult-vae']}",) if printed else ()
+    against = tuple(row.key for row in rows)
+    return [*rows, replace(ours, against=against, paper=printed, notes=notes)]

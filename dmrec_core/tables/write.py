@@ -1,0 +1,135 @@
+"""A table as markdown for people and as JSON for programs, with where its numbers came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from dmrec_core.analysis import Interval
+from dmrec_core.checkpoint import write_atomically
+from dmrec_core.comparisons import Comparison
+from dmrec_core.figures.record import to_json
+from dmrec_core.tables.plan import NAMES
+from dmrec_core.tables.rows import HEADLINE, Row
+
+LEGEND = "Mean over seeds ± half of its 95 % interval (Student's t); full ranking of all items, training items masked."
+LEGEND_PAPER = (
+    " Behind it, the paper's number, and in brackets ours minus the paper's, also in standard errors of our mean (SE; "
+    "the paper prints no spread)."
+)
+COMPARED = (
+    "Comparisons are of {metric}: difference ± half of its 95 % interval over seeds, in per cent of the other row, and "
+    "p of a two-sided paired t-test over seeds (each seed's means) and over users (each user's mean over seeds)."
+)
+FOREIGN = "The vectors are not the paper's (ada-002): numbers of rows that read text are not comparable with its own."
+
+
+def write_table(name: str, title: str, rows: Sequence[Row], provenance: Mapping, folder: Path) -> Path:
+    """Write `name.md` and `name.json` into `folder`, each whole or not at all; returns the first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    document = {"name": name, "numbers": [as_numbers(row) for row in rows], "provenance": provenance}
+    write_atomically(folder / f"{name}.json", to_json(document).encode())
+    write_atomically(folder / f"{name}.md", as_markdown(title, rows, provenance).encode())
+    return folder / f"{name}.md"
+
+
+def as_markdown(title: str, rows: Sequence[Row], provenance: Mapping) -> str:
+    """The whole page: what it is computed on, the numbers, the comparisons, the notes."""
+    metrics = list(rows[0].ours)
+    facts = {
+        "data": provenance["dataset"],
+        "vectors": provenance["embedder"] or "none",
+        "seeds": ", ".join(map(str, provenance["seeds"])),
+        "device": provenance["device"],
+        "commit": provenance["commit"],
+    }
+    parts = [f"# {title}", "; ".join(f"{name}: {value}" for name, value in facts.items()) + "."]
+    if provenance.get("rehearsal"):
+        parts.append(f"**A rehearsal: {provenance['rehearsal']}. Not results.**")
+    reads_text = any(row.spec.uses_language for row in rows)
+    if reads_text and any(row.plan.paper for row in rows) and "ada-002" not in str(provenance["embedder"]):
+        parts.append(FOREIGN)
+    parts.append(_grid(["model", "", *map(_name, metrics)], [_cells(row, metrics) for row in rows]))
+    parts.append(LEGEND + LEGEND_PAPER * any(row.plan.paper is not None for row in rows))
+    compared = [_compared(row, rows, other) for row in rows for other in row.beyond]
+    if compared:
+        header = ["model", "", "compared with", "difference", "in the paper", "p (seeds)", "p (users)"]
+        parts += [_grid(header, compared), COMPARED.format(metric=_name(HEADLINE))]
+    notes = [f"- {row.plan.name}: {note}." for row in rows for note in (*row.plan.notes, row.chosen) if note]
+    return "\n\n".join([*parts, *(["\n".join(notes)] if notes else [])]) + "\n"
+
+
+def as_numbers(row: Row) -> dict:
+    """The row in plain values; None where there is no number."""
+    return {
+        "key": row.plan.key,
+        "model": row.plan.model,
+        "label": row.plan.label,
+        "strategy": row.spec.strategy,
+        "lam": row.spec.lam,
+        "kl_weight": row.spec.kl_weight,
+        "settings": dict(row.spec.settings),
+        "seeds": [run.spec.seed for run in row.runs],
+        "ours": {
+            metric: _interval(found) | {"values": [run.metrics["test"][metric] for run in row.runs]}
+            for metric, found in row.ours.items()
+        },
+        "paper": row.plan.paper,
+        "off": {metric: row.off(metric) for metric in row.ours},
+        "off_in_standard_errors": {metric: row.off_in_standard_errors(metric) for metric in row.ours},
+        "compared": {other: _comparison(found) for other, found in row.beyond.items()},
+        "notes": [*row.plan.notes, *([row.chosen] if row.chosen else [])],
+        "best_epochs": [run.record["best_epoch"] for run in row.runs],
+    }
+
+
+def _interval(found: Interval) -> dict:
+    several = found.n > 1
+    return {"mean": found.mean, "low": found.low if several else None, "high": found.high if several else None}
+
+
+def _comparison(found: Comparison) -> dict:
+    return {
+        "metric": HEADLINE,
+        "difference": _interval(found.difference),
+        "relative": found.relative,
+        "test": "paired t",
+        "p_seeds": found.p_seeds,
+        "p_users": found.p_users,
+    }
+
+
+def _cells(row: Row, metrics: Sequence[str]) -> list[str]:
+    return [NAMES[row.plan.model], row.plan.label, *(_cell(row, metric) for metric in metrics)]
+
+
+def _cell(row: Row, metric: str) -> str:
+    found = row.ours[metric]
+    text = f"{found.mean:.4f}" + (f" ± {(found.high - found.low) / 2:.4f}" if found.n > 1 else "")
+    if not row.plan.paper:
+        return text
+    errors = row.off_in_standard_errors(metric)
+    off = f"{row.off(metric):+.4f}" + ("" if errors is None else f", {errors:+.1f} SE")
+    return f"{text} / {row.plan.paper[metric]:.4f} ({off})"
+
+
+def _compared(row: Row, rows: Sequence[Row], other: str) -> list[str]:
+    found = row.beyond[other]
+    plan = next(each.plan for each in rows if each.plan.key == other)
+    name = plan.label if plan.model == row.plan.model else plan.name
+    printed = "—"
+    if row.plan.paper and plan.paper:
+        gain = row.plan.paper[HEADLINE] - plan.paper[HEADLINE]
+        printed = f"{gain:+.4f} ({100 * gain / plan.paper[HEADLINE]:+.1f} %)"
+    ps = ["—" if p is None else f"{p:.2g}" for p in (found.p_seeds, found.p_users)]
+    return [NAMES[row.plan.model], row.plan.label, name, str(found), printed, *ps]
+
+
+def _grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _name(metric: str) -> str:
+    kind, _, n = metric.partition("@")
+    return f"{'NDCG' if kind == 'ndcg' else kind.capitalize()}@{n}"

@@ -1,0 +1,149 @@
+"""Tables 2 and 3: the printed numbers, what the rows are, what is chosen and compared, and the files written."""
+
+import json
+import signal
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dmrec_core.comparisons import compare
+from dmrec_core.data import toy_dataset
+from dmrec_core.figures.provenance import provenance
+from dmrec_core.language import with_language
+from dmrec_core.tables import paper
+from dmrec_core.tables.__main__ import main
+from dmrec_core.tables.plan import GRID, plan_table2, plan_table3
+from dmrec_core.tables.rows import fill
+from dmrec_core.tables.write import as_markdown, as_numbers, write_table
+from dmrec_core.train import TrainSettings
+
+FEW = TrainSettings(epochs=3, batch_size=64)
+# improvement of the best strategy over the base, per cent, as Table 2 prints it: R@10 R@20 N@10 N@20
+IMPROVEMENTS = {
+    ("mult-vae", "amazon"): (5.53, 4.87, 5.32, 4.59),
+    ("mult-vae", "yelp"): (5.33, 6.06, 5.40, 5.46),
+    ("l-diffrec", "yelp"): (6.24, 6.03, 8.64, 7.92),
+    ("l-diffrec", "steam"): (8.59, 5.66, 7.06, 6.27),
+    ("cvga", "amazon"): (10.19, 8.54, 8.76, 8.54),
+    ("cvga", "steam"): (17.46, 14.71, 16.64, 15.58),
+}
+
+
+@pytest.mark.parametrize(("model", "dataset"), IMPROVEMENTS)
+def test_the_printed_numbers_have_the_printed_improvements(model, dataset):
+    base = paper.table2(dataset, model, "base")
+    rows = [paper.table2(dataset, model, strategy) for strategy in ("godm", "cpdm", "mddm")]
+    for metric, improvement in zip(paper.TABLE2_METRICS, IMPROVEMENTS[model, dataset], strict=True):
+        best = max(row[metric] for row in rows)
+        assert 100 * (best / base[metric] - 1) == pytest.approx(improvement, abs=0.02)
+
+
+def test_table_3_repeats_table_2_and_knows_no_other_data():
+    for dataset in paper.DATASETS:
+        ours = paper.table2(dataset, "mult-vae", "mddm")
+        assert paper.table3(dataset, "mult-vae") == {metric: ours[metric] for metric in paper.TABLE3_METRICS}
+    assert paper.table2("toy", "cvga", "base") is None and paper.table3("amazon", "cvga") is None
+
+
+def test_rows_of_table_2():
+    plans = plan_table2("amazon")
+    assert len(plans) == 3 * 4 + 1 and len({plan.key for plan in plans}) == len(plans)
+    by_key = {plan.key: plan for plan in plans}
+    assert [o.lam for o in by_key["mult-vae mddm"].options] == [0.6]
+    assert dict(by_key["cvga base undivided"].options[0].settings) == {"divide_kl_by_batch": False}
+    assert by_key["cvga mddm"].against == ("cvga base", "cvga base undivided")
+    assert by_key["l-diffrec cpdm"].paper["ndcg@20"] == 0.1006 and by_key["cvga base undivided"].paper is None
+
+
+def test_tuning_gives_the_base_the_same_grid():
+    by_key = {plan.key: plan for plan in plan_table2("toy", ["mult-vae", "cvga"], tune=True)}
+    assert [o.lam for o in by_key["mult-vae mddm"].options] == list(GRID)
+    assert sorted({o.kl_weight for o in by_key["mult-vae base tuned"].options}) == list(GRID)
+    assert len(by_key["cvga base tuned"].options) == 2 * len(GRID)
+    assert by_key["mult-vae godm"].against == ("mult-vae base", "mult-vae base tuned")
+
+
+def test_rows_of_table_3_say_where_the_printed_numbers_come_from():
+    plans = plan_table3("yelp")
+    assert [plan.key for plan in plans][-1] == "mult-vae mddm"
+    assert plans[-1].against == tuple(plan.key for plan in plans[:-1])
+    assert all("the printed number" in plan.notes[-1] for plan in plans)
+    notes = {plan.key: " ".join(plan.notes) for plan in plans}
+    assert (
+        "copied" in notes["rlmrec-c"] and "proxy" in notes["llmrec"] and "replaces the mean" in notes["alpharec-star"]
+    )
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return with_language(toy_dataset(n_users=120, n_items=60), "tfidf")
+
+
+@pytest.fixture(scope="module")
+def rows(dataset, tmp_path_factory):
+    plans = [p for p in plan_table2("toy", ["mult-vae"], tune=True, train=FEW) if not p.key.endswith(("godm", "cpdm"))]
+    plans = [replace(plan, options=plan.options[:3]) for plan in plans]
+    printed = {metric: 0.1 for metric in paper.TABLE2_METRICS}
+    plans[0] = replace(plans[0], paper=printed)
+    return fill(
+        plans, [1, 2, 3], paper.TABLE2_METRICS, dataset, runs=tmp_path_factory.mktemp("runs"), device="cpu",
+        workers=1, progress=lambda *_: None,
+    )  # fmt: skip
+
+
+def test_rows_are_means_over_seeds_chosen_on_validation(rows):
+    base, tuned, *strategies = rows
+    assert [run.spec.seed for run in base.runs] == [1, 2, 3]
+    values = [run.metrics["test"]["recall@20"] for run in base.runs]
+    assert base.ours["recall@20"].mean == pytest.approx(np.mean(values))
+    assert base.off("recall@20") == pytest.approx(np.mean(values) - 0.1)
+    assert base.off_in_standard_errors("recall@20") == pytest.approx(
+        (np.mean(values) - 0.1) / (np.std(values, ddof=1) / np.sqrt(3))
+    )
+    valid = np.mean([run.metrics["valid"]["recall@20"] for run in tuned.runs])
+    assert valid >= np.mean([run.metrics["valid"]["recall@20"] for run in base.runs])
+    assert "the best on validation of 0.2, 0.4, 0.6" in strategies[0].chosen and base.chosen == ""
+    expected = compare(strategies[0].runs, base.runs)
+    assert strategies[0].beyond["mult-vae base"] == expected and expected.p_seeds is not None
+
+
+def test_the_files(rows, dataset, tmp_path):
+    facts = provenance(dataset, [run for row in rows for run in row.runs])
+    path = write_table("table2", "Table 2", rows, facts, tmp_path / "there")
+    text, kept = path.read_text(), json.loads((tmp_path / "there" / "table2.json").read_text())
+    base = rows[0]
+    assert f"data: toy; vectors: {dataset.language.embedder}; seeds: 1, 2, 3; device: cpu" in text
+    assert f"| Mult-VAE | base | {base.ours['recall@10'].mean:.4f} ± " in text and " SE) |" in text
+    assert "/ 0.1000 (" in text and "not comparable" in text
+    assert "λ = " in text and "p (seeds)" in text and "paired t-test" in text
+    assert kept["numbers"][0]["ours"]["recall@20"]["values"] == pytest.approx(
+        [run.metrics["test"]["recall@20"] for run in base.runs], rel=1e-5
+    )
+    assert set(kept["numbers"][2]["compared"]) == {"mult-vae base", "mult-vae base tuned"}
+    assert kept["provenance"]["seeds"] == [1, 2, 3]
+
+
+def test_one_seed_has_no_interval_and_says_so(rows, dataset):
+    one = [replace(row, runs=row.runs[:1], beyond={}) for row in rows[:1]]
+    one = [
+        replace(one[0], ours={m: replace(i, n=1, low=float("nan"), high=float("nan")) for m, i in one[0].ours.items()})
+    ]
+    numbers = as_numbers(one[0])
+    assert numbers["ours"]["recall@20"]["low"] is None and numbers["off_in_standard_errors"]["recall@20"] is None
+    assert "±" not in as_markdown("t", one, provenance(dataset, one[0].runs)).split("Mean over")[0]
+
+
+def test_the_command(tmp_path, capsys):
+    before = signal.getsignal(signal.SIGINT)
+    said = ["--dataset", "toy", "--seeds", "1", "2", "--epochs", "1", "--models", "mult-vae", "lightgcn",
+            "--without-language", "--device", "cpu", "--workers", "1",
+            "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]  # fmt: skip
+    assert main(said) == 0
+    assert signal.getsignal(signal.SIGINT) is before
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"table2.md", "table2.json", "table3.md", "table3.json"}
+    out = capsys.readouterr().out
+    assert "A rehearsal: at most 1 epochs. Not results." in out and "LightGCN" in out
+    assert "DMRec" not in (tmp_path / "out" / "table2.md").read_text().split("\n", 1)[1]
+    with pytest.raises(SystemExit, match="2"):
+        main(["--dataset", "nowhere"])
