@@ -135,7 +135,7 @@ def language_figure(
 
 def _spaces(axis: Axes, title: str, spaces: Spaces) -> None:
     reach = [float((side.mean.abs() + 2 * side.std).max()) for side in spaces]
-    span = max(3.0, 1.08 * max(reach))
+    span = max(3.0, 1.35 * max(reach))  # room for the legend
     for name, side in (("fused", spaces.fused), ("collaborative", spaces.collaborative), ("language", spaces.language)):
         mark = MARKS[name]
         width = 5 if name == "fused" else 1.8  # below the others, and visible where one lies on top of it

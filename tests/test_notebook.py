@@ -1,0 +1,80 @@
+"""The notebooks' conventions: checks that fail do fail, answers are judged and never stop a notebook."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from dmrec_core import notebook
+from dmrec_core.data import toy_dataset
+from dmrec_core.gaussian import DiagonalGaussian, kl
+from dmrec_core.language import with_language
+
+
+def test_opening_says_what_the_numbers_depend_on(capsys):
+    data = with_language(toy_dataset(n_users=30, n_items=20), "tfidf")
+    assert notebook.opening(data, device="cpu", seed=7) == torch.device("cpu")
+    said = capsys.readouterr().out
+    for fact in (
+        "30 users, 20 items",
+        data.fingerprint[:12],
+        "tfidf-svd",
+        "not the paper's ada-002",
+        "cpu",
+        "7",
+        "torch",
+    ):
+        assert fact in said, fact
+    first = torch.rand(1)
+    notebook.opening(seed=7)
+    assert torch.equal(torch.rand(1), first) and "pure mathematics" in capsys.readouterr().out
+
+
+def test_source_keeps_the_code_and_the_first_line_of_the_docstring():
+    shown = notebook.source(kl)
+    assert shown.startswith("def kl(") and "torch.expm1(difference)" in shown and "Args:" not in shown
+    compile(shown, "kl", "exec")
+    assert "Args:" in notebook.source(kl, docstring=True)
+    compile(notebook.source(DiagonalGaussian), "DiagonalGaussian", "exec")  # a class: every method's docstring is cut
+
+
+def test_ledger_notes_what_holds_and_fails_where_it_does_not(capsys):
+    checked = notebook.Checked()
+    checked.assert_close("equal", [1.0, 2.0], torch.tensor([1.0, 2.0]))
+    checked.assert_within("near", 1.1, 1.0, standard_error=0.05)
+    checked.assert_true("true", 1 < 2, "1 < 2")
+    assert [row["claim"] for row in checked.rows] == ["equal", "near", "true"]
+    assert "2.0 standard errors away" in capsys.readouterr().out
+    with pytest.raises(AssertionError):
+        checked.assert_close("not equal", [1.0], [1.1])
+    with pytest.raises(AssertionError, match=r"far: .* 20\.0 standard errors away"):
+        checked.assert_within("far", 2.0, 1.0, standard_error=0.05)
+    with pytest.raises(AssertionError, match="positive"):
+        checked.assert_within("no error", 1.0, 1.0, standard_error=0.0)
+    with pytest.raises(AssertionError, match="false: does not hold"):
+        checked.assert_true("false", False)
+    assert len(checked.rows) == 3
+
+
+@pytest.mark.parametrize(
+    ("yours", "truth", "said"),
+    [
+        (None, 1.0, "no answer yet"),
+        (..., 1.0, "no answer yet"),
+        (0.5, 0.5, "right."),
+        (0.5004, 0.5, "right."),
+        (0.51, 0.5, "not yet. look again"),
+        ("Language ", "language", "right."),
+        ("both", "language", "not yet."),
+        ([1.0, 2.0], torch.tensor([1.0, 2.0]), "right."),
+        ([1.0], torch.tensor([1.0, 2.0]), "not yet."),
+        (True, True, "right."),
+        (3, lambda answer: answer > 2, "right."),
+        ("three", 3, "cannot be judged"),
+        ("three", lambda answer: answer > 2, "cannot be judged: TypeError"),
+    ],
+)
+def test_answers_are_judged_and_never_raise(capsys, yours, truth, said):
+    notebook.check("Exercise 1", yours, truth, hint="look again")
+    out = capsys.readouterr().out
+    assert out.startswith("Exercise 1: ") and said in out
