@@ -144,6 +144,11 @@ def fit(
     """
     device = resolve_device(device)
     model.to(device)
+    with _enough_threads(model, settings):
+        return _fit(model, dataset, settings, seed, device, checkpoint, checkpoint_seconds, progress, cancel)
+
+
+def _fit(model, dataset, settings, seed, device, checkpoint, checkpoint_seconds, progress, cancel) -> FitResult:
     optimizer = model.optimizer(settings.learning_rate, settings.weight_decay)
     state, best_weights = _State(), _copy(model)
     if checkpoint is not None and checkpoint.exists():
@@ -235,6 +240,24 @@ def _cutoffs(monitor: str) -> tuple[int, ...]:
 
 def _copy(model: Recommender) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
+SMALL = 5e7  # multiplications a mini-batch below which a second thread costs more than it brings
+
+
+@contextmanager
+def _enough_threads(model: Recommender, settings: TrainSettings) -> Iterator[None]:
+    """One thread for a small model: its steps are shorter than what threads spend waiting for one another.
+
+    So small runs give the same bits whatever the number of cores, and do not crawl on a busy machine.
+    """
+    before = torch.get_num_threads()
+    small = settings.batch_size * sum(p.numel() for p in model.parameters()) < SMALL
+    torch.set_num_threads(1 if small else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager
