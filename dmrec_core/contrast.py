@@ -53,7 +53,8 @@ def info_nce(anchor: Tensor, target: Tensor, candidates: Tensor, temperature: fl
     """
     _positive("temperature", temperature)
     anchor, target, candidates = (F.normalize(x, dim=-1) for x in (anchor, target, candidates))
-    return torch.logsumexp(anchor @ candidates.T / temperature, dim=1) - (anchor * target).sum(-1) / temperature
+    similarity = (anchor @ candidates.T).to(anchor.dtype)  # under autocast the product alone is in bfloat16
+    return torch.logsumexp(similarity / temperature, dim=1) - (anchor * target).sum(-1) / temperature
 
 
 def sampled_softmax(positive: Tensor, negatives: Tensor, temperature: float) -> Tensor:

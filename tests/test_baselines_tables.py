@@ -2,6 +2,7 @@
 
 import json
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -88,7 +89,7 @@ def rows(dataset, tmp_path_factory):
     plans[0] = replace(plans[0], paper=printed)
     return fill(
         plans, [1, 2, 3], paper.TABLE2_METRICS, dataset, runs=tmp_path_factory.mktemp("runs"), device="cpu",
-        workers=1, progress=lambda *_: None,
+        executor=ThreadPoolExecutor(1), progress=lambda *_: None,
     )  # fmt: skip
 
 
@@ -132,6 +133,15 @@ def test_one_seed_has_no_interval_and_says_so(rows, dataset):
     numbers = as_numbers(one[0])
     assert numbers["ours"]["recall@20"]["low"] is None and numbers["off_in_standard_errors"]["recall@20"] is None
     assert "±" not in as_markdown("t", one, provenance(dataset, one[0].runs)).split("Mean over")[0]
+
+
+def test_a_row_compared_with_nothing_is_refused_before_anything_runs(tmp_path):
+    plans = [plan for plan in plan_table2("toy", ["mult-vae"]) if plan.key != "mult-vae base"]
+    with pytest.raises(ValueError, match="'mult-vae base'"):
+        fill(plans, [1], paper.TABLE2_METRICS, runs=tmp_path)
+    with pytest.raises(ValueError, match="at least one seed"):
+        fill([], [], paper.TABLE2_METRICS)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_command(tmp_path, capsys):

@@ -93,7 +93,7 @@ class AlphaRec(GraphRecommender):
     def loss(self, batch: PairBatch) -> LossTerms:
         """The sampled softmax over cosines."""
         users, items = (F.normalize(x, dim=-1) for x in self._propagated())
-        cosines = users[batch.users] @ items.T  # (B, n_items): cheaper than k gathered vectors a pair
+        cosines = (users[batch.users] @ items.T).to(users.dtype)  # (B, n_items): cheaper than k gathered vectors a pair
         chosen = torch.cat([batch.positives.unsqueeze(1), batch.negatives], dim=1)
         positive, negatives = cosines.gather(1, chosen).split([1, batch.negatives.shape[1]], dim=1)
         return LossTerms({"softmax": sampled_softmax(positive.squeeze(1), negatives, self.temperature)})

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -68,12 +67,7 @@ def fill(
     seeds: Sequence[int],
     metrics: Sequence[str],
     dataset: RecDataset | None = None,
-    *,
-    runs: Path | None = None,
-    device: str = "auto",
-    workers: int | None = None,
-    progress: Callable[[str, bool], None] | None = None,
-    cancel: Callable[[], bool] | None = None,
+    **how: object,
 ) -> list[Row]:
     """Run what has no result yet, and return the rows.
 
@@ -81,25 +75,26 @@ def fill(
         plans: the rows wanted.
         seeds: of every row.
         metrics: to be shown, of the test split.
-        dataset, runs, device, workers, progress, cancel: as `sweep`.
+        dataset: the runs' data, if not what each spec loads by itself.
+        how: `runs`, `device`, `workers`, `executor`, `progress`, `cancel`, as `sweep`.
 
     Raises:
         ValueError: no seed is given, or a plan is compared with a row that is not there.
     """
     if not len(seeds):
         raise ValueError("a table needs at least one seed")
+    missing = {other for plan in plans for other in plan.against} - {plan.key for plan in plans}
+    if missing:
+        raise ValueError(f"rows are compared with {sorted(missing)}, which are not in the table")
     specs = [spec.with_(seed=seed) for plan in plans for spec in plan.options for seed in seeds]
     first = [run for run in map(pretraining_run, specs) if run is not None]  # begun first, and counted
     wanted = list(dict.fromkeys([*first, *specs]))
-    found = sweep(wanted, dataset, runs=runs, device=device, workers=workers, progress=progress, cancel=cancel)
+    found = sweep(wanted, dataset, **how)
     by_spec = dict(zip(wanted, found, strict=True))
     chosen = {
         plan.key: best_on_validation([by_spec[spec.with_(seed=s)] for spec in plan.options for s in seeds], HEADLINE)
         for plan in plans
     }
-    missing = {other for plan in plans for other in plan.against} - chosen.keys()
-    if missing:
-        raise ValueError(f"rows are compared with {sorted(missing)}, which are not in the table")
     return [
         Row(
             plan,
