@@ -34,6 +34,8 @@ def test_the_schedule_by_hand():
     snr = [0.9 / 0.1, 0.8 / 0.2, 0.7 / 0.3]
     assert schedule.snr.tolist() == pytest.approx(snr)
     assert schedule.loss_weight.tolist() == pytest.approx([1.0, snr[0] - snr[1], snr[1] - snr[2]])
+    halved = NoiseSchedule(steps=3, scale=1.0, noise_min=0.1, noise_max=0.3, halved=True)
+    assert halved.loss_weight.tolist() == pytest.approx([1.0, (snr[0] - snr[1]) / 2, (snr[1] - snr[2]) / 2])
 
 
 def test_noise_grows_linearly_and_weights_telescope(settings):

@@ -35,6 +35,7 @@ class NoiseSchedule(nn.Module):
         steps: T.
         scale: s.
         noise_min, noise_max: $n_{min}$, $n_{max}$.
+        halved: $w_t = \tfrac12\big(SNR(t-1)-SNR(t)\big)$ for t > 1, as DiffRec's paper has it; its code has no half.
 
     Raises:
         ValueError: a variance is not inside (0, 1), or they fall.
@@ -47,7 +48,14 @@ class NoiseSchedule(nn.Module):
     Source: Wang et al. 2023 (DiffRec), "linear-var" in its code.
     """
 
-    def __init__(self, steps: int = 5, scale: float = 0.5, noise_min: float = 1e-3, noise_max: float = 5e-3) -> None:
+    def __init__(
+        self,
+        steps: int = 5,
+        scale: float = 0.5,
+        noise_min: float = 1e-3,
+        noise_max: float = 5e-3,
+        halved: bool = False,
+    ) -> None:
         super().__init__()
         variance = torch.linspace(scale * noise_min, scale * noise_max, steps, dtype=torch.float64)
         if steps < 1 or noise_min > noise_max or not bool(((variance > 0) & (variance < 1)).all()):
@@ -67,8 +75,8 @@ class NoiseSchedule(nn.Module):
             "to_start": beta * before.sqrt() / (1 - alpha_bar),
             "to_here": (1 - before) * (1 - beta).sqrt() / (1 - alpha_bar),
             "snr": snr,  # signal to noise
-            # w_1 = 1, w_t = SNR(t-1) - SNR(t); the paper has half of it, the released code has not
-            "loss_weight": torch.cat([snr.new_ones(1), snr[:-1] - snr[1:]]),
+            # w_1 = 1, w_t = SNR(t-1) - SNR(t)
+            "loss_weight": torch.cat([snr.new_ones(1), (snr[:-1] - snr[1:]) * (0.5 if halved else 1.0)]),
         }
         for name, table in tables.items():  # worked out in float64: they are ratios of small differences
             self.register_buffer(name, table.float(), persistent=False)

@@ -36,6 +36,7 @@ class LDiffRec(Backbone):
         steps: T.
         noise_scale, noise_min, noise_max: see `NoiseSchedule`.
         reweight: see above.
+        halved: half of $w_t$, as the paper has it; the released code has not.
         sampling_steps: steps of noise put on the mean before it is restored, when scoring.
         denoiser_hidden: width of the denoiser's hidden layer.
         denoiser_learning_rate: the rest learns at the run's own rate.
@@ -57,6 +58,7 @@ class LDiffRec(Backbone):
         noise_min: float = 0.001,
         noise_max: float = 0.005,
         reweight: bool = True,
+        halved: bool = False,
         sampling_steps: int = 0,
         denoiser_hidden: int = 300,
         denoiser_learning_rate: float = 1e-4,
@@ -83,7 +85,7 @@ class LDiffRec(Backbone):
         for layer in (*self.encoders, self.decoder):
             nn.init.xavier_normal_(layer.weight)
             nn.init.zeros_(layer.bias)
-        self.schedule = NoiseSchedule(steps, noise_scale, noise_min, noise_max)
+        self.schedule = NoiseSchedule(steps, noise_scale, noise_min, noise_max, halved)
         self.sampler = ImportanceSampler(steps)
         self.denoiser = Denoiser(latent, denoiser_hidden)
         noise = fixed_noise(n_users, latent) if sampling_steps else None
