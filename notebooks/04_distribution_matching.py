@@ -44,6 +44,7 @@ figures_dir = "figures"
 # %%
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -53,7 +54,7 @@ from torch.distributions import Normal, kl_divergence
 
 from dmrec_core import gaussian, information, matching, notebook, panels, pooling, transport
 from dmrec_core.experiments import load, run
-from dmrec_core.figures import gaussian_numbers, gaussian_views, matching_static, matching_views, questions
+from dmrec_core.figures import gaussian_numbers, gaussian_views, matching_static, matching_views, questions, twin
 from dmrec_core.figures.record import provenance, record
 from dmrec_core.gaussian import DiagonalGaussian
 from dmrec_core.interactions import user_batch
@@ -684,6 +685,7 @@ notebook.check(
 # ## Keep the figure and its numbers
 #
 # The whole notebook on one page, for the paper's equations. Set `lam` and `alpha` in the parameters to draw another.
+# Beside it goes a *twin*: one HTML file with sliders for two Gaussians that needs no kernel. Open it from the folder.
 
 # %%
 numbers = matching_static.matching_numbers(lam, alpha)
@@ -691,6 +693,7 @@ figure = matching_static.matching_figure(numbers)
 figure
 
 # %%
+facts = provenance(data, results)
 path = record(
     "04_distribution_matching",
     figure,
@@ -701,7 +704,8 @@ path = record(
         "pull_on_parameters": {f"{name} {variant}": pull for (name, variant), pull in pulls.items()},
         "one_model": after.to_dict(),
     },
-    provenance=provenance(data, results),
+    provenance=facts,
     folder=figures_dir,
 )
-print(path.name)
+page = twin.write_distribution_matching(Path(figures_dir) / "04_distribution_matching.html", facts)
+print(path.name, page.name)
