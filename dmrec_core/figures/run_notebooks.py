@@ -38,7 +38,8 @@ class SameInterpreter(AsyncKernelManager):
         """The one kernel this manager knows."""
         if self._kernel_spec is None:
             launch = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=ERROR"]
-            self._kernel_spec = KernelSpec(argv=launch, display_name="Python 3", language="python")
+            nobody_there = {"DMREC_HEADLESS": "1"}  # panels draw one figure instead of making widgets
+            self._kernel_spec = KernelSpec(argv=launch, display_name="Python 3", language="python", env=nobody_there)
         return self._kernel_spec
 
 
