@@ -37,13 +37,13 @@ CLAIMS: Mapping[str, tuple[str, str, Callable[[Evidence], Answer], str]] = {
         "The gain is there on other generative base models too",
         "Table 2",
         evidence.helps_other_backbones,
-        "needs CVGA and L-DiffRec: notebook 10",
+        "needs runs of CVGA and L-DiffRec: python -m dmrec_core.tables",
     ),
     "language-baselines": (
         "DMRec ranks better than other recommenders that use a language model",
         "Table 3",
         evidence.beats_language_baselines,
-        "needs RLMRec, KAR, LLMRec and AlphaRec: notebook 11",
+        "needs runs of the baselines: python -m dmrec_core.tables",
     ),
     "sparse-gain-most": (
         "Users with few interactions gain most",

@@ -189,7 +189,6 @@ pd.DataFrame(columns, index=range(1, 11)).rename_axis("rank")
 # | 07 dimension activity | Figure 4 | which latent dimensions are used |
 # | 08 ablations | Figure 5 | take parts away |
 # | 09 lambda sensitivity | Figure 6 | move λ |
-# | 10 base models, 11 LM baselines | Tables 2, 3 | other backbones, other methods |
 # | 12 is it the language? | | the questions the paper does not ask |
 # | 13 explore | | one user, every λ, your own backbone |
 #
