@@ -44,7 +44,6 @@ figures_dir = "figures"
 # %%
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -707,5 +706,5 @@ path = record(
     provenance=facts,
     folder=figures_dir,
 )
-page = twin.write_distribution_matching(Path(figures_dir) / "04_distribution_matching.html", facts)
+page = twin.write_distribution_matching(path.with_suffix(".html"), facts)
 print(path.name, page.name)

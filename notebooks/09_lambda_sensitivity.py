@@ -43,7 +43,7 @@ figures_dir = "figures"
 from dmrec_core import notebook, panels, summaries
 from dmrec_core.analysis import mean_interval, paired_test
 from dmrec_core.experiments import load
-from dmrec_core.figures import static
+from dmrec_core.figures import static, twin
 from dmrec_core.figures.record import provenance, record
 from dmrec_core.presets import LAMBDA, paper_settings
 from dmrec_core.sweep import grid, sweep
@@ -202,13 +202,18 @@ Markdown(claims.markdown(findings))
 
 # %% [markdown]
 # ## Keep the figure and its numbers
+#
+# The twin is one HTML file with a slider that needs no kernel: open it from the folder, or mail it.
 
 # %%
+facts = provenance(data, results)
 path = record(
     "09_lambda_sensitivity",
     figure,
     numbers={"summary": summaries.for_json(summary), "best": summaries.for_json(best_table)},
-    provenance=provenance(data, results),
+    provenance=facts,
     folder=figures_dir,
 )
+if variant == "published":  # the twin draws this variant only
+    print(twin.write_lambda_sensitivity(path.with_suffix(".html"), results, facts).name)
 print(path.name)

@@ -33,7 +33,6 @@ variant = "published"  # or "paper": the equations as printed
 figures_dir = "figures"
 
 # %%
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -299,5 +298,5 @@ path = record(
     provenance=facts,
     folder=figures_dir,
 )
-page = twin.write_explore(Path(figures_dir) / "13_explore.html", results, data, facts)
+page = twin.write_explore(path.with_suffix(".html"), results, data, facts)
 print(path.name, page.name)
