@@ -264,6 +264,14 @@ def test_explore_answers_only_after_a_control_was_used():
     assert "<b>up</b>" in panel.predict.widget.value
 
 
+def test_a_slider_that_rounds_its_start_has_not_been_used():
+    panel = explorer(controls={"lam": (-5.0, 5.0, 0.1, 0.3)}, predict=("up or down?", "<b>up</b>"))
+    panel.controls["lam"].value = 0.1 + 0.2  # what a page makes of 0.3
+    assert "<b>up</b>" not in panel.predict.widget.value
+    panel.controls["lam"].value = 0.4
+    assert "<b>up</b>" in panel.predict.widget.value
+
+
 def test_a_preset_moves_several_controls_and_draws_once():
     drawn = []
     panel = explorer(lambda **values: (drawn.append(values), line(**values))[1], presets={"low": {"lam": 0.0, "n": 1}})

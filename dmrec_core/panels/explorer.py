@@ -10,7 +10,7 @@ from IPython.display import HTML, display
 
 from dmrec_core.panels.canvas import Canvas
 from dmrec_core.panels.front_end import is_live, show_once
-from dmrec_core.panels.parts import Predict, Status, box, control, preset_row, wrapping
+from dmrec_core.panels.parts import Predict, Status, box, control, preset_row, really, wrapping
 
 if TYPE_CHECKING:
     from dmrec_core.panels.front_end import Figure
@@ -107,8 +107,8 @@ class Explorer:
             display(HTML(self.predict.as_html()))
         show_once(self.figure)
 
-    def _moved(self, _change: object = None) -> None:
-        if self.busy:
+    def _moved(self, change: Mapping | None = None) -> None:
+        if self.busy or not really(change):
             return
         if self.predict:
             self.predict.reveal()

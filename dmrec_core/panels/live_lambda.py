@@ -20,7 +20,7 @@ from dmrec_core.panels.canvas import Canvas
 from dmrec_core.panels.front_end import is_live, show_once
 from dmrec_core.panels.lambda_scene import LambdaScene, one_core_left
 from dmrec_core.panels.latest_only import Event, LatestOnly
-from dmrec_core.panels.parts import Predict, Status, box, control, wrapping
+from dmrec_core.panels.parts import Predict, Status, box, control, really, wrapping
 from dmrec_core.presets import LAMBDA
 from dmrec_core.progress import clock
 from dmrec_core.spec import RunSpec
@@ -193,7 +193,7 @@ class LambdaPanel:
         self.bar = widgets.FloatProgress(value=0, min=0, max=1, layout=widgets.Layout(width="140px"))
         self.bar.add_class("dmrec-progress")
         self.best, self.card = (widgets.HTML(layout=widgets.Layout(flex="1 1 340px")) for _ in range(2))
-        self.slider.observe(lambda _: self._moved(SETTLE), names="value")
+        self.slider.observe(lambda change: self._moved(SETTLE) if really(change) else None, names="value")
         for picker in (self.strategy, self.variant):
             picker.observe(lambda _: self._picked(), names="value")
         for picker in (self.metric, self.person):

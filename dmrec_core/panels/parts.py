@@ -97,6 +97,13 @@ def _decimals(step: float) -> int:
     return next((n for n in range(6) if math.isclose(step, round(step, n))), 6)
 
 
+def really(change: Mapping | None) -> bool:
+    """Whether a reader moved something: a slider in the page rounds its start, 1.5 to 1.5000000000000004, by itself."""
+    values = [] if change is None else [change["old"], change["new"]]
+    floats = values and all(isinstance(value, float) for value in values)
+    return not (floats and math.isclose(*values, rel_tol=1e-9, abs_tol=1e-9))
+
+
 def preset_row(presets: Mapping[str, Mapping[str, object]], choose: Callable[[Mapping], None]) -> widgets.Widget:
     """One button a preset; pressing it calls `choose` with the preset's values."""
     buttons = []
