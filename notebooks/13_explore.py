@@ -33,7 +33,6 @@ variant = "published"  # or "paper": the equations as printed
 figures_dir = "figures"
 
 # %%
-
 import numpy as np
 import pandas as pd
 import torch

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import plotly.graph_objects as go
-import torch
 
 from dmrec_core.data import RecDataset
 from dmrec_core.experiments import RunResult, cached, load
@@ -153,17 +151,6 @@ class LambdaScene:
         if shown is None:
             return "<p>Nothing is trained for this strategy and variant yet: let the slider rest, and it will be.</p>"
         return top_table(self.dataset, shown, user, self.base)
-
-
-@contextmanager
-def one_core_left() -> Iterator[None]:
-    """Train with one thread fewer than usual: torch's threads wait for one another, and the page needs a core too."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(max(1, before - 1))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _same_but_lambda(a: RunSpec, b: RunSpec) -> bool:

@@ -18,7 +18,7 @@ from dmrec_core.figures.lambda_views import LONG_NAMES, METRICS, Here
 from dmrec_core.figures.user_views import user_card, user_label
 from dmrec_core.panels.canvas import Canvas
 from dmrec_core.panels.front_end import is_live, show_once
-from dmrec_core.panels.lambda_scene import LambdaScene, one_core_left
+from dmrec_core.panels.lambda_scene import LambdaScene
 from dmrec_core.panels.latest_only import Event, LatestOnly
 from dmrec_core.panels.parts import Predict, Status, box, control, really, wrapping
 from dmrec_core.presets import LAMBDA
@@ -273,8 +273,7 @@ class LambdaPanel:
                 last = time.monotonic()
                 progress(now)
 
-        with one_core_left():
-            result = self.scene.train(spec, progress=report, cancel=cancelled)
+        result = self.scene.train(spec, progress=report, cancel=cancelled)
         self.scene.snapshot(result)  # loads the model here rather than on the event loop
         return result
 
