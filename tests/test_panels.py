@@ -21,6 +21,7 @@ from dmrec_core.experiments import load, run
 from dmrec_core.figures.lambda_views import Curve, Here, base_level, curves_of, draw_lambda
 from dmrec_core.figures.snapshot import crowd, take_snapshot, typical_users
 from dmrec_core.figures.user_views import draw_user, moves, top_table, user_card
+from dmrec_core.panels import live_lambda
 from dmrec_core.panels.explorer import Explorer
 from dmrec_core.panels.front_end import is_live
 from dmrec_core.panels.lambda_scene import LambdaScene
@@ -475,7 +476,8 @@ def test_panel_interpolates_at_once_and_measures_when_it_rests(scene):
     with_panel(scene, scenario)
 
 
-def test_panel_dragged_over_many_values_trains_the_last_only(scene):
+def test_panel_dragged_over_many_values_trains_the_last_only(scene, monkeypatch):
+    monkeypatch.setattr(live_lambda, "SETTLE", 3.0)  # a loaded machine must not take a slow drawing for a rest
     trained = []
 
     def train(spec, *args, **hooks):
