@@ -26,6 +26,7 @@ from dmrec_core.data.cache import home
 from dmrec_core.evaluate import RankingMetrics, evaluate
 from dmrec_core.language import with_language
 from dmrec_core.language.controls import noisy, random_like, shuffled
+from dmrec_core.language.other_texts import with_language_from
 from dmrec_core.models import build_model
 from dmrec_core.presets import paper_settings
 from dmrec_core.recommender import Recommender
@@ -76,15 +77,18 @@ def runs_folder() -> Path:
 
 def load(spec: RunSpec) -> RecDataset:
     """The data a spec runs on: interactions, and vectors if the model reads any. Kept in memory for the next run."""
-    return _load(spec.dataset, spec.options, spec.embedder, spec.vectors)
+    return _load(spec.dataset, spec.options, spec.profiles, spec.embedder, spec.vectors)
 
 
 @lru_cache(maxsize=8)
-def _load(name: str, options: tuple, embedder: str, vectors: str) -> RecDataset:
+def _load(name: str, options: tuple, profiles: str, embedder: str, vectors: str) -> RecDataset:
     dataset = load_dataset(name, **dict(options))
     if embedder == "none":
         return dataset
-    dataset = with_language(dataset, embedder)
+    if profiles == "given":
+        dataset = with_language(dataset, embedder)
+    else:
+        dataset = with_language_from(dataset, profiles, embedder)
     kind, _, share = vectors.partition(":")
     if kind == "real":
         return dataset
@@ -253,6 +257,7 @@ def _record(spec: RunSpec, dataset: RecDataset, model: Recommender, fitted: FitR
         "python": platform.python_version(),
         "kit": dmrec_core.__version__,
         "fingerprint": _fingerprint(dataset, spec.uses_language),
+        "profiles": dataset.profiles.source if spec.uses_language and dataset.profiles else "none",
         "embedder": dataset.language.embedder if spec.uses_language else "none",
     }
 

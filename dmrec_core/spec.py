@@ -14,6 +14,7 @@ BACKBONES = ("mult-vae", "cvga", "l-diffrec")
 LANGUAGE_MODELS = ("rlmrec-c", "rlmrec-g", "kar", "llmrec", "alpharec", "alpharec-star")  # read vectors without DMRec
 BASELINES = ("lightgcn", *LANGUAGE_MODELS)  # complete models: no DMRec around them
 MODELS = BACKBONES + BASELINES
+PROFILES = ("given", "extractive", "titles")
 NUMBERS_VERSION = 1  # raised when a change of code changes the numbers of an unchanged spec
 
 
@@ -30,6 +31,7 @@ class RunSpec:
 
     dataset: str = "toy"  # a name `load_dataset` knows, or the folder of your own data
     options: tuple[tuple[str, object], ...] = ()  # the loader's options, e.g. (("noise", 0.8),)
+    profiles: str = "given"  # the texts: "given" with the data, or without a language model: "extractive", "titles"
     embedder: str = "auto"  # what turns texts into vectors
     vectors: str = "real"  # or "shuffled", "random", "noisy:0.5": the negative controls
     model: str = "mult-vae"  # the backbone, or a baseline of its own
@@ -51,8 +53,11 @@ class RunSpec:
             pairs = pairs.items() if isinstance(pairs, Mapping) else pairs
             object.__setattr__(self, name, tuple(sorted((str(key), value) for key, value in pairs)))
         if not self.uses_language:
+            object.__setattr__(self, "profiles", "given")
             object.__setattr__(self, "embedder", "none")
             object.__setattr__(self, "vectors", "real")
+        if self.profiles not in PROFILES:
+            raise ValueError(f"profiles must be one of {PROFILES}; got {self.profiles!r}")
         if self.model not in MODELS:
             raise ValueError(f"model must be one of {MODELS}; got {self.model!r}")
         if self.strategy == "base":
@@ -103,6 +108,8 @@ class RunSpec:
             parts.append(f"λ={self.lam:g}")
         if self.variant != "published":
             parts.append(self.variant)
+        if self.profiles != "given":
+            parts.append("titles only" if self.profiles == "titles" else f"{self.profiles} profiles")
         if self.vectors != "real":
             parts.append(f"{self.vectors} vectors")
         if self.strategy == "base" and self.kl_weight != 1:
@@ -129,8 +136,9 @@ class RunSpec:
     def key(self, fingerprint: str) -> str:
         """The run's folder name: a hash of the spec and of the data it runs on (`RecDataset.fingerprint`)."""
         values = self.to_json()
-        # the fingerprint covers the vectors themselves, so "auto" and the embedder it chose are one run
-        del values["embedder"], values["vectors"]
+        # the fingerprint covers the vectors themselves, so "auto" and the embedder it chose are one run,
+        # and they are named after the profiles they were made from
+        del values["profiles"], values["embedder"], values["vectors"]
         canonical = json.dumps([NUMBERS_VERSION, values, fingerprint], sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 

@@ -118,6 +118,33 @@ def test_other_data_or_settings_are_other_runs_and_equal_meaning_is_one(dataset,
     assert cached(SPEC, dataset, tmp_path) is None
 
 
+def test_a_run_keeps_its_name_when_the_spec_learns_a_new_field():
+    old = paper_settings("yelp-xrec", strategy="mddm", lam=0.5)
+    assert old.key("of the data") == "b78b90bf423a775d", "everything trained so far would be trained again"
+    values = old.to_json()
+    del values["profiles"]  # as written before there was a choice
+    assert RunSpec.from_json(values) == old
+
+
+def test_other_texts_are_other_runs_and_say_so(tmp_path):
+    named = {"given": "", "extractive": ", extractive profiles", "titles": ", titles only"}
+    folders = set()
+    for profiles, name in named.items():
+        spec = SPEC.with_(profiles=profiles)
+        data = load(spec)
+        assert data.language.embedder == f"tfidf-svd-128{name}"
+        folders.add(folder_of(spec))
+    assert len(folders) == 3, "the fingerprint tells them apart"
+    record = run(SPEC.with_(profiles="extractive"), runs=tmp_path).record
+    assert record["embedder"].endswith(", extractive profiles")
+    assert record["profiles"] == "extractive (no language model), of titles and texts by toy generator"
+    assert "extractive profiles" in SPEC.with_(profiles="extractive").label
+    base = paper_settings("toy", train=TINY)
+    assert base.with_(profiles="extractive") == base, "a base reads no texts"
+    with pytest.raises(ValueError, match="profiles must be one of"):
+        SPEC.with_(profiles="invented")
+
+
 def test_spec_refuses_what_it_does_not_know():
     with pytest.raises(ValueError, match="needs lam"):
         RunSpec(strategy="mddm")

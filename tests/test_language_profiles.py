@@ -147,7 +147,7 @@ def test_profiles_travel_as_json(tmp_path):
 def test_the_extractive_writer_is_named_deterministic_and_reads_training_items_only():
     dataset = toy_dataset(n_users=40, n_items=30)
     profiles = extractive_profiles(dataset)
-    assert profiles.source == "extractive (no language model)"
+    assert profiles.source == "extractive (no language model), of titles and texts by toy generator"
     assert extractive_profiles(dataset).user == profiles.user
     for user, text in enumerate(profiles.user):
         chosen = re.match(r"Chose (.*?)\. Words", text).group(1).split("; ")

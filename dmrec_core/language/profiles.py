@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -112,23 +112,25 @@ def write_profiles(
 
 
 def extractive_profiles(dataset: RecDataset, template: PromptTemplate = TEMPLATES["items"]) -> Profiles:
-    """Profiles without any language model, from whatever texts the data set has, for items and users.
+    """Profiles without asking any language model, from whatever texts the data set has, for items and users.
 
-    Where the only item texts are profiles that a model wrote, these are extracts of those.
+    Where the only item texts are profiles that a model wrote, these are extracts of those, and ``source`` says so.
 
     Args:
         dataset: with titles, item texts or both.
         template: which fields are read.
 
     Returns:
-        Profiles whose ``source`` is ``"extractive (no language model)"``.
+        Profiles whose ``source`` says that they are extracts, and of whose texts.
 
     Example:
         >>> from dmrec_core.data.toy import toy_dataset
         >>> extractive_profiles(toy_dataset(n_users=30, n_items=20)).source
-        'extractive (no language model)'
+        'extractive (no language model), of titles and texts by toy generator'
     """
-    return write_profiles(dataset, ExtractiveProfiler(), template).profiles
+    profiles = write_profiles(dataset, ExtractiveProfiler(), template).profiles
+    told = "titles" if dataset.profiles is None else f"titles and texts by {dataset.profiles.source}"
+    return replace(profiles, source=f"{profiles.source}, of {told}")
 
 
 def save_profiles(path: Path, profiles: Profiles, without: Sequence[Record] = ()) -> None:
