@@ -384,6 +384,20 @@ def test_snapshot_agrees_with_the_evaluator(data, results):
     snapshot = take_snapshot(result, data, users)
     recall = snapshot.hits.sum(1) / np.diff(data.test.indptr)[users]
     np.testing.assert_allclose(recall, result.per_user["test"].per_user["recall@10"])
+    assert [sum(rank <= 10 for rank in ranks.values()) for ranks in snapshot.ranks] == snapshot.hits.sum(1).tolist()
+    assert [set(ranks) for ranks in snapshot.ranks] == [set(data.test[user].indices) for user in users]
+
+
+def test_a_test_item_outside_the_top_ten_is_shown_by_its_rank(data, results):
+    run, base = (next(r for r in results if r.spec.strategy == strategy) for strategy in ("mddm", "base"))
+    users = np.flatnonzero(np.diff(data.test.indptr))
+    ours, theirs = take_snapshot(run, data, users), take_snapshot(base, data, users)
+    row, item, rank = next((row, item, rank) for row, ranks in enumerate(ours.ranks)
+                           for item, rank in ranks.items() if rank > 10)  # fmt: skip
+    shown = top_table(data, ours, users[row], theirs)
+    assert f"{data.titles[item]} {rank} (base model: {theirs.ranks[row][item]})" in shown
+    nothing = replace(ours, ranks=({},) * len(users))
+    assert "Where the test items rank:</b> there are none" in top_table(data, nothing, users[row])
 
 
 def test_snapshot_planes_turn_towards_the_reference_without_changing_distances(data, results):

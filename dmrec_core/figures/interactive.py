@@ -67,7 +67,7 @@ def draw_sparsity(
         2,
         specs=[[{"secondary_y": True}, {}]],
         column_widths=[0.58, 0.42],
-        horizontal_spacing=0.14,
+        horizontal_spacing=0.2,  # room for two axis titles, the first plot's right one and the second's left one
         subplot_titles=[f"{metric_name(metric)} and share of users", "difference, paired by seed"],
     )
     shares = [100 * share for share in groups.shares]

@@ -45,6 +45,7 @@ class Snapshot:
         terms: loss term -> `(n,)` nats, weights included: without dropout, z at the posterior mean.
         top: each user's best items not trained on, best first, `(n, 10)`.
         hits: which of them are test items, `(n, 10)`.
+        ranks: each user's test items -> their rank among all items not trained on, from 1.
     """
 
     spec: RunSpec
@@ -54,6 +55,7 @@ class Snapshot:
     terms: dict[str, np.ndarray]
     top: np.ndarray
     hits: np.ndarray
+    ranks: tuple[dict[int, int], ...]
 
     def row(self, user: int) -> int:
         """Where a user is in the arrays.
@@ -111,6 +113,7 @@ def snapshot_of(
         scores = model.score(batch)
         scores[batch.rows.row_index, batch.rows.items] = -torch.inf
         top = top_items(scores, n_top).cpu().numpy()
+        ranks = tuple(_ranks(row, dataset.test[user].indices) for row, user in zip(scores.cpu(), users, strict=True))
     axes, share = principal_plane(spaces)
     planes = {name: _seen(gaussian, axes) for name, gaussian in spaces.items()}
     if reference is not None:
@@ -119,7 +122,7 @@ def snapshot_of(
         planes = {name: plane.turned(u @ vt) for name, plane in planes.items()}
     hits = np.stack([np.isin(best, dataset.test[user].indices) for user, best in zip(users, top, strict=True)])
     numbers = {name: values.cpu().numpy() for name, values in terms.items()}
-    return Snapshot(spec, users, planes, share, numbers, top, hits)
+    return Snapshot(spec, users, planes, share, numbers, top, hits, ranks)
 
 
 def spaces_of(model: BaseModel | DMRec, batch: UserBatch) -> dict[str, DiagonalGaussian]:
@@ -150,6 +153,10 @@ def principal_plane(spaces: dict[str, DiagonalGaussian]) -> tuple[np.ndarray, fl
 def _seen(gaussian: DiagonalGaussian, axes: np.ndarray) -> Plane:
     mean, variance = (x.double().cpu().numpy() for x in (gaussian.mean, gaussian.variance))
     return Plane(mean @ axes, np.einsum("da,nd,db->nab", axes, variance, axes))
+
+
+def _ranks(scores: Tensor, items: np.ndarray) -> dict[int, int]:
+    return {int(item): 1 + int((scores > scores[item]).sum()) for item in sorted(items, key=lambda i: -scores[i])}
 
 
 def typical_users(dataset: RecDataset, n: int = 12) -> np.ndarray:

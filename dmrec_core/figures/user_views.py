@@ -16,6 +16,7 @@ from dmrec_core.figures.style import MARKS, NEUTRAL, plotly_template
 from dmrec_core.language import user_texts
 
 LONGEST_HISTORY, LONGEST_PROFILE = 30, 900  # items and characters shown
+MOST_TEST_ITEMS = 5
 
 
 def titles_of(dataset: RecDataset) -> tuple[str, ...]:
@@ -69,7 +70,10 @@ def moves(top: Sequence[int], before: Sequence[int] | None) -> list[str]:
 
 
 def top_table(dataset: RecDataset, snapshot: Snapshot, user: int, before: Snapshot | None = None) -> str:
-    """One user's best ten items as an HTML table: rank, title, whether it is a test item, how it moved."""
+    """One user's best ten items as an HTML table: rank, title, whether it is a test item, how it moved.
+
+    Below it, where the test items themselves rank: an item that rose from 300 to 12 is news that no top ten tells.
+    """
     row, titles = snapshot.row(user), titles_of(dataset)
     top = snapshot.top[row]
     moved = moves(top, None if before is None else before.top[before.row(user)])
@@ -89,7 +93,18 @@ def top_table(dataset: RecDataset, snapshot: Snapshot, user: int, before: Snapsh
     return (
         f"<table class='dmrec-top'><caption>{escape(caption)}</caption>"
         f"<thead>{head}</thead><tbody>{''.join(lines)}</tbody></table>"
+        f"<p class='dmrec-ranks'><b>Where the test items rank:</b> {_test_ranks(titles, snapshot, user, before)}</p>"
     )
+
+
+def _test_ranks(titles: Sequence[str], snapshot: Snapshot, user: int, before: Snapshot | None) -> str:
+    ranks, was = snapshot.ranks[snapshot.row(user)], before and before.ranks[before.row(user)]
+    shown = [
+        f"{escape(titles[item])} {rank}" + (f" ({lambda_of(before)}: {was[item]})" if was else "")
+        for item, rank in list(ranks.items())[:MOST_TEST_ITEMS]
+    ]
+    more = len(ranks) - len(shown)
+    return "; ".join(shown) + (f"; … and {more} more" if more else "") if shown else "there are none"
 
 
 def lambda_of(snapshot: Snapshot) -> str:
