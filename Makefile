@@ -4,6 +4,7 @@ VENV    := .venv
 PY      := $(VENV)/bin/python
 STAMP   := $(VENV)/.installed
 DATASET ?= toy
+SEEDS   ?= 2024 2025 2026
 ARGS    ?=
 FIRST   := $(firstword $(sort $(wildcard notebooks/*.ipynb)))
 
@@ -12,7 +13,7 @@ REST_OF_SUITE := slow or browser or benchmark
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup test figures lab sync lint check check-rest clean
+.PHONY: help setup test figures tables lab sync lint check check-rest clean
 
 help: ## list the commands
 	@echo "usage: make <command> [DATASET=toy] [ARGS=...]"
@@ -42,6 +43,9 @@ test: setup ## the default test suite (under 10 minutes on 2 cores)
 
 figures: setup ## run the notebooks and regenerate their figures: DATASET=yelp-xrec ARGS='--only 05 09'
 	$(PY) -m dmrec_core.figures --dataset $(DATASET) $(ARGS)
+
+tables: setup ## make Tables 2 and 3: DATASET=yelp-xrec SEEDS="2024 2025" ARGS='--tune --tables 2'
+	$(PY) -m dmrec_core.tables --dataset $(DATASET) --seeds $(SEEDS) $(ARGS)
 
 lab: setup ## open JupyterLab on the first notebook
 	$(PY) -m jupyterlab $(FIRST) $(ARGS)

@@ -10,11 +10,12 @@ import pytest
 
 from dmrec_core.comparisons import compare
 from dmrec_core.data import toy_dataset
+from dmrec_core.experiments import run
 from dmrec_core.figures.provenance import provenance
 from dmrec_core.language import with_language
 from dmrec_core.tables import paper
 from dmrec_core.tables.__main__ import main
-from dmrec_core.tables.plan import GRID, plan_table2, plan_table3
+from dmrec_core.tables.plan import GRID, has_text, plan_table2, plan_table3, tuned_setting, without_vectors
 from dmrec_core.tables.rows import fill
 from dmrec_core.tables.write import as_markdown, as_numbers, write_table
 from dmrec_core.train import TrainSettings
@@ -81,19 +82,53 @@ def dataset():
     return with_language(toy_dataset(n_users=120, n_items=60), "tfidf")
 
 
+def test_tuning_gives_every_baseline_as_many_values_as_lambda_has():
+    plain, tuned = plan_table3("amazon"), plan_table3("amazon", tune=True)
+    assert {len(plan.options) for plan in tuned} == {len(GRID)}
+    for one, several in zip(plain[:-1], tuned[:-1], strict=True):
+        assert one.options[0] in several.options  # the published value is among them, and is the same run
+        name, value = tuned_setting(one.options[0])
+        assert sorted(tuned_setting(o)[1] / value for o in several.options) == pytest.approx([0.25, 0.5, 1, 2, 4])
+        assert all(one.options[0].with_(settings={}) == o.with_(settings={}) for o in several.options), name
+
+
+def test_data_without_texts_keeps_the_rows_that_read_none():
+    assert [plan.key for plan in without_vectors(plan_table3("amazon"))] == ["lightgcn"]
+    assert all(plan.label.startswith("base") for plan in without_vectors(plan_table2("amazon", tune=True)))
+    plain = toy_dataset(n_users=30, n_items=30)
+    assert has_text(plain) and not has_text(replace(plain, titles=None, profiles=None))
+
+
 @pytest.fixture(scope="module")
-def rows(dataset, tmp_path_factory):
+def runs(tmp_path_factory):
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def rows(dataset, runs):
     plans = [p for p in plan_table2("toy", ["mult-vae"], tune=True, train=FEW) if not p.key.endswith(("godm", "cpdm"))]
     plans = [replace(plan, options=plan.options[:3]) for plan in plans]
     printed = {metric: 0.1 for metric in paper.TABLE2_METRICS}
     plans[0] = replace(plans[0], paper=printed)
     return fill(
-        plans, [1, 2, 3], paper.TABLE2_METRICS, dataset, runs=tmp_path_factory.mktemp("runs"), device="cpu",
+        plans, [1, 2, 3], paper.TABLE2_METRICS, dataset, runs=runs, device="cpu",
         executor=ThreadPoolExecutor(1), progress=lambda *_: None,
     )  # fmt: skip
 
 
-def test_rows_are_means_over_seeds_chosen_on_validation(rows):
+def test_the_first_seed_chooses_and_only_its_choice_is_run_with_the_others(rows, runs, dataset):
+    tried = [json.loads((folder / "spec.json").read_text()) for folder in runs.iterdir()]
+    for row in rows:
+        mine = [one for one in tried if one["strategy"] == row.spec.strategy]
+        assert {one["seed"] for one in mine} == {1, 2, 3}
+        first = [run(option.with_(seed=1), dataset, runs=runs) for option in row.plan.options]
+        best = max(first, key=lambda run: run.metrics["valid"]["recall@20"])
+        assert {run.spec.with_(seed=1) for run in row.runs} == {best.spec}
+    dmrec = [(one["lam"], one["seed"]) for one in tried if one["strategy"] == "mddm"]
+    assert len(dmrec) == 3 + 2  # three values with the first seed, the best of them with two more
+
+
+def test_rows_are_means_over_seeds(rows):
     base, tuned, *strategies = rows
     assert [run.spec.seed for run in base.runs] == [1, 2, 3]
     values = [run.metrics["test"]["recall@20"] for run in base.runs]
@@ -102,9 +137,8 @@ def test_rows_are_means_over_seeds_chosen_on_validation(rows):
     assert base.off_in_standard_errors("recall@20") == pytest.approx(
         (np.mean(values) - 0.1) / (np.std(values, ddof=1) / np.sqrt(3))
     )
-    valid = np.mean([run.metrics["valid"]["recall@20"] for run in tuned.runs])
-    assert valid >= np.mean([run.metrics["valid"]["recall@20"] for run in base.runs])
-    assert "the best on validation of 0.2, 0.4, 0.6" in strategies[0].chosen and base.chosen == ""
+    assert tuned.runs[0].metrics["valid"]["recall@20"] >= base.runs[0].metrics["valid"]["recall@20"]
+    assert "the best on validation with seed 1 of 0.2, 0.4, 0.6" in strategies[0].chosen and base.chosen == ""
     expected = compare(strategies[0].runs, base.runs)
     assert strategies[0].beyond["mult-vae base"] == expected and expected.p_seeds is not None
 
@@ -118,6 +152,7 @@ def test_the_files(rows, dataset, tmp_path):
     assert f"| Mult-VAE | base | {base.ours['recall@10'].mean:.4f} ± " in text and " SE) |" in text
     assert "/ 0.1000 (" in text and "not comparable" in text
     assert "λ = " in text and "p (seeds)" in text and "paired t-test" in text
+    assert "in the paper" in text and "by the first seed's validation" in text
     assert kept["numbers"][0]["ours"]["recall@20"]["values"] == pytest.approx(
         [run.metrics["test"]["recall@20"] for run in base.runs], rel=1e-5
     )
@@ -147,7 +182,7 @@ def test_a_row_compared_with_nothing_is_refused_before_anything_runs(tmp_path):
 def test_the_command(tmp_path, capsys):
     before = signal.getsignal(signal.SIGINT)
     said = ["--dataset", "toy", "--seeds", "1", "2", "--epochs", "1", "--models", "mult-vae", "lightgcn",
-            "--without-language", "--device", "cpu", "--workers", "1",
+            "--without-language", "--precision", "bf16", "--device", "cpu", "--workers", "1",
             "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]  # fmt: skip
     assert main(said) == 0
     assert signal.getsignal(signal.SIGINT) is before
@@ -155,5 +190,8 @@ def test_the_command(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "A rehearsal: at most 1 epochs. Not results." in out and "LightGCN" in out
     assert "DMRec" not in (tmp_path / "out" / "table2.md").read_text().split("\n", 1)[1]
+    assert "Left out: rows that read vectors, as asked." in out
+    kept = json.loads((tmp_path / "out" / "table2.json").read_text())["provenance"]
+    assert kept["precision"] == "bf16" and kept["tuned"] is False
     with pytest.raises(SystemExit, match="2"):
         main(["--dataset", "nowhere"])

@@ -3,6 +3,10 @@
 What has been run before is read from runs/; the rest is run now, several runs at once on a CPU. Ctrl-C loses at most
 half a minute of each run: the same command takes up where it stopped. Tables go to figures/, those of any other data
 set than toy to figures/<dataset>/.
+
+With --tune the first seed chooses: DMRec's lambda, the base's KL weight and one setting of each other model are tried
+at five values each with that seed alone, the best on its validation split is kept, and only that is run with the other
+seeds. So a tuned row of three seeds costs seven runs, not fifteen.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ from dmrec_core.figures.checkout import find_checkout
 from dmrec_core.figures.provenance import provenance
 from dmrec_core.spec import BACKBONES, BASELINES, MODELS
 from dmrec_core.tables import paper
-from dmrec_core.tables.plan import Plan, plan_table2, plan_table3
+from dmrec_core.tables.plan import Plan, has_text, plan_table2, plan_table3, without_vectors
 from dmrec_core.tables.rows import fill
 from dmrec_core.tables.write import write_table
 from dmrec_core.train import TrainingCancelled
@@ -46,8 +50,9 @@ def main(arguments: list[str] | None = None) -> int:
             if not chosen:
                 continue
             plans = plan(options.dataset, chosen, options.tune, embedder=options.embedder)
-            plans = [_shortened(p, options.epochs) for p in plans if not (options.without_language and p.reads_text)]
-            path = _make(number, title, plans, metrics, folder, options, stop)
+            left_out = _left_out(plans, options)
+            plans = [_trained(p, options) for p in (without_vectors(plans) if left_out else plans)]
+            path = _make(number, title, plans, metrics, folder, options, stop, left_out)
             print(f"{path.read_text(encoding='utf-8')}\n{path}")
     except TrainingCancelled as error:
         print(f"\n{error}; the same command goes on from here", file=sys.stderr)
@@ -59,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _make(number, title, plans: list[Plan], metrics, folder: Path, options, stop: threading.Event) -> Path:
+def _make(number, title, plans: list[Plan], metrics, folder: Path, options, stop, left_out: str) -> Path:
     rows = fill(
         plans, options.seeds, metrics, runs=options.runs, device=options.device, workers=options.workers,
         cancel=stop.is_set,
@@ -67,15 +72,26 @@ def _make(number, title, plans: list[Plan], metrics, folder: Path, options, stop
     results = [run for row in rows for run in row.runs]
     reading = next((row.spec for row in rows if row.spec.uses_language), rows[0].spec)
     extra = {"rehearsal": f"at most {options.epochs} epochs"} if options.epochs else {}
-    facts = provenance(load(reading), results, tuned=options.tune, **extra)
+    extra |= {"left_out": left_out} if left_out else {}
+    facts = provenance(load(reading), results, tuned=options.tune, precision=options.precision, **extra)
     return write_table(f"table{number}", f"{title}, on {facts['dataset']}", rows, facts, folder)
 
 
-def _shortened(plan: Plan, epochs: int | None) -> Plan:
-    if epochs is None:
-        return plan
-    few = (spec.with_(train=replace(spec.train, epochs=min(epochs, spec.train.epochs))) for spec in plan.options)
-    return replace(plan, options=tuple(few))
+def _left_out(plans: list[Plan], options: argparse.Namespace) -> str:
+    """Why rows that read vectors are left out; "" where they stay."""
+    data = load(plans[0].options[0])
+    if options.without_language:
+        return "rows that read vectors, as asked"
+    return "" if has_text(data) else "rows that read vectors: this data has no texts"
+
+
+def _trained(plan: Plan, options: argparse.Namespace) -> Plan:
+    """The plan with `--epochs` and `--precision` in all its specs."""
+    trained = []
+    for spec in plan.options:
+        epochs = min(options.epochs or spec.train.epochs, spec.train.epochs)
+        trained.append(spec.with_(train=replace(spec.train, epochs=epochs, precision=options.precision)))
+    return replace(plan, options=tuple(trained))
 
 
 def _folder(options: argparse.Namespace) -> Path:
@@ -94,10 +110,15 @@ def _parser() -> argparse.ArgumentParser:
     add("--seeds", type=int, nargs="+", default=[2024], help="an interval needs two, a word about luck more")
     add("--tables", type=int, nargs="+", choices=TABLES, default=list(TABLES), help="which (default: both)")
     add("--models", nargs="+", choices=MODELS, default=MODELS, metavar="MODEL", help=f"of {', '.join(MODELS)}")
-    add("--tune", action="store_true", help="choose lambda, and the base's KL weight alike, on validation")
+    add(
+        "--tune",
+        action="store_true",
+        help="let the first seed's validation choose lambda, and the base's KL weight alike",
+    )
     add("--embedder", default="auto", help="what turns texts into vectors (default: %(default)s)")
     add("--without-language", action="store_true", help="only rows that read no vectors, for data without texts")
     add("--epochs", type=int, help="at most so many: a rehearsal of the command, not a result")
+    add("--precision", default="float32", choices=["float32", "bf16"], help="of matrix products (default: %(default)s)")
     add("--device", default="auto", help="auto, cpu, cuda or mps")
     add("--workers", type=int, help="runs at once (default: one a core on a CPU, one on a GPU)")
     add("--runs", type=Path, help=f"where runs are kept (default: {runs_folder()})")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from dmrec_core.data import RecDataset
 from dmrec_core.presets import paper_settings
 from dmrec_core.spec import BACKBONES, BASELINES, RunSpec
 from dmrec_core.sweep import grid
@@ -24,6 +25,18 @@ NAMES = {
     "alpharec-star": "AlphaRec*",
 }
 GRID = (0.2, 0.4, 0.6, 0.8, 1.0)  # of lambda, and of the base's KL weight: both are tuned alike
+# what is tuned of a model without lambda, as many values as `GRID` has: these factors of the published one
+FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
+TUNED = {
+    "lightgcn": "reg_weight",
+    "rlmrec-c": "contrast_weight",
+    "rlmrec-g": "reconstruction_weight",
+    "kar": "reg_weight",
+    "llmrec": "profile_weight",
+    "alpharec": "temperature",
+    "alpharec-star": "temperature",
+}
+LLMREC_PROFILE_WEIGHT = 2.8  # its default, which no preset names
 DEVIATIONS = {
     "llmrec": "its edges are a proxy: the nearest and farthest of LightGCN's ten candidates by text, no language model",
     "alpharec-star": "the user's own vector replaces the mean of their items'",
@@ -39,7 +52,8 @@ class Plan:
         key: unique in its table.
         model: its backbone or baseline.
         label: what the row is called beside its model; "" for a baseline.
-        options: the settings it may take, at any one seed; of several, the best on validation becomes the row.
+        options: the settings it may take, at any one seed; of several, the best on the first seed's validation
+            becomes the row.
         against: keys of the rows it is compared with.
         paper: the printed numbers by metric.
         notes: what a reader must know.
@@ -73,8 +87,8 @@ def plan_table2(dataset: str, models: Sequence[str] = BACKBONES, tune: bool = Fa
     Args:
         dataset: its name.
         models: backbones.
-        tune: choose lambda on validation among `GRID`, and add a base whose KL weight is chosen alike. Otherwise
-            lambda is the published one, or 0.5 where there is none.
+        tune: choose lambda among `GRID` on the validation split of the first seed, and add a base whose KL weight is
+            chosen alike. Otherwise lambda is the published one, or 0.5 where there is none.
         changes: fields of every spec.
     """
     return [row for model in models for row in _backbone_rows(dataset, model, tune, changes)]
@@ -107,7 +121,8 @@ def plan_table3(dataset: str, models: Sequence[str] = BASELINES, tune: bool = Fa
     Args:
         dataset: its name.
         models: baselines.
-        tune: choose DMRec-M's lambda on validation; the baselines stay at their published settings either way.
+        tune: choose DMRec-M's lambda among `GRID`, and of each other model the setting in `TUNED` among as many values,
+            on the validation split of the first seed.
         changes: fields of every spec.
     """
     rows = []
@@ -115,9 +130,43 @@ def plan_table3(dataset: str, models: Sequence[str] = BASELINES, tune: bool = Fa
         spec, printed = paper_settings(dataset, model, **changes), paper.table3(dataset, model)
         notes = [DEVIATIONS[model]] if model in DEVIATIONS else []
         notes += [f"the printed number: {paper.PROVENANCE[model]}"] if printed else []
-        rows.append(Plan(model, model, "", (spec,), paper=printed, notes=tuple(notes)))
+        options = _around(spec) if tune else (spec,)
+        rows.append(Plan(model, model, "", options, paper=printed, notes=tuple(notes)))
     ours = _backbone_rows(dataset, "mult-vae", tune, changes)[-1]
     printed = paper.table3(dataset, "mult-vae")
     notes = (f"the printed number: {paper.PROVENANCE['mult-vae']}",) if printed else ()
     against = tuple(row.key for row in rows)
     return [*rows, replace(ours, against=against, paper=printed, notes=notes)]
+
+
+def has_text(dataset: RecDataset) -> bool:
+    """Whether semantic vectors can be had: the data brings some, or texts to make them from."""
+    return not (dataset.language is None and dataset.titles is None and dataset.profiles is None)
+
+
+def without_vectors(plans: Sequence[Plan]) -> list[Plan]:
+    """The rows that read no semantic vectors: what can be run on data without texts.
+
+    Example:
+        >>> [plan.name for plan in without_vectors(plan_table2("amazon", ["mult-vae"]))]
+        ['Mult-VAE base']
+    """
+    return [plan for plan in plans if not plan.reads_text]
+
+
+def tuned_setting(spec: RunSpec) -> tuple[str, float]:
+    """What is tuned of a model without lambda, and its value in this spec.
+
+    Example:
+        >>> tuned_setting(paper_settings("amazon", "rlmrec-c"))
+        ('contrast_weight', 0.01)
+    """
+    name = TUNED[spec.model]
+    return name, dict(spec.settings).get(name, LLMREC_PROFILE_WEIGHT)
+
+
+def _around(spec: RunSpec) -> tuple[RunSpec, ...]:
+    """The spec with its tuned setting at each of `FACTORS` times the published value."""
+    name, value = tuned_setting(spec)
+    # at factor 1 the spec itself: the same run as without tuning, even where the preset does not name the setting
+    return tuple(spec if f == 1 else spec.with_(settings={**dict(spec.settings), name: f * value}) for f in FACTORS)

@@ -13,7 +13,7 @@ from dmrec_core.data import RecDataset
 from dmrec_core.experiments import RunResult, pretraining_run
 from dmrec_core.spec import RunSpec
 from dmrec_core.sweep import sweep
-from dmrec_core.tables.plan import Plan
+from dmrec_core.tables.plan import TUNED, Plan, tuned_setting
 
 HEADLINE = "recall@20"
 
@@ -36,19 +36,23 @@ class Row:
 
     @property
     def spec(self) -> RunSpec:
-        """What was run, at its first seed."""
+        """What was run, at the first seed: the one that chose it."""
         return self.runs[0].spec
 
     @property
     def chosen(self) -> str:
-        """What was chosen on validation, if anything was: `λ = 0.6 of 0.2, 0.4, ...`."""
+        """What was chosen, if anything was: `λ = 0.6, the best on validation with seed 2024 of 0.2, 0.4, ...`."""
         if len(self.plan.options) < 2:
             return ""
+        best = f"the best on validation with seed {self.spec.seed} of"
         if self.spec.lam is not None:
-            return f"λ = {self.spec.lam:g}, the best on validation of {_listed(o.lam for o in self.plan.options)}"
+            return f"λ = {self.spec.lam:g}, {best} {_listed(o.lam for o in self.plan.options)}"
+        if self.plan.model in TUNED:
+            (name, mine), values = tuned_setting(self.spec), [tuned_setting(o)[1] for o in self.plan.options]
+            return f"{name.replace('_', ' ')} {mine:g}, {best} {_listed(values)}"
         undivided = dict(self.spec.settings).get("divide_kl_by_batch") is False
         weights = _listed(o.kl_weight for o in self.plan.options)
-        return f"KL weight {self.spec.kl_weight:g}{', not divided' * undivided}, the best on validation of {weights}"
+        return f"KL weight {self.spec.kl_weight:g}{', not divided' * undivided}, {best} {weights}"
 
     def off(self, metric: str) -> float | None:
         """Ours minus the printed number; None where none is printed."""
@@ -71,9 +75,12 @@ def fill(
 ) -> list[Row]:
     """Run what has no result yet, and return the rows.
 
+    Where a plan has several options, all of them are run with the first seed only; the best on that run's validation
+    split is then run with the other seeds. Base and DMRec are chosen alike, and the test split has no say.
+
     Args:
         plans: the rows wanted.
-        seeds: of every row.
+        seeds: of every row; the first one chooses.
         metrics: to be shown, of the test split.
         dataset: the runs' data, if not what each spec loads by itself.
         how: `runs`, `device`, `workers`, `executor`, `progress`, `cancel`, as `sweep`.
@@ -86,15 +93,11 @@ def fill(
     missing = {other for plan in plans for other in plan.against} - {plan.key for plan in plans}
     if missing:
         raise ValueError(f"rows are compared with {sorted(missing)}, which are not in the table")
-    specs = [spec.with_(seed=seed) for plan in plans for spec in plan.options for seed in seeds]
-    first = [run for run in map(pretraining_run, specs) if run is not None]  # begun first, and counted
-    wanted = list(dict.fromkeys([*first, *specs]))
-    found = sweep(wanted, dataset, **how)
-    by_spec = dict(zip(wanted, found, strict=True))
-    chosen = {
-        plan.key: best_on_validation([by_spec[spec.with_(seed=s)] for spec in plan.options for s in seeds], HEADLINE)
-        for plan in plans
-    }
+    # a row without a choice needs no first round: all of its seeds run at once
+    first = {plan.key: _seeded(plan.options, seeds if len(plan.options) == 1 else seeds[:1]) for plan in plans}
+    tried = _run(first, dataset, how)
+    best = {plan.key: best_on_validation(tried[plan.key], HEADLINE)[0].spec for plan in plans}
+    chosen = _run({key: _seeded([spec], seeds) for key, spec in best.items()}, dataset, how)
     return [
         Row(
             plan,
@@ -104,6 +107,18 @@ def fill(
         )
         for plan in plans
     ]
+
+
+def _run(specs: Mapping[str, list[RunSpec]], dataset: RecDataset | None, how: Mapping) -> dict[str, list[RunResult]]:
+    """The runs of each key's specs; those they start from are begun first, and counted."""
+    every = [spec for mine in specs.values() for spec in mine]
+    wanted = list(dict.fromkeys([*filter(None, map(pretraining_run, every)), *every]))
+    by_spec = dict(zip(wanted, sweep(wanted, dataset, **how), strict=True))
+    return {key: [by_spec[spec] for spec in mine] for key, mine in specs.items()}
+
+
+def _seeded(options: Sequence[RunSpec], seeds: Sequence[int]) -> list[RunSpec]:
+    return [spec.with_(seed=seed) for spec in options for seed in seeds]
 
 
 def _listed(values) -> str:

@@ -21,6 +21,10 @@ COMPARED = (
     "Comparisons are of {metric}: difference ± half of its 95 % interval over seeds, in per cent of the other row, and "
     "p of a two-sided paired t-test over seeds (each seed's means) and over users (each user's mean over seeds)."
 )
+TUNING = (
+    "\nWhat was chosen was chosen by the first seed's validation split alone, among five values for every model alike "
+    "(CVGA's base: five with each of its two divisors), and then run with all seeds."
+)
 FOREIGN = "The vectors are not the paper's (ada-002): numbers of rows that read text are not comparable with its own."
 
 
@@ -35,7 +39,6 @@ def write_table(name: str, title: str, rows: Sequence[Row], provenance: Mapping,
 
 def as_markdown(title: str, rows: Sequence[Row], provenance: Mapping) -> str:
     """The whole page: what it is computed on, the numbers, the comparisons, the notes."""
-    metrics = list(rows[0].ours)
     facts = {
         "data": provenance["dataset"],
         "vectors": provenance["embedder"] or "none",
@@ -49,14 +52,34 @@ def as_markdown(title: str, rows: Sequence[Row], provenance: Mapping) -> str:
     reads_text = any(row.spec.uses_language for row in rows)
     if reads_text and any(row.plan.paper for row in rows) and "ada-002" not in str(provenance["embedder"]):
         parts.append(FOREIGN)
-    parts.append(_grid(["model", "", *map(_name, metrics)], [_cells(row, metrics) for row in rows]))
-    parts.append(LEGEND + LEGEND_PAPER * any(row.plan.paper is not None for row in rows))
+    if provenance.get("left_out"):
+        parts.append(f"Left out: {provenance['left_out']}.")
+    parts += [means(rows), comparisons(rows), notes(rows)]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def means(rows: Sequence[Row]) -> str:
+    """The numbers, with the paper's beside ours where it has any, and below them what they are."""
+    metrics = list(rows[0].ours)
+    table = _grid(["model", "", *map(_name, metrics)], [_cells(row, metrics) for row in rows])
+    return f"{table}\n\n{LEGEND + LEGEND_PAPER * any(row.plan.paper is not None for row in rows)}"
+
+
+def comparisons(rows: Sequence[Row]) -> str:
+    """Each row against those it is compared with, and below them how; "" where there are none."""
     compared = [_compared(row, rows, other) for row in rows for other in row.beyond]
-    if compared:
-        header = ["model", "", "compared with", "difference", "in the paper", "p (seeds)", "p (users)"]
-        parts += [_grid(header, compared), COMPARED.format(metric=_name(HEADLINE))]
-    notes = [f"- {row.plan.name}: {note}." for row in rows for note in (*row.plan.notes, row.chosen) if note]
-    return "\n\n".join([*parts, *(["\n".join(notes)] if notes else [])]) + "\n"
+    if not compared:
+        return ""
+    printed = any(row.plan.paper is not None for row in rows)
+    header = ["model", "", "compared with", "difference", *["in the paper"] * printed, "p (seeds)", "p (users)"]
+    lines = [line if printed else [*line[:4], *line[5:]] for line in compared]
+    return f"{_grid(header, lines)}\n\n{COMPARED.format(metric=_name(HEADLINE))}"
+
+
+def notes(rows: Sequence[Row]) -> str:
+    """What a reader must know of single rows, as a list; "" where there is nothing."""
+    said = [f"- {row.plan.name}: {note}." for row in rows for note in (*row.plan.notes, row.chosen) if note]
+    return "\n".join(said + [TUNING] * any(row.chosen for row in rows))
 
 
 def as_numbers(row: Row) -> dict:
