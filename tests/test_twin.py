@@ -107,6 +107,9 @@ def test_explore_page_holds_each_users_best_items(pages, data, one_line):
     result = next(r for r in one_line if r.spec.lam == 0.3).per_user["test"]
     place = np.searchsorted(result.users, [user["id"] for user in held["users"]])
     np.testing.assert_allclose(hits, result.per_user["recall@10"][place])
+    for person, ranks, top in zip(held["users"], held["runs"][1]["ranks"], held["runs"][1]["top"], strict=True):
+        assert [item in top for item in person["test"]] == [rank <= 10 for rank in ranks]
+        assert all(held["titles"][str(item)] == data.titles[item] for item in person["test"])
 
 
 def test_the_same_inputs_write_the_same_bytes(pages, data, one_line, tmp_path):

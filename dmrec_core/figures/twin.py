@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -178,7 +178,9 @@ def write_explore(
     rows = [snapshots[0].row(user) for user in users]
     before = None if base is None else take_snapshot(base, dataset, users)
     lams, spec = [result.spec.lam for result in matched], matched[0].spec
-    items = {int(i) for s in snapshots for i in s.top[rows].ravel()}
+    items = {int(i) for s in snapshots for i in s.top[rows].ravel()} | {
+        i for row in rows for i in snapshots[0].ranks[row]
+    }
     titles = titles_of(dataset)
     data = {
         "lams": lams,
@@ -188,6 +190,7 @@ def write_explore(
         "runs": [_run(snapshot, rows) for snapshot in snapshots],
         "titles": {str(item): titles[item] for item in sorted(items)},
         "before": None if before is None else before.top.tolist(),
+        "ranksBefore": None if before is None else _ranks(before, range(len(users))),
         "curve": [round(result.metrics["test"]["recall@20"], 4) for result in matched],
         "base": None if base is None else round(base.metrics["test"]["recall@20"], 4),
         "start": {"user": len(users) // 3, "lam": _middle(lams)},
@@ -216,7 +219,12 @@ def _run(snapshot: Snapshot, rows: list[int]) -> dict[str, Any]:
         },
         "terms": np.stack([snapshot.terms[name][rows] for name in TERMS], axis=1).astype(float).round(3).tolist(),
         "top": snapshot.top[rows].tolist(),
+        "ranks": _ranks(snapshot, rows),
     }
+
+
+def _ranks(snapshot: Snapshot, rows: Iterable[int]) -> list[list[int]]:
+    return [[snapshot.ranks[row][item] for item in sorted(snapshot.ranks[row])] for row in rows]
 
 
 def _person(dataset: RecDataset, user: int) -> dict[str, Any]:

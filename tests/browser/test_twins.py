@@ -128,10 +128,12 @@ def test_the_lambda_twin_shows_the_number_of_its_table(opened):
 
 def test_the_explore_twin_changes_everything_about_the_user(opened):
     page = opened("explore", "#lam=0.4")
-    before = drawn(page), page.locator("#top").inner_text(), page.locator(".profile").first.inner_text()
+    texts = "#top", "#ranks", ".profile >> nth=-1"
+    before = drawn(page), *(page.locator(text).inner_text() for text in texts)
     page.locator("#user").select_option(index=11)
-    after = drawn(page), page.locator("#top").inner_text(), page.locator(".profile").first.inner_text()
+    after = drawn(page), *(page.locator(text).inner_text() for text in texts)
     assert all(old != new for old, new in zip(before, after, strict=True))
+    assert before[2].startswith("Where the test items rank: ") and "(base model: " in before[2]
     expect(page.locator("#top tbody tr")).to_have_count(10)
 
 

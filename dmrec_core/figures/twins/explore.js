@@ -61,9 +61,12 @@ begin(() => {
   });
   const found = run.top[u].filter(item => person.test.includes(item)).length;
   const head = ["#", "item", "held out?", ...(before ? ["against the base"] : [])].map(text => element("th", {scope: "col"}, text));
-  best.querySelector("table")?.remove();
+  best.querySelectorAll("table, p").forEach(node => node.remove());
   best.append(element("table", {id: "top"}, element("caption", {}, `Top ${rows.length}: ${found} of ${person.test.length} test items found`),
     element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...rows)));
+  const places = person.test.map((item, k) => [run.ranks[u][k], DATA.titles[item], DATA.ranksBefore?.[u][k]]).sort((a, b) => a[0] - b[0]);
+  best.append(element("p", {id: "ranks", className: "profile"}, "Where the test items rank: " + places.slice(0, 5).map(([rank, title, was]) =>
+    `${title} ${rank}${was ? ` (base model: ${was})` : ""}`).join("; ") + (places.length > 5 ? `; … and ${places.length - 5} more` : "")));
 
   about.querySelectorAll(":scope > :not(figcaption)").forEach(node => node.remove());
   about.append(element("h2", {}, `History of ${person.label}`), element("p", {className: "profile"}, person.history.join("; ")),
