@@ -257,7 +257,7 @@ def _record(spec: RunSpec, dataset: RecDataset, model: Recommender, fitted: FitR
         "python": platform.python_version(),
         "kit": dmrec_core.__version__,
         "fingerprint": _fingerprint(dataset, spec.uses_language),
-        "profiles": dataset.profiles.source if spec.uses_language and dataset.profiles else "none",
+        "profiles": spec.profiles if spec.uses_language else "none",
         "embedder": dataset.language.embedder if spec.uses_language else "none",
     }
 

@@ -186,6 +186,17 @@ def test_vectors_are_put_in_the_order_of_ids(put, tmp_path, kind):
     data = load_own(put(NUMBERS), vectors=write_vectors(tmp_path, kind), embedder="mine")
     assert data.language.user[:, 0].tolist() == [3, 20] and data.language.item[:, 0].tolist() == [2, 7, 10]
     assert data.language.embedder == "mine"
+    assert load_own(put(NUMBERS), vectors=write_vectors(tmp_path, kind)).language.embedder == "own vectors"
+
+
+def test_a_file_of_vectors_says_what_made_them(put, tmp_path):
+    arrays = {"user": rows_of(range(21)), "item": rows_of(range(11))}
+    np.savez(tmp_path / "v.npz", **arrays, embedder=np.array("ada, profiles by me"))
+    save_file(arrays, tmp_path / "v.safetensors", metadata={"embedder": "ada, profiles by me"})
+    np.savez(tmp_path / "odd.npz", **arrays, embedder=np.arange(3))
+    named = {"v.npz": "ada, profiles by me", "v.safetensors": "ada, profiles by me", "odd.npz": "own vectors"}
+    for file, name in named.items():
+        assert load_own(put(NUMBERS), vectors=tmp_path / file).language.embedder == name
 
 
 def test_npy_rows_belong_to_whole_number_ids(put, tmp_path):

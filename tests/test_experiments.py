@@ -137,7 +137,7 @@ def test_other_texts_are_other_runs_and_say_so(tmp_path):
     assert len(folders) == 3, "the fingerprint tells them apart"
     record = run(SPEC.with_(profiles="extractive"), runs=tmp_path).record
     assert record["embedder"].endswith(", extractive profiles")
-    assert record["profiles"] == "extractive (no language model), of titles and texts by toy generator"
+    assert record["profiles"] == "extractive"
     assert "extractive profiles" in SPEC.with_(profiles="extractive").label
     base = paper_settings("toy", train=TINY)
     assert base.with_(profiles="extractive") == base, "a base reads no texts"

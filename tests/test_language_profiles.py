@@ -233,6 +233,8 @@ def test_from_csv_to_vectors_in_two_commands(server, folder, capsys):
     assert "written: " in err and "by tfidf-svd-" in err
     dataset = load_own(folder)  # which finds vectors.npz, and checks its ids
     assert dataset.language.user.shape[0] == 20
+    assert re.fullmatch(r"tfidf-svd-\d+, profiles by stub-model", dataset.language.embedder)
+    assert run("embed", folder, "--embedder", "minilm", "--profiles", folder / "nothing.json") == 1
     before = len(server.log())
     assert run("profiles", folder, "--reviews", folder / "reviews.csv", "--setting", "max_tokens=null", *ask) == 0
     assert len(server.log()) == before
@@ -244,6 +246,24 @@ def test_without_a_model_it_says_so(server, folder, capsys):
     assert "by extractive (no language model)" in capsys.readouterr().err
     assert load_profiles(folder / "profiles.json").source == "extractive (no language model)"
     assert server.log() == []
+
+
+def test_embedding_again_makes_new_vectors_but_never_over_a_strangers(folder, capsys):
+    assert run("embed", folder, "--embedder", "tfidf") == 0
+    first = load_own(folder).language
+    assert run("profiles", folder, "--extractive") == 0
+    assert run("embed", folder, "--embedder", "tfidf") == 0
+    second = load_own(folder).language
+    assert second.embedder.endswith("profiles by extractive (no language model)")
+    assert first.user.shape != second.user.shape or (first.user != second.user).any()
+    data = load_own(folder)
+    ids = {"user_ids": np.array(data.user_ids), "item_ids": np.array(data.item_ids)}
+    np.savez(folder / "vectors.npz", user=np.ones((20, 3)), item=np.ones((25, 3)), **ids)
+    kept = (folder / "vectors.npz").read_bytes()
+    assert run("embed", folder, "--embedder", "tfidf") == 1
+    assert "was not written by this command" in capsys.readouterr().err
+    assert (folder / "vectors.npz").read_bytes() == kept
+    assert run("embed", folder, "--embedder", "tfidf", "--out", folder / "other.npz") == 0
 
 
 @pytest.mark.parametrize(

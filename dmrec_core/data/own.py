@@ -19,7 +19,7 @@ def load_own(
     vectors: str | Path | Mapping[str, str | Path] | None = None,
     *,
     name: str | None = None,
-    embedder: str = "own vectors",
+    embedder: str | None = None,
     seed: int = 2024,
 ) -> RecDataset:
     """A data set from your own files.
@@ -50,7 +50,7 @@ def load_own(
         items: that file.
         vectors: your own semantic vectors, see `read_vectors`.
         name: what to call it; the file's or folder's name otherwise.
-        embedder: what made `vectors`; it is printed under every figure.
+        embedder: what made `vectors`, printed under every figure; by default what their file says of itself.
         seed: for the split, where the file has none.
 
     Raises:

@@ -9,20 +9,22 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file
 
 from dmrec_core.data.errors import DataError
 from dmrec_core.data.semantic import SemanticVectors, checked_vectors
 
 SIDES = ("user", "item")
+NAMELESS = "own vectors"
+"""What vectors are called that nobody named."""
 
 
 def read_vectors(
     vectors: str | Path | Mapping[str, str | Path],
     user_ids: Sequence[str | int],
     item_ids: Sequence[str | int],
-    embedder: str,
+    embedder: str | None = None,
 ) -> SemanticVectors:
     """Vectors for exactly these users and items, in this order.
 
@@ -30,34 +32,41 @@ def read_vectors(
         vectors: one `.npz` or `.safetensors` file holding `user` and `item`, each (rows, d_s), and optionally
             `user_ids` and `item_ids`, which say whose row is whose; or `{"user": path, "item": path}`, each a `.npy`
             (rows, d_s) or a `.parquet` with columns `id` and `vector`. Where no ids are given, row k belongs to id k.
+            An array `embedder` of the `.npz`, or metadata of that name in the `.safetensors`, says what made them.
         user_ids, item_ids: the ids of the interactions, in the data set's order.
-        embedder: what made the vectors.
+        embedder: what made the vectors, where you know better than the file; "own vectors" if neither says.
 
     Raises:
         DataError: a file that is damaged or holds something else, an id without a row or out of range, two rows for one
             id, NaN, infinity or a row of zeros. The message names file and row.
     """
+    said = None
     if isinstance(vectors, Mapping):
         missing = [side for side in SIDES if side not in vectors]
         if missing:
             raise DataError(f"vectors: no file for {missing[0]}; expected both 'user' and 'item'")
         found = {side: (Path(vectors[side]), *_one_side(Path(vectors[side]))) for side in SIDES}
     else:
-        arrays = _both_sides(Path(vectors))
+        arrays, said = _both_sides(Path(vectors))
         found = {side: (Path(vectors), arrays[side], arrays.get(f"{side}_ids")) for side in SIDES}
     user, item = (
         _aligned(*found[side], wanted, side) for side, wanted in zip(SIDES, (user_ids, item_ids), strict=True)
     )
-    return SemanticVectors(user, item, embedder=embedder)
+    return SemanticVectors(user, item, embedder=embedder or said or NAMELESS)
 
 
-def _both_sides(path: Path) -> dict[str, np.ndarray]:
+def _both_sides(path: Path) -> tuple[dict[str, np.ndarray], str | None]:
+    """The file's arrays, and what it says made them."""
     try:
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
+            said = arrays.pop("embedder", None)
+            said = str(said) if said is not None and said.shape == () and said.dtype.kind == "U" else None
         elif path.suffix == ".safetensors":
             arrays = load_file(path)
+            with safe_open(path, framework="numpy") as file:
+                said = (file.metadata() or {}).get("embedder")
         else:
             raise DataError(f"{path}: expected .npz or .safetensors, or one .npy or .parquet each for user and item")
     except (OSError, zipfile.BadZipFile, SafetensorError, ValueError) as problem:
@@ -65,7 +74,7 @@ def _both_sides(path: Path) -> dict[str, np.ndarray]:
     for side in SIDES:
         if side not in arrays:
             raise DataError(f"{path}: no array {side!r}; it has {', '.join(arrays)}, expected 'user' and 'item'")
-    return arrays
+    return arrays, said
 
 
 def _one_side(path: Path) -> tuple[np.ndarray, np.ndarray | None]:

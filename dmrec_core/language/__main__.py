@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import signal
 import sys
 import time
+import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -121,25 +124,37 @@ def _announce(
 
 
 def _embed(options: argparse.Namespace) -> int:
-    dataset = load_dataset(options.dataset)
-    written = options.profiles or _place(options.dataset, "profiles.json")
-    if options.profiles or written.exists():
-        dataset = dataset.with_profiles(load_profiles(written))
-        _say(f"profiles: {written} ({dataset.profiles.source})")
-    began = time.monotonic()
-    vectors = semantic_vectors(dataset, _embedder(options, dataset.name))
     out = options.out or _place(options.dataset, "vectors.npz")
     if out.suffix != ".npz":
         raise ValueError(f"--out must end in .npz, got {out}")
+    if out.exists() and not _ours(out):
+        raise ValueError(f"{out} was not written by this command; keep it elsewhere, or name another file with --out")
+    dataset = load_dataset(options.dataset)
+    written = options.profiles or _place(options.dataset, "profiles.json")
+    writer = ""
+    if options.profiles or written.exists():
+        dataset = dataset.with_profiles(load_profiles(written))
+        _say(f"profiles: {written} ({dataset.profiles.source})")
+        writer = f", profiles by {dataset.profiles.source}"
+    began = time.monotonic()
+    vectors = semantic_vectors(replace(dataset, language=None), _embedder(options, dataset.name))
+    embedder = f"{vectors.embedder}{writer}"  # printed under every figure: it names both
     ids = {"user_ids": dataset.user_ids, "item_ids": dataset.item_ids}
     named = {name: np.array(values) for name, values in ids.items() if values is not None}
     with whole_or_not(out) as temporary, open(temporary, "wb") as file:
-        np.savez(file, user=vectors.user, item=vectors.item, embedder=np.array(vectors.embedder), **named)
+        np.savez(file, user=vectors.user, item=vectors.item, embedder=np.array(embedder), **named)
     _say(
-        f"{len(vectors.item)} items and {len(vectors.user)} users, {vectors.dim} numbers each, by {vectors.embedder}, "
+        f"{len(vectors.item)} items and {len(vectors.user)} users, {vectors.dim} numbers each, by {embedder}, "
         f"in {time.monotonic() - began:.1f} s\nwritten: {out}"
     )
     return 0
+
+
+def _ours(path: Path) -> bool:
+    """Whether the file says what made its vectors, as this command's do; a stranger's is not overwritten."""
+    with contextlib.suppress(OSError, ValueError, zipfile.BadZipFile), np.load(path, allow_pickle=False) as file:
+        return "embedder" in file.files
+    return False
 
 
 def _embedder(options: argparse.Namespace, name: str) -> Embedder:
