@@ -8,6 +8,7 @@ decide little; p over users is printed beside it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -37,13 +38,13 @@ CLAIMS: Mapping[str, tuple[str, str, Callable[[Evidence], Answer], str]] = {
         "The gain is there on other generative base models too",
         "Table 2",
         evidence.helps_other_backbones,
-        "needs runs of CVGA and L-DiffRec: python -m dmrec_core.tables",
+        "needs runs of CVGA and L-DiffRec: notebook 10",
     ),
     "language-baselines": (
         "DMRec ranks better than other recommenders that use a language model",
         "Table 3",
         evidence.beats_language_baselines,
-        "needs runs of the baselines: python -m dmrec_core.tables",
+        "needs runs of the baselines: notebook 11",
     ),
     "sparse-gain-most": (
         "Users with few interactions gain most",
@@ -122,16 +123,18 @@ class Finding:
     vectors: str = ""
 
 
-def judge(results: Sequence[RunResult], dataset: RecDataset) -> list[Finding]:
+def judge(results: Sequence[RunResult], dataset: RecDataset, keys: Sequence[str] | None = None) -> list[Finding]:
     """Every statement of the paper that runs can test, judged by these runs.
 
     Args:
         results: at least those of `specs(...)`; whatever is missing makes its statements "cannot be tested here".
         dataset: what they ran on.
+        keys: of the statements to judge; None is all of them.
     """
     runs_at_hand = Evidence(results, dataset)
     findings = []
-    for key, (claim, where, test, lacking) in CLAIMS.items():
+    for key in CLAIMS if keys is None else keys:
+        claim, where, test, lacking = CLAIMS[key]
         ours, said, runs = test(runs_at_hand)
         findings.append(
             Finding(
@@ -189,14 +192,38 @@ def runs_of(finding: Finding) -> str:
 
 
 def save(findings: Sequence[Finding], provenance: Mapping[str, object], folder: str | Path = "figures") -> Path:
-    """Write `claims.md` and `claims.json`; a relative folder is meant from the checkout's root. Returns the JSON."""
+    """Write `claims.md` and `claims.json`, beside what other notebooks have judged there; returns the JSON.
+
+    Statements that are not in `findings`, or that these runs could not test, stay as they were kept if they were judged
+    on the same data in the same variant.
+
+    Args:
+        findings: as `judge` gives them.
+        provenance: of these findings; kept by statement where they are not all of them.
+        folder: a relative one is meant from the checkout's root.
+    """
     folder = Path(folder)
     folder = folder if folder.is_absolute() else (find_checkout() or Path.cwd()) / folder
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "claims.md", markdown(findings).encode())
-    document = {"name": "claims", "claims": [asdict(f) for f in findings], "provenance": provenance}
-    write_atomically(folder / "claims.json", to_json(document).encode())
-    return folder / "claims.json"
+    path = folder / "claims.json"
+    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"claims": []}
+    told = {finding.key: finding for finding in read(before["claims"])}
+    facts = {key: before.get("provenance_of", {}).get(key, before["provenance"]) for key in told}
+    kept = {key: finding for key, finding in told.items() if _same_data(facts[key], provenance)}
+    mine = {finding.key: finding for finding in findings}
+    new = {key for key, finding in mine.items() if finding.seeds or key not in kept or not kept[key].seeds}
+    merged = [mine[key] if key in new else kept[key] for key in CLAIMS if key in new or key in kept]
+    whole = before["provenance"] if kept and len(mine) < len(CLAIMS) else provenance
+    facts |= dict.fromkeys(new, provenance)
+    others = {finding.key: facts[finding.key] for finding in merged if facts[finding.key] != whole}
+    document = {"name": "claims", "claims": [asdict(f) for f in merged], "provenance": whole, "provenance_of": others}
+    write_atomically(folder / "claims.md", markdown(merged).encode())
+    write_atomically(path, to_json(document).encode())
+    return path
+
+
+def _same_data(one: Mapping[str, object], other: Mapping[str, object]) -> bool:
+    return all(one.get(fact) == other.get(fact) for fact in ("dataset", "fingerprint", "embedder", "variant"))
 
 
 def read(rows: Sequence[Mapping[str, object]]) -> list[Finding]:

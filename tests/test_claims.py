@@ -182,6 +182,33 @@ def test_the_table_says_what_each_number_came_from(tmp_path):
     assert again == path.read_bytes()
 
 
+def test_another_notebook_adds_its_statement_to_those_that_are_kept(tmp_path):
+    world = a_world_as_the_paper_has_it()
+    on_toy = {"dataset": "toy", "fingerprint": "a"}
+    save(judge(world, DATASET), on_toy | {"runs": 60}, tmp_path)
+    cvga = [*runs("mddm", 0.4, lam=0.5, model="cvga"), *runs("base", 0.3, model="cvga")]
+    added = judge(cvga, DATASET, ["other-backbones"])
+    assert [finding.verdict for finding in added] == [HOLDS]
+    path = save(added, on_toy | {"runs": 6}, tmp_path)
+    document = json.loads(path.read_text())
+    found = {finding.key: finding for finding in read(document["claims"])}
+    assert list(found) == list(CLAIMS) and found["other-backbones"] == added[0]
+    assert found["mddm-beats-base"].verdict == HOLDS and document["provenance"]["runs"] == 60
+    assert document["provenance_of"] == {"other-backbones": on_toy | {"runs": 6}}
+    # the whole again, whose runs cannot test the added one: it stays, and other data would not keep it
+    document = json.loads(save(judge(world, DATASET), on_toy | {"runs": 61}, tmp_path).read_text())
+    assert read(document["claims"])[4] == added[0] and document["provenance_of"]["other-backbones"]["runs"] == 6
+    document = json.loads(save(judge(world, DATASET), {"dataset": "toy", "fingerprint": "b"}, tmp_path).read_text())
+    assert read(document["claims"])[4].verdict == UNTESTED and document["provenance_of"] == {}
+
+
+def test_of_two_bases_the_better_on_validation_is_the_one_to_beat():
+    worse = runs("base", 0.2, model="cvga", settings={"divide_kl_by_batch": False})
+    better, ours = runs("base", 0.35, model="cvga"), runs("mddm", 0.3, lam=0.5, model="cvga")
+    found = judge([*ours, *worse, *better], DATASET, ["other-backbones"])[0]
+    assert found.verdict == FAILS and "cvga, λ = 0.5" in found.ours
+
+
 def test_seeds_are_said_as_they_are():
     finding = judge(a_world_as_the_paper_has_it(), DATASET)[0]
     vary = claims.replace
