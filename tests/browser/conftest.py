@@ -135,15 +135,10 @@ def lab(browser, tmp_path_factory) -> Iterator[Lab]:
     work.mkdir()
     settings.mkdir()
     (settings / "overrides.json").write_text(json.dumps(LAB_SETTINGS))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = _free_port()
     places = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "runtime"}
     places |= {"IPYTHONDIR": "ipython", "MPLCONFIGDIR": "matplotlib"}
-    environment = os.environ | {name: str(root / place) for name, place in places.items()}
-    environment["DMREC_RUNS"] = os.environ.get("DMREC_RUNS") or str(Path(os.environ["DMREC_HOME"]) / "runs")
-    environment.pop("DMREC_HEADLESS", None)
-    environment.setdefault("OMP_NUM_THREADS", "1")  # kernel, browser and server share few cores
+    environment = _environment() | {name: str(root / place) for name, place in places.items()}
     options = {
         "ServerApp.ip": "127.0.0.1",
         "ServerApp.port": port,
@@ -175,6 +170,7 @@ def lab(browser, tmp_path_factory) -> Iterator[Lab]:
 
 
 def _wait_for(url: str, server: subprocess.Popen, log: Path, seconds: float = 240) -> None:
+    """Wait until `url` answers; fails with the end of the server's log if it does not, or if the server ended."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if server.poll() is not None:
@@ -184,7 +180,48 @@ def _wait_for(url: str, server: subprocess.Popen, log: Path, seconds: float = 24
             return
         except OSError:
             time.sleep(0.25)
-    pytest.fail(f"JupyterLab did not start:\n{log.read_text()[-3000:]}")
+    pytest.fail(f"{server.args[2]} did not start:\n{log.read_text()[-3000:]}")
+
+
+@pytest.fixture
+def voila(browser, tmp_path) -> Iterator[str]:
+    """The address of the first notebook, served by Voila."""
+    copy = nbformat.read(CHECKOUT / "notebooks/00_start_here.ipynb", as_version=4)
+    _write_figures_to(copy, tmp_path / "figures")
+    nbformat.write(copy, tmp_path / "page.ipynb")
+    port = _free_port()
+    environment = _environment() | {"JUPYTER_CONFIG_DIR": str(tmp_path / "config")}
+    command = [sys.executable, "-m", "voila", "page.ipynb", "--no-browser", f"--port={port}", "--Voila.ip=127.0.0.1"]
+    log = tmp_path / "voila.log"
+    with open(log, "w") as output:
+        server = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            _wait_for(f"http://127.0.0.1:{port}/voila/static/voila.js", server, log)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def _environment() -> dict[str, str]:
+    environment = dict(os.environ)
+    environment["DMREC_RUNS"] = os.environ.get("DMREC_RUNS") or str(Path(os.environ["DMREC_HOME"]) / "runs")
+    environment.pop("DMREC_HEADLESS", None)
+    environment.setdefault("OMP_NUM_THREADS", "1")  # kernel, browser and server share few cores
+    return environment
+
+
+def _write_figures_to(copy: nbformat.NotebookNode, folder: Path) -> None:
+    """Keep a notebook's figures away from the checkout, as papermill would inject it."""
+    at = next(i for i, cell in enumerate(copy.cells) if "parameters" in cell.metadata.get("tags", []))
+    if "figures_dir" in copy.cells[at].source:
+        copy.cells.insert(at + 1, nbformat.v4.new_code_cell(f"figures_dir = {str(folder)!r}"))
 
 
 @pytest.fixture(scope="session")
@@ -205,11 +242,8 @@ def notebook(lab, watch) -> Iterator[Callable[..., Watched]]:
         return watched
 
     def _read(source: Path) -> nbformat.NotebookNode:
-        """A copy that writes its figures away from the checkout, as papermill would inject it."""
         copy = nbformat.read(source, as_version=4)
-        at = next(i for i, cell in enumerate(copy.cells) if "parameters" in cell.metadata.get("tags", []))
-        if "figures_dir" in copy.cells[at].source:
-            copy.cells.insert(at + 1, nbformat.v4.new_code_cell(f"figures_dir = {str(lab.figures)!r}"))
+        _write_figures_to(copy, lab.figures)
         return copy
 
     def _made_of(cells: list[str]) -> nbformat.NotebookNode:
