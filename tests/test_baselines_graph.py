@@ -171,6 +171,20 @@ def test_epochs_differ_and_equal_generators_draw_equally(train):
     assert torch.equal(first(1).negatives, first(1).negatives) and not torch.equal(first(1).users, first(2).users)
 
 
+@pytest.mark.parametrize("k", [1, 6])
+def test_packed_bits_and_the_sorted_list_draw_the_same_negatives(train, k, monkeypatch):
+    users = torch.arange(train.shape[0]).repeat(40)
+    packed = PairSampler(train)
+    monkeypatch.setattr("dmrec_core.sampling.PACKED", 0)
+    searched = PairSampler(train)
+    assert packed._keys is None and searched._packed is None
+    drawn = [s.negatives(users, k, torch.Generator().manual_seed(3)) for s in (packed, searched)]
+    assert torch.equal(*drawn)
+    every = torch.arange(train.shape[1]).expand(train.shape[0], -1)
+    for sampler in (packed, searched):
+        assert torch.equal(sampler._are_chosen(torch.arange(len(every)), every), torch.from_numpy(train.toarray() > 0))
+
+
 def test_a_user_with_every_item_is_named():
     with pytest.raises(ValueError, match="user 1 has all 3 items"):
         PairSampler(sp.csr_matrix(np.array([[1, 0, 0], [1, 1, 1]], dtype=np.float32)))

@@ -11,9 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dmrec_core.baselines.graph_recommender import GraphRecommender
-from dmrec_core.baselines.vectors import keep_vectors
+from dmrec_core.baselines.vectors import by_rows, keep_vectors
 from dmrec_core.contrast import sampled_softmax
-from dmrec_core.graph import BipartiteGraph, combine_layers, propagate
+from dmrec_core.fused_contrast import products_at
+from dmrec_core.graph import BipartiteGraph, EdgeWeights, combine_layers, propagate
 from dmrec_core.recommender import LossTerms
 from dmrec_core.sampling import PairBatch
 
@@ -63,12 +64,15 @@ class AlphaRec(GraphRecommender):
         if users_from not in USER_SOURCES:
             raise ValueError(f"users_from must be one of {USER_SOURCES}; got {users_from!r}")
         self.graph = BipartiteGraph(train)
-        means = mean_of_items(train, item_vectors)
-        chosen = {"items": means, "own": user_vectors, "own+items": user_vectors + means}[users_from]
-        width = keep_vectors(self, chosen, item_vectors, train.shape)
+        width = keep_vectors(self, user_vectors, item_vectors, train.shape)
+        if users_from == "own+items":
+            self.user_vectors = user_vectors + mean_of_items(train, item_vectors)
+        self.users_from = users_from
+        share = 1 / np.repeat(np.diff(train.indptr), np.diff(train.indptr))
+        self.register_buffer("share_of_user", torch.from_numpy(share).to(item_vectors.dtype), persistent=False)
         hidden = int(multiplier * width)
         self.to_taste = (
-            nn.Sequential(nn.Linear(width, hidden), nn.LeakyReLU(), nn.Linear(hidden, latent))
+            nn.Sequential(nn.Linear(width, hidden), nn.LeakyReLU(inplace=True), nn.Linear(hidden, latent))
             if hidden
             else nn.Linear(width, latent, bias=False)
         )
@@ -80,9 +84,27 @@ class AlphaRec(GraphRecommender):
         users, items = self._propagated()
         return (F.normalize(users, dim=-1), F.normalize(items, dim=-1)) if self.cosine_score else (users, items)
 
+    def initial_embeddings(self) -> tuple[Tensor, Tensor]:
+        r"""$E^{(0)}$ of users and items.
+
+        The mean of items' vectors leaves the first layer as the mean of what these became, $W\bar w = \overline{Ww}$:
+        it then has the items alone to multiply, not the users.
+        """
+        if self.users_from != "items":
+            return by_rows(self.to_taste, self.user_vectors), by_rows(self.to_taste, self.item_vectors)
+        if isinstance(self.to_taste, nn.Linear):
+            items = self.to_taste(self.item_vectors)
+            return self._means(items), items
+        first, activation, last = self.to_taste
+        items = F.linear(self.item_vectors, first.weight)
+        return tuple(last(activation(x + first.bias)) for x in (self._means(items), items))
+
+    def _means(self, items: Tensor) -> Tensor:
+        weights = EdgeWeights(self.share_of_user, self.graph.to_items_weight)
+        return self.graph.to_users(items, weights)
+
     def _propagated(self) -> tuple[Tensor, Tensor]:
-        initial = self.to_taste(self.user_vectors), self.to_taste(self.item_vectors)
-        return combine_layers(propagate(self.graph, *initial, self.layers), "mean")
+        return combine_layers(propagate(self.graph, *self.initial_embeddings(), self.layers), "mean")
 
     def batches(
         self, train: sp.csr_matrix, batch_size: int, epoch: int, generator: torch.Generator, device: torch.device
@@ -93,9 +115,9 @@ class AlphaRec(GraphRecommender):
     def loss(self, batch: PairBatch) -> LossTerms:
         """The sampled softmax over cosines."""
         users, items = (F.normalize(x, dim=-1) for x in self._propagated())
-        cosines = (users[batch.users] @ items.T).to(users.dtype)  # (B, n_items): cheaper than k gathered vectors a pair
         chosen = torch.cat([batch.positives.unsqueeze(1), batch.negatives], dim=1)
-        positive, negatives = cosines.gather(1, chosen).split([1, batch.negatives.shape[1]], dim=1)
+        cosines = products_at(users[batch.users], items, chosen)
+        positive, negatives = cosines.split([1, batch.negatives.shape[1]], dim=1)
         return LossTerms({"softmax": sampled_softmax(positive.squeeze(1), negatives, self.temperature)})
 
 

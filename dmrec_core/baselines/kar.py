@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import scipy.sparse as sp
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dmrec_core.baselines.lightgcn import LightGCN
-from dmrec_core.baselines.vectors import keep_vectors
+from dmrec_core.baselines.vectors import by_rows, keep_vectors
 
 
 class Experts(nn.Module):
-    """Several small networks on the same input, each linear, ReLU, linear, ReLU: `(n, d_in) -> (n, experts, d_out)`.
+    """The weights of several small networks on the same input, each linear, ReLU, linear, ReLU.
 
     Source: KAR's hybrid-expert adaptor (Xi et al. 2024); the outputs end in a ReLU there too.
     """
 
     def __init__(self, n_experts: int, d_in: int, hidden: int, d_out: int) -> None:
         super().__init__()
-        self.first = nn.Linear(d_in, n_experts * hidden)  # all first layers as one product
+        self.first = nn.Linear(d_in, n_experts * hidden)
         self.weight = nn.Parameter(torch.empty(n_experts, hidden, d_out))
         self.bias = nn.Parameter(torch.zeros(n_experts, d_out))
         nn.init.zeros_(self.first.bias)
         for matrix in (*self.first.weight.data.split(hidden), *self.weight.data):
             nn.init.xavier_uniform_(matrix)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """`(n, d_in) -> (n, experts, d_out)`."""
-        hidden = torch.relu(self.first(x)).unflatten(-1, (len(self.weight), -1)).transpose(0, 1)  # (experts, n, hidden)
-        return torch.relu(torch.baddbmm(self.bias.unsqueeze(1), hidden, self.weight)).transpose(0, 1)
 
 
 class ExpertTower(nn.Module):
@@ -52,8 +48,17 @@ class ExpertTower(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(n, d_in) -> (n, d_out)`."""
-        told = torch.cat([self.shared(x), self.specific(x)], dim=1)
-        return torch.einsum("ne,neo->no", torch.softmax(self.gate(x), dim=-1), told)
+        groups = self.shared, self.specific
+        first = [torch.cat([getattr(group.first, name) for group in groups]) for name in ("weight", "bias")]
+        weight, bias = (torch.cat([getattr(group, name) for group in groups]) for name in ("weight", "bias"))
+
+        def mixture(x: Tensor) -> Tensor:
+            hidden = F.linear(x, *first).relu_()  # all first layers as one product
+            hidden = hidden.unflatten(-1, (len(weight), -1)).transpose(0, 1)  # (experts, n, hidden)
+            told = torch.baddbmm(bias.unsqueeze(1), hidden, weight).relu_()  # (experts, n, d_out)
+            return (torch.softmax(self.gate(x), dim=-1).T.unsqueeze(-1) * told).sum(0)
+
+        return by_rows(mixture, x)
 
 
 class KAR(LightGCN):

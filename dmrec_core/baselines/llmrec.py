@@ -13,17 +13,18 @@ from torch import Tensor, nn
 from dmrec_core.baselines.graph_recommender import GraphRecommender, pair_scores
 from dmrec_core.baselines.vectors import keep_vectors
 from dmrec_core.contrast import bpr, scaled_cosine_error
-from dmrec_core.graph import BipartiteGraph
+from dmrec_core.fused_contrast import distinct
+from dmrec_core.graph import BipartiteGraph, EdgeWeights
 from dmrec_core.recommender import LossTerms
 from dmrec_core.sampling import PairBatch
 
 
-class Features(NamedTuple):
-    """What LLMRec's parts know of users and items, after propagation; `(n, d)` each."""
+class Texts(NamedTuple):
+    """What arrives at users and items from the texts, after propagation; `(n, d)` each."""
 
-    users: Tensor  # h_u, what scores are made of
-    items: Tensor  # h_i
     user_profiles: Tensor
+    item_profiles: Tensor
+    user_attributes: Tensor
     item_attributes: Tensor
 
 
@@ -98,32 +99,61 @@ class LLMRec(GraphRecommender):
             if mask_rate > 0
             else {}
         )
+        if not self.decoders:
+            self._keep_propagated()
         self.layers, self.edge_share = layers, edge_share
         self.profile_weight, self.attribute_weight, self.side_weight = profile_weight, attribute_weight, side_weight
         self.prune, self.prune_rate = prune, prune_rate
         self.mask_rate, self.reconstruction_weight = mask_rate, reconstruction_weight
         self.decoder_learning_rate = decoder_learning_rate
 
+    def _keep_propagated(self) -> None:
+        """Without masks the texts never change, and what is linear can change places: U (X W) = (U X) W."""
+        vectors = [torch.cat([x, x.new_ones(len(x), 1)], dim=1) for x in (self.user_vectors, self.item_vectors)]
+        weights = EdgeWeights(*(weight.to(self.item_vectors.dtype) for weight in self.graph.weights))
+        for name, propagated in zip(Texts._fields, self._through_graph(*vectors, weights), strict=True):
+            self.register_buffer(name, propagated, persistent=False)  # its last column goes with the bias
+
+    def _through_graph(self, of_users: Tensor, of_items: Tensor, weights: EdgeWeights | None = None) -> Texts:
+        item_profiles = self.graph.to_items(of_users, weights)
+        user_attributes = self.graph.to_users(of_items, weights)
+        return Texts(
+            self.graph.to_users(item_profiles, weights),
+            item_profiles,
+            user_attributes,
+            self.graph.to_items(user_attributes, weights),
+        )
+
     def embeddings(self) -> tuple[Tensor, Tensor]:
         """$h$ of users and items."""
-        features = self.features(self.user_vectors, self.item_vectors)
-        return features.users, features.items
+        every = slice(None)
+        texts = self.texts(self.user_vectors, self.item_vectors) if self.decoders else self.texts_at(every, every)
+        return self.combined(texts, every, every)
 
-    def features(self, user_vectors: Tensor, item_vectors: Tensor) -> Features:
-        """Everything the loss compares, from (possibly masked) vectors."""
-        to_users, to_items = self.graph.to_users, self.graph.to_items
-        users, items = self._mean_of_id_layers()
-        item_profiles = to_items(self.profile_layer(user_vectors))
-        user_profiles = to_users(item_profiles)
-        user_attributes = to_users(self.attribute_layer(item_vectors))
-        item_attributes = to_items(user_attributes)
-        for side, vectors in ((self.profile_weight, (user_profiles, item_profiles)),
-                              (self.attribute_weight, (user_attributes, item_attributes))):  # fmt: skip
-            users = users + side * F.normalize(vectors[0], dim=-1)
-            items = items + side * F.normalize(vectors[1], dim=-1)
-        return Features(users, items, user_profiles, item_attributes)
+    def texts(self, user_vectors: Tensor, item_vectors: Tensor) -> Texts:
+        """Profiles and attributes of all users and items, from (possibly masked) vectors."""
+        return self._through_graph(self.profile_layer(user_vectors), self.attribute_layer(item_vectors))
 
-    def _mean_of_id_layers(self) -> tuple[Tensor, Tensor]:
+    def texts_at(self, users: Tensor | slice, items: Tensor | slice) -> Texts:
+        """Profiles and attributes of some users and items, from vectors that were propagated once."""
+        layers = self.profile_layer, self.profile_layer, self.attribute_layer, self.attribute_layer
+        found = []
+        for name, layer, rows in zip(Texts._fields, layers, (users, items, users, items), strict=True):
+            vectors = getattr(self, name)[rows]
+            told = F.linear(vectors, torch.cat([layer.weight, layer.bias.unsqueeze(1)], dim=1))
+            found.append(told.to(vectors.dtype))  # under autocast the product alone is in bfloat16
+        return Texts(*found)
+
+    def combined(self, texts: Texts, users: Tensor | slice, items: Tensor | slice) -> tuple[Tensor, Tensor]:
+        """$h$ of some users and items, from their texts."""
+        weights = self.profile_weight, self.attribute_weight
+        sides = texts[0::2], texts[1::2]
+        return tuple(
+            sum((w * F.normalize(told, dim=-1) for w, told in zip(weights, side, strict=True)), start=identity)
+            for side, identity in zip(sides, self._mean_of_id_layers(users, items), strict=True)
+        )
+
+    def _mean_of_id_layers(self, at_users: Tensor | slice, at_items: Tensor | slice) -> tuple[Tensor, Tensor]:
         layers = [(self.user_embeddings, self.item_embeddings)]
         for layer in range(1, self.layers + 1):
             last = layer == self.layers
@@ -131,7 +161,8 @@ class LLMRec(GraphRecommender):
             users = torch.softmax(users, dim=-1) if last else users
             items = self.graph.to_items(users)
             layers.append((users, torch.softmax(items, dim=-1) if last else items))
-        return tuple(sum(side) / len(layers) for side in zip(*layers, strict=True))
+        sides = zip(zip(*layers, strict=True), (at_users, at_items), strict=True)
+        return tuple(sum(table[rows] for table in side) / len(layers) for side, rows in sides)
 
     def batches(
         self, train: sp.csr_matrix, batch_size: int, epoch: int, generator: torch.Generator, device: torch.device
@@ -146,19 +177,25 @@ class LLMRec(GraphRecommender):
             side: torch.randperm(n, generator=batch.generator, device=device)[: int(self.mask_rate * n)]
             for side, n in (("user", self.graph.n_users), ("item", self.graph.n_items))
         }
-        features = self.features(
-            with_mean_at(self.user_vectors, masked["user"]), with_mean_at(self.item_vectors, masked["item"])
-        )
         batch = self.with_edges(batch)
+        users, in_users, _ = distinct(batch.users)
+        items, in_items, _ = distinct(torch.stack([batch.positives, batch.negatives[:, 0]]))
+        if self.decoders:
+            shown = with_mean_at(self.user_vectors, masked["user"]), with_mean_at(self.item_vectors, masked["item"])
+            everywhere = self.texts(*shown)
+            texts = Texts(*(table[rows] for table, rows in zip(everywhere, (users, items) * 2, strict=True)))
+        else:
+            texts = self.texts_at(users, items)
+        pairs = PairBatch(in_users, in_items[0], in_items[1].unsqueeze(1))
         terms = {
-            "bpr": self._pruned(bpr(*pair_scores(features.users, features.items, batch))),
+            "bpr": self._pruned(bpr(*pair_scores(*self.combined(texts, users, items), pairs))),
             "side": self.side_weight
-            * self._pruned(bpr(*pair_scores(features.user_profiles, features.item_attributes, batch))),
+            * self._pruned(bpr(*pair_scores(texts.user_profiles, texts.item_attributes, pairs))),
         }
         if self.decoders:
             for side, told, true in (
-                ("user", features.user_profiles, self.user_vectors),
-                ("item", features.item_attributes, self.item_vectors),
+                ("user", everywhere.user_profiles, self.user_vectors),
+                ("item", everywhere.item_attributes, self.item_vectors),
             ):
                 rebuilt = self.decoders[side](told[masked[side]])
                 error = scaled_cosine_error(rebuilt, true[masked[side]])

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from dmrec_core.baselines.lightgcn import LightGCN
 from dmrec_core.baselines.vectors import keep_vectors, projector
-from dmrec_core.contrast import info_nce
+from dmrec_core.fused_contrast import distinct, fused_info_nce
 from dmrec_core.recommender import LossTerms
 from dmrec_core.sampling import PairBatch
 
@@ -51,14 +51,26 @@ class RLMRecContrastive(LightGCN):
         """LightGCN's two terms, and the contrast with the profiles."""
         weights = self.graph.dropped(self.edge_dropout, batch.generator)
         users, items = self.propagated(self.initial_embeddings(), weights)
-        user_texts, item_texts = self.to_taste(self.user_vectors), self.to_taste(self.item_vectors)
-        chosen, other = batch.positives, batch.negatives[:, 0]
-        contrast = (
-            info_nce(users[batch.users], user_texts[batch.users], user_texts, self.temperature)
-            + info_nce(items[chosen], item_texts[chosen], item_texts[chosen], self.temperature)
-            + info_nce(items[other], item_texts[other], item_texts[other], self.temperature)
-        )
-        return LossTerms({**self.ranking_terms(users, items, batch), "contrast": self.contrast_weight * contrast})
+        contrast = self.contrast_weight * self.contrast(users, items, batch)
+        return LossTerms({**self.ranking_terms(users, items, batch), "contrast": contrast})
+
+    def contrast(self, users: Tensor, items: Tensor, batch: PairBatch) -> Tensor:
+        r"""The three $\ell$ of each pair, `(B,)`, from the embeddings of all users and items.
+
+        A batch repeats its users and items. Each is computed once: as an anchor it is copied to its places, as a
+        candidate it counts as often as it occurs.
+        """
+        user_texts = self.to_taste(self.user_vectors)
+        each, place, _ = distinct(batch.users)
+        total = fused_info_nce(users[each], user_texts[each], user_texts, self.temperature)[place]
+        sides = batch.positives, batch.negatives[:, 0]
+        needed, in_needed, _ = distinct(torch.cat(sides))
+        item_texts = self.to_taste(self.item_vectors[needed])
+        for side in in_needed.split(len(batch)):
+            each, place, counts = distinct(side)
+            texts = item_texts[each]
+            total = total + fused_info_nce(items[needed[each]], texts, texts, self.temperature, counts)[place]
+        return total
 
 
 class RLMRecGenerative(LightGCN):
@@ -113,8 +125,11 @@ class RLMRecGenerative(LightGCN):
         initial = torch.where(is_masked, self.mask_token, initial)
         weights = self.graph.dropped(self.edge_dropout, batch.generator)
         users, items = self.propagated(initial.split([self.graph.n_users, self.graph.n_items]), weights)
-        texts = torch.cat([self.user_vectors, self.item_vectors])[masked]
-        told = info_nce(self.to_text(torch.cat([users, items])[masked]), texts, texts, self.temperature)
+        in_users = masked < self.graph.n_users
+        which = masked[in_users], masked[~in_users] - self.graph.n_users
+        nodes = torch.cat([users[which[0]], items[which[1]]])
+        texts = torch.cat([self.user_vectors[which[0]], self.item_vectors[which[1]]])
+        told = fused_info_nce(self.to_text(nodes), texts, texts, self.temperature)
         return LossTerms(
             {**self.ranking_terms(users, items, batch), "reconstruction": self.reconstruction_weight * told}
         )

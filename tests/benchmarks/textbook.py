@@ -43,6 +43,21 @@ class TextbookDMRec(nn.Module):
             optimizer.step()
 
 
+def info_nce(anchor: Tensor, candidates: Tensor, own: Tensor, temperature: float) -> Tensor:
+    """Cross-entropy of all cosines with each anchor's own candidate, `(B,)`."""
+    cosines = F.normalize(anchor, dim=1) @ F.normalize(candidates, dim=1).T
+    return F.cross_entropy(cosines / temperature, own, reduction="none")
+
+
+def rlmrec_contrast(users: Tensor, items: Tensor, user_texts: Tensor, item_texts: Tensor, batch) -> Tensor:
+    """RLMRec-C's three contrasts, one row for every pair of the batch, `(B,)`."""
+    in_batch = torch.arange(len(batch))
+    total = info_nce(users[batch.users], user_texts, batch.users, 0.2)
+    for side in (batch.positives, batch.negatives[:, 0]):
+        total = total + info_nce(items[side], item_texts[side], in_batch, 0.2)
+    return total
+
+
 def rank_one_user_at_a_time(
     scores: np.ndarray, train: sp.csr_matrix, test: sp.csr_matrix, n: int = 20
 ) -> dict[str, float]:
