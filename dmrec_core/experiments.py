@@ -110,7 +110,7 @@ def _fingerprint(dataset: RecDataset, uses_language: bool) -> str:
 def folder_of(spec: RunSpec, dataset: RecDataset | None = None, runs: Path | None = None) -> Path:
     """The folder a run has, or will have."""
     dataset = load(spec) if dataset is None else dataset
-    name = f"{spec.dataset.replace('/', '_')}-{spec.model}-{spec.strategy}"
+    name = f"{Path(spec.dataset).resolve().name}-{spec.model}-{spec.strategy}"
     return (runs or runs_folder()) / f"{name}-{spec.key(_fingerprint(dataset, spec.uses_language))}"
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import PurePath
 
 from dmrec_core.matching import STRATEGIES, VARIANTS
 from dmrec_core.train import TrainSettings
@@ -135,7 +136,7 @@ class RunSpec:
 
     def key(self, fingerprint: str) -> str:
         """The run's folder name: a hash of the spec and of the data it runs on (`RecDataset.fingerprint`)."""
-        values = self.to_json()
+        values = self.to_json() | {"dataset": PurePath(self.dataset).name}  # your folder may move
         # the fingerprint covers the vectors themselves, so "auto" and the embedder it chose are one run,
         # and they are named after the profiles they were made from
         del values["profiles"], values["embedder"], values["vectors"]

@@ -85,6 +85,8 @@ def _profiles(options: argparse.Namespace) -> int:
         "\n".join(lines[: 1 + LISTED]) + (f"\n  and {len(lines) - 1 - LISTED} more" if len(lines) > 1 + LISTED else "")
     )
     _say(f"written: {out}")
+    if out == _place(options.dataset, "profiles.json"):
+        _say(f"next: python -m dmrec_core.language embed {options.dataset}")
     return 0
 
 
@@ -147,6 +149,8 @@ def _embed(options: argparse.Namespace) -> int:
         f"{len(vectors.item)} items and {len(vectors.user)} users, {vectors.dim} numbers each, by {embedder}, "
         f"in {time.monotonic() - began:.1f} s\nwritten: {out}"
     )
+    if options.dataset not in DATASETS and out == _place(options.dataset, "vectors.npz"):
+        _say(f"next: python -m dmrec_core.recommend {options.dataset}")
     return 0
 
 

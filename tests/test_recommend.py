@@ -1,0 +1,64 @@
+"""From a folder of csv files to a list for every user."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dmrec_core.data import load_own, toy_dataset
+from dmrec_core.experiments import folder_of
+from dmrec_core.presets import paper_settings
+from dmrec_core.recommend import main, recommendations
+from dmrec_core.untrained import Popularity
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("DMREC_RUNS", str(tmp_path / "runs"))
+    made = toy_dataset(n_users=60, n_items=40)
+    users, items = (made.train + made.valid + made.test).nonzero()
+    (tmp_path / "shop").mkdir()
+    liked = pd.DataFrame({"user": [f"u{u}" for u in users], "item": [f"i{i}" for i in items]})
+    liked.to_csv(tmp_path / "shop" / "interactions.csv", index=False)
+    texts = pd.DataFrame({"item": [f"i{i}" for i in range(40)], "title": made.titles, "text": made.profiles.item})
+    texts.to_csv(tmp_path / "shop" / "items.csv", index=False)
+    return tmp_path / "shop"
+
+
+def test_everybody_gets_new_items_best_first(folder):
+    data = load_own(folder)
+    table = recommendations(Popularity(data), data, n=5, batch_size=7)
+    assert list(table) == ["user", "rank", "item", "title", "score"]
+    assert set(table["user"]) == set(data.user_ids) and table["rank"].max() == 5
+    had = pd.read_csv(folder / "interactions.csv")
+    assert table.merge(had, on=["user", "item"]).empty, "not what they have, in any split"
+    assert (table.groupby("user")["score"].diff().dropna() <= 0).all()
+    everything = recommendations(Popularity(data), data, n=1000)
+    assert len(everything) + len(had) == data.n_users * data.n_items, "no more than there is"
+    assert np.isfinite(everything["score"]).all()
+
+
+def test_from_csv_to_a_list_in_one_command(folder, capsys, monkeypatch):
+    assert main([str(folder), "--embedder", "tfidf", "-n", "3"]) == 0
+    said = capsys.readouterr()
+    assert "mult-vae base" in said.out and "λ=0.5" in said.out and "vectors: tfidf-svd" in said.out
+    assert "runs" in said.err, "progress"
+    table = pd.read_csv(folder / "recommendations.csv")
+    assert table.groupby("user").size().eq(3).all()
+    monkeypatch.chdir(folder.parent)
+    spec = paper_settings("shop", strategy="mddm", embedder="tfidf")
+    assert folder_of(spec) == folder_of(paper_settings(str(folder), strategy="mddm", embedder="tfidf")), "one folder"
+    assert folder_of(spec).exists() and folder_of(spec).name.startswith("shop-mult-vae-mddm-")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "no data set and no folder called 'nowhere'"),
+        (["toy", "--lam", "3"], "lambda must lie in"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_line(folder, arguments, message, capsys):
+    assert main(arguments) == 1
+    assert message in capsys.readouterr().err
