@@ -37,8 +37,15 @@ figures_dir = "figures"
 
 # %%
 import dataclasses
+import functools
 import json
 import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -46,22 +53,25 @@ import torch
 from IPython.display import Markdown
 
 from dmrec_core import notebook, panels
+from dmrec_core.data import toy_dataset
 from dmrec_core.data.card import data_card, source_table
 from dmrec_core.evaluate import evaluate
 from dmrec_core.experiments import load
-from dmrec_core.figures import text_views
+from dmrec_core.figures import prompt_views, text_views
 from dmrec_core.figures.record import provenance, record
 from dmrec_core.language import TfidfSvd, semantic_vectors, user_texts
 from dmrec_core.language.controls import random_like, shuffled
+from dmrec_core.language.embedders import choose_embedder
 from dmrec_core.language.endpoint import Endpoint
-from dmrec_core.language.estimate import Price
+from dmrec_core.language.estimate import Price, duration
 from dmrec_core.language.extractive import ExtractiveProfiler
 from dmrec_core.language.geometry import centred, mean_cosine, nearest, pair_cosines
+from dmrec_core.language.item_space import item_space
 from dmrec_core.language.language_model import LanguageModel
 from dmrec_core.language.profiles import write_profiles
 from dmrec_core.language.prompts import item_prompts, user_prompts
 from dmrec_core.language.templates import TEMPLATES
-from dmrec_core.language.user_texts import sampled_training_items
+from dmrec_core.language.user_texts import item_texts, sampled_training_items
 from dmrec_core.presets import paper_settings
 from dmrec_core.untrained import Popularity, TextSimilarity, chance_recall
 
@@ -163,19 +173,47 @@ if has_texts:
 
 # %% [markdown]
 # **What would it cost?** The kit asks any model behind an OpenAI-compatible endpoint: a provider's, or one on your own
-# machine. The estimate asks nothing and needs no network. Prices below are *examples*, not anybody's; put in your own.
-# Answers are kept on disk, so an interrupted run goes on where it was and no prompt is paid twice.
+# machine. The estimate asks nothing and needs no network. Prices below are *examples* in dollars per million tokens,
+# not anybody's; put in your own. Equal prompts are asked once. Answers are kept on disk, so an interrupted run goes on
+# where it was and no prompt is paid twice.
 
 # %%
-rows = []
+price = Price(prompt=0.5, answer=1.5)
+rows, basis = [], "no texts, no prompts"
 if has_texts:
-    model = LanguageModel(Endpoint("http://localhost:11434/v1"), "any-model", price=Price(prompt=0.5, answer=1.5))
+    model = LanguageModel(Endpoint("http://localhost:11434/v1"), "any-model", price=price)
     for name, chosen in (("as in the paper's data: 200 and 100 words", template), ("the shorter one above", mine)):
-        for side, prompts in (("items", item_prompts(data, chosen)), ("users", user_prompts(data, chosen))):
-            cost = model.estimate(prompts)
-            tokens = f"{cost.prompt_tokens:,} + {cost.answer_tokens:,}"
-            rows.append((name, side, f"{cost.to_ask:,}", tokens, f"${cost.cost:.2f}", f"{cost.seconds / 60:.0f} min"))
+        sides = [model.estimate(ask(data, chosen, seed=seed)) for ask in (item_prompts, user_prompts)]
+        questions, told, said = (
+            [getattr(side, part) for side in sides] for part in ("to_ask", "prompt_tokens", "answer_tokens")
+        )
+        costs, seconds = [side.cost for side in sides], [side.seconds for side in sides]
+        for k, side in enumerate(("items", "users")):
+            tokens = f"{told[k]:,} + {said[k]:,}"
+            rows.append((name, side, f"{questions[k]:,}", tokens, f"${costs[k]:.2f}", duration(seconds[k])))
+        tokens = f"**{sum(told):,} + {sum(said):,}**"
+        rows.append((name, "**both**", f"{sum(questions):,}", tokens, f"**${sum(costs):.2f}**", duration(sum(seconds))))
+    basis = f"{model.endpoint.concurrency} requests at once, {sides[0].basis}"
+print(basis)
 table(rows, ("template", "profiles of", "questions", "tokens in + out", "example cost", "time"))
+
+# %% [markdown]
+# What the other two stages take, measured here and now, for 1,000 texts:
+
+# %%
+if has_texts:
+    few = [text for text in item_texts(data) if text.strip()][:200]
+    questions = item_prompts(data, template)[: len(few)]
+    began = time.perf_counter()
+    ExtractiveProfiler().answer(questions)
+    print(f"the stand-in below: {1000 / len(few) * (time.perf_counter() - began):.2f} s")
+    chosen = choose_embedder(embedder, data.name)
+    if hasattr(chosen, "fit"):
+        chosen.fit(few)
+    chosen.embed(few[:2])  # a model is loaded once
+    began = time.perf_counter()
+    chosen.embed(few)
+    print(f"{chosen.name}: {1000 / len(few) * (time.perf_counter() - began):.2f} s")
 
 # %% [markdown]
 # **Without a language model** the same prompts can be answered by a stand-in, which picks words and sentences from the
@@ -220,6 +258,88 @@ core = torch.from_numpy(TfidfSvd(dim=2).fit(texts).embed(texts)).double()
 # a singular direction may come with either sign; cosines do not mind
 checked.assert_close("Eq. 5 by hand: the same cosines", by_hand @ by_hand.T, core @ core.T, atol=1e-5)
 notebook.show_source(semantic_vectors)
+
+# %% [markdown]
+# ### One item, all the way
+#
+# Raw fields, prompt, profile, vector, neighbours. The profile is the stand-in's, and the vectors are TF-IDF's, because
+# both take a moment: a language model and a better embedder go the same way.
+
+# %%
+steps = []
+if has_texts:
+    original = item_space(data, template, ExtractiveProfiler(), "tfidf")
+    ids, cosines = original.nearest(item)
+    names = [title or f"item {i}" for i, title in enumerate(titles)]
+    raw = {"title": titles[item], "text": about[item]}
+    first = ", ".join(f"{number:.3f}" for number in original.vectors[item, :6])
+    near = "; ".join(f"{names[i]} ({cosine:.2f})" for i, cosine in zip(ids, cosines, strict=True))
+    steps = [
+        ("raw fields", json.dumps(raw, ensure_ascii=False)),
+        ("prompt, system message", original.prompts[item].system[:160] + "…"),
+        ("prompt, data", original.prompts[item].user),
+        (f"profile, by {original.writer}", original.profiles[item]),
+        (f"vector, by {original.embedder}", f"{original.vectors.shape[1]} numbers: {first}, …"),
+        ("neighbours (cosine)", near),
+    ]
+    checked.assert_true("the profile was made from this prompt's data", titles[item] in original.profiles[item])
+table(
+    [(f"**{step}**", str(what).replace("\n", "<br>").replace("|", "\\|")) for step, what in steps],
+    ("step", "what it is"),
+)
+
+# %% [markdown]
+# ### Edit the prompt, before and after
+#
+# The text below is the template's message for items (`$thing` and `$words` are filled in). Write into it and click
+# elsewhere, turn the number of words, or keep the description back. The figure shows who the item's neighbours were and
+# are; the table below it shows prompt and profile, with what you changed marked.
+#
+# The profile is **the stand-in's, which is no language model**: it reads the data of the prompt and the limit on words,
+# and none of the message's other words. To see what a language model makes of your words, give `item_space` a
+# `LanguageModel(Endpoint(...), "its name")` as the writer.
+
+# %%
+asked = template.item_system.replace("which kinds of people would enjoy", "on which occasion people would choose")
+
+
+@functools.cache
+def edited(system, words, description):
+    fields = {name: meaning for name, meaning in template.fields.items() if description or name != "description"}
+    changes = {"item_system": system, "item_words": words, "fields": fields, "feedback_without": None}
+    return item_space(data, dataclasses.replace(template, **changes), ExtractiveProfiler(), "tfidf")
+
+
+def draw_edit(system, words, description, item):
+    return prompt_views.draw_neighbours(names, item, original, edited(system, words, description))
+
+
+def tell_edit(system, words, description, item):
+    return prompt_views.tell_edit(item, original, edited(system, words, description))
+
+
+if has_texts:
+    panels.explore(
+        draw_edit,
+        tell=tell_edit,
+        presets={
+            "as it was": {"system": template.item_system, "words": template.item_words, "description": True},
+            "another question": {"system": asked, "words": template.item_words, "description": True},
+            "ten words": {"system": template.item_system, "words": 10, "description": True},
+            "the title only": {"system": template.item_system, "words": template.item_words, "description": False},
+        },
+        predict=(
+            "Two things are edited below: what is asked, and how many words the answer may have. Which of them moved "
+            "the neighbours?",
+            "The number of words. The stand-in does not read the question; press “another question” and nothing moves. "
+            "A language model would read both.",
+        ),
+        labels={"system": "message", "words": "at most so many words", "description": "tell the description"},
+        system=asked,
+        words=(3, template.item_words, 1, 10),
+        description=True,
+        item=(0, data.n_items - 1, 1, item),
+    )
 
 # %% [markdown]
 # ## What a vector knows
@@ -314,6 +434,91 @@ pd.DataFrame({"Recall@20": recall, "± standard error": errors}).round(4)
 # %%
 figure = text_views.data_figure(histories, popularity, pairs, recall)
 figure
+
+# %% [markdown]
+# ## Bring your own data
+#
+# Two files in a folder, in UTF-8, with a header. Ids are texts or whole numbers.
+#
+# | file | columns |
+# |---|---|
+# | `interactions.csv` | `user,item`: one row for each item a user liked; and `split`, if you have a split of your own |
+# | `items.csv` | `item,text`, and `title` if you like: one row for each item; further columns for your template |
+#
+# Then a profile for everybody (Eq. 4), a vector for every profile (Eq. 5), and a run. For the first two steps, take
+# what you have. **An endpoint**, its key in the environment, never on the command line:
+#
+# ```sh
+# read -rs OPENAI_API_KEY && export OPENAI_API_KEY
+# python -m dmrec_core.language profiles my-data --base-url https://api.openai.com/v1 --model gpt-4o-mini --dry-run
+# python -m dmrec_core.language profiles my-data --base-url https://api.openai.com/v1 --model gpt-4o-mini
+# python -m dmrec_core.language embed my-data --base-url https://api.openai.com/v1 --model text-embedding-3-small
+# ```
+#
+# **A local model** behind Ollama, vLLM or llama.cpp, and a sentence embedder on your own machine (`embed` takes MiniLM;
+# another one by name with `--embedder`):
+#
+# ```sh
+# python -m dmrec_core.language profiles my-data --base-url http://localhost:11434/v1 --model llama3.2
+# python -m dmrec_core.language embed my-data
+# ```
+#
+# **Nothing but this package**. The profiles are picked words then; no language model is asked:
+#
+# ```sh
+# python -m dmrec_core.language profiles my-data --extractive
+# python -m dmrec_core.language embed my-data --embedder tfidf
+# ```
+#
+# And the run. The first command trains the base model and DMRec and writes a list for every user; the second compares
+# them fairly; the third runs every notebook on your data.
+#
+# ```sh
+# python -m dmrec_core.recommend my-data
+# python -m dmrec_core.tables --dataset my-data --tables 2 --models mult-vae --tune --seeds 2024 2025 2026
+# python -m dmrec_core.figures --dataset my-data
+# ```
+#
+# `--dry-run` shows three prompts and the cost, and asks nothing. Interrupt any step: the same command goes on. You may
+# skip `profiles` (your texts are embedded as they are), or `embed` (texts are embedded when they are needed), or put a
+# `vectors.npz` of your own beside the csv files (`help(load_own)`).
+#
+# All of it, with nothing but this package, on a small folder made up here:
+
+# %%
+desk = tempfile.TemporaryDirectory()
+folder = Path(desk.name) / "my-data"
+folder.mkdir()
+small = toy_dataset(n_users=120, n_items=60)
+users, items = (small.train + small.valid + small.test).nonzero()
+liked = pd.DataFrame({"user": [f"user-{u}" for u in users], "item": [f"item-{i}" for i in items]})
+texts = pd.DataFrame({"title": small.titles, "text": small.profiles.item})
+texts.insert(0, "item", [f"item-{i}" for i in range(small.n_items)])
+for name, content in {"interactions.csv": liked, "items.csv": texts}.items():
+    content.to_csv(folder / name, index=False)
+    print(f"my-data/{name}, {len(content)} rows:", *(folder / name).read_text().splitlines()[:3], "", sep="\n")
+
+
+def shell(command):
+    print(f"$ {command}", flush=True)
+    words = [sys.executable if word == "python" else word for word in command.split()]
+    apart = os.environ | {"DMREC_RUNS": f"{desk.name}/runs"}  # this folder is gone in a moment; so are its runs
+    done = subprocess.run(words, cwd=desk.name, env=apart, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    print(done.stdout)
+    done.check_returncode()
+
+
+shell("python -m dmrec_core.language profiles my-data --extractive")
+shell("python -m dmrec_core.language embed my-data --embedder tfidf")
+shell("python -m dmrec_core.recommend my-data -n 5")
+
+# %%
+offered = pd.read_csv(folder / "recommendations.csv")
+repeated = offered.merge(liked, on=["user", "item"])
+checked.assert_true("own data: every user has a list", offered["user"].nunique() == small.n_users)
+checked.assert_true("own data: nobody is offered what they have", repeated.empty, f"{len(offered)} offers")
+desk.cleanup()
+offered.head()
 
 # %% [markdown]
 # ## Paper vs code

@@ -28,7 +28,8 @@ class ExtractiveProfiler:
 
     Args:
         item_words: most words taken from sentences.
-        user_words: words named of a user.
+        user_words: words named of a user. The prompt's own limit on the summary holds as well; nothing else of the
+            system message is read.
 
     Example:
         >>> prompt = Prompt("", json.dumps({"title": "Teapot", "description": "Green tea. Nice."}), 50, "item 0")
@@ -53,6 +54,7 @@ class ExtractiveProfiler:
         for prompt, data in zip(prompts, told, strict=True):
             (first, *rest) = data.values()
             summary = self._user(first, rarity) if isinstance(first, list) else self._item(first, rest, rarity)
+            summary = " ".join(summary.split(" ")[: prompt.summary_words])
             reasoning = "sentences and words extracted from the data"
             records.append(Record(prompt.digest, "ok", summary=summary, reasoning=reasoning, label=prompt.label))
         return records

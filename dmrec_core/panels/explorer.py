@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import ipywidgets as widgets
 from IPython import get_ipython
 from IPython.display import HTML, display
 
@@ -22,6 +23,7 @@ def explore(
     presets: Mapping[str, Mapping[str, object]] | None = None,
     predict: str | Sequence[str] | None = None,
     labels: Mapping[str, str] | None = None,
+    tell: Callable[..., str] | None = None,
     **controls: object,
 ) -> Explorer:
     """Show `draw(**values)` with one control for each of its arguments.
@@ -35,8 +37,10 @@ def explore(
         predict: a question shown before the figure, or `(question, answer)`: the answer appears once a control is
             used. HTML is allowed in both.
         labels: control name -> text before it; by default the name, Greek where it is a Greek letter's.
+        tell: takes the same values and returns HTML to show below the figure.
         controls: name -> `(min, max, step, start)` for a slider (whole numbers if all four are); a list of options,
-            `(options, start)` or `[(label, value), ...]` for a picker; True or False for a check box.
+            `(options, start)` or `[(label, value), ...]` for a picker; True or False for a check box; a text for an
+            area to write in.
 
     Returns:
         The panel, already shown: `.values`, `.figure`, and `.set(lam=0.3)` to move a control from code.
@@ -48,7 +52,7 @@ def explore(
         >>> import plotly.graph_objects as go
         >>> panel = explore(lambda lam: go.Figure(go.Scatter(y=[0, lam])), lam=(0.0, 1.0, 0.05, 0.5))   # doctest: +SKIP
     """
-    panel = Explorer(draw, controls, presets or {}, predict, labels)
+    panel = Explorer(draw, controls, presets or {}, predict, labels, tell=tell)
     panel.display()
     return panel
 
@@ -64,8 +68,9 @@ class Explorer:
         predict: str | Sequence[str] | None = None,
         labels: Mapping[str, str] | None = None,
         live: bool | None = None,
+        tell: Callable[..., str] | None = None,
     ) -> None:
-        self.draw, self.live = draw, is_live() if live is None else live
+        self.draw, self.tell, self.live = draw, tell, is_live() if live is None else live
         self.controls = {name: control(name, spec, (labels or {}).get(name)) for name, spec in controls.items()}
         for name, values in presets.items():
             if unknown := set(values) - set(self.controls):
@@ -73,6 +78,7 @@ class Explorer:
         self.predict = None if predict is None else Predict(predict)
         self.status, self.busy = Status(), False
         self.figure = draw(**self.values)  # outside any Output context: an error is the cell's
+        self.told = None if tell is None else widgets.HTML(tell(**self.values))
         if not self.live:
             return
         self.canvas = Canvas(self.figure)
@@ -81,7 +87,8 @@ class Explorer:
         rows = [preset_row(presets, lambda values: self.set(**values))] if presets else []
         rows = [*([self.predict.widget] if self.predict else []), *rows]
         inputs = wrapping(*self.controls.values())
-        self.widget = box(*rows, inputs, self.canvas.widget, self.status.widget, kind="explore")
+        below = [] if self.told is None else [self.told]
+        self.widget = box(*rows, inputs, self.canvas.widget, *below, self.status.widget, kind="explore")
 
     @property
     def values(self) -> dict[str, object]:
@@ -106,6 +113,8 @@ class Explorer:
         if self.predict and get_ipython() is not None:
             display(HTML(self.predict.as_html()))
         show_once(self.figure)
+        if self.told and get_ipython() is not None:
+            display(HTML(self.told.value))
 
     def _moved(self, change: Mapping | None = None) -> None:
         if self.busy or not really(change):
@@ -114,6 +123,8 @@ class Explorer:
             self.predict.reveal()
         with self.status.errors_shown():
             self.figure = self.draw(**self.values)
+            if self.told is not None:
+                self.told.value = self.tell(**self.values)
             if self.live:
                 self.canvas.show(self.figure)
             if self.status.state == "error":

@@ -49,7 +49,8 @@ def control(name: str, spec: object, label: str | None = None) -> widgets.ValueW
     Args:
         name: the argument of `draw` it sets.
         spec: `(min, max, step, start)` for a slider, with whole numbers if all four are; a list of options (the first
-            is the start), `(options, start)`, or `[(label, value), ...]` for a picker; True or False for a check box.
+            is the start), `(options, start)`, or `[(label, value), ...]` for a picker; True or False for a check box; a
+            text for an area to write in, which counts when it is left.
         label: shown before it; by default from the name.
 
     Raises:
@@ -59,6 +60,10 @@ def control(name: str, spec: object, label: str | None = None) -> widgets.ValueW
     wide = {"style": {"description_width": "initial"}}
     if isinstance(spec, bool):
         made = widgets.Checkbox(value=spec, description=label, indent=False)
+    elif isinstance(spec, str):
+        rows = min(14, max(3, sum(1 + len(line) // 100 for line in spec.splitlines())))
+        layout = widgets.Layout(width="100%", height="auto")
+        made = widgets.Textarea(spec, description=label, continuous_update=False, rows=rows, layout=layout, **wide)
     elif isinstance(spec, list) or (isinstance(spec, tuple) and len(spec) == 2 and isinstance(spec[0], list)):
         made = _picker(name, *(spec if isinstance(spec, tuple) else (spec, None)), label)
     elif isinstance(spec, tuple) and len(spec) == 4:
@@ -71,7 +76,9 @@ def control(name: str, spec: object, label: str | None = None) -> widgets.ValueW
         layout = widgets.Layout(width="min(420px, 100%)")
         made = kind(start, min=low, max=high, step=step, description=label, readout_format=form, layout=layout, **wide)
     else:
-        raise ValueError(f"control {name}: expected (min, max, step, start), a list of options or a bool; got {spec!r}")
+        raise ValueError(
+            f"control {name}: expected (min, max, step, start), a list of options, a bool or a text; got {spec!r}"
+        )
     made.add_class(f"dmrec-{name.replace('_', '-')}")
     return made
 
@@ -117,7 +124,7 @@ def preset_row(presets: Mapping[str, Mapping[str, object]], choose: Callable[[Ma
 
 
 def _in_words(values: Mapping[str, object]) -> str:
-    return ", ".join(f"{label_of(name)} = {value}" for name, value in values.items())
+    return ", ".join(f"{label_of(name)} = {str(value)[:SHORT]}" for name, value in values.items())
 
 
 class Predict:
