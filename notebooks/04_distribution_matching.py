@@ -615,7 +615,7 @@ specs["base model"] = paper_settings(dataset, seed=seed)
 losses, gradients = {}, {}
 for name, one_spec in specs.items():
     model = build_model(one_spec, data)
-    batch = user_batch(data.train, np.arange(64), generator=torch.Generator().manual_seed(seed))
+    batch = user_batch(data.train, np.arange(min(64, data.n_users)), generator=torch.Generator().manual_seed(seed))
     total = model.loss(batch).total
     total.backward()
     losses[name] = total.item()

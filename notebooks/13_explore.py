@@ -238,10 +238,12 @@ panels.explore(
 with torch.no_grad():
     together = mine.spaces(user_batch(data.train, people))
 length = {name: float(getattr(together, name).mean.norm(dim=1).mean()) for name in ("collaborative", "language")}
+chance = min(1.0, 20 / data.n_items)
+bar = min(3 * chance, chance + (1 - chance) / 4)  # with few items chance alone is good, and nothing is three times it
 checked.assert_true(
     "DMRec with a backbone of your own learns: it ranks better than chance by far",
-    mean_interval(scores[f"DeepMultVAE in DMRec, λ = {lam:g}"]).mean > 3 * 20 / data.n_items,
-    f"Recall@20 of chance is about {20 / data.n_items:.4f}",
+    mean_interval(scores[f"DeepMultVAE in DMRec, λ = {lam:g}"]).mean > bar,
+    f"Recall@20 of chance is about {chance:.4f}",
 )
 print(f"mean lengths in your model: q {length['collaborative']:.2f}, p {length['language']:.2f}")
 checked.show()
