@@ -24,7 +24,7 @@
 # %% tags=["parameters"]
 dataset = "toy"  # or "yelp-xrec", "amazon", ..., or the folder of your own data
 embedder = "auto"  # what turns texts into vectors
-other_embedders = []  # also try these, e.g. ["minilm"]: all-MiniLM-L6-v2 (needs the extra `text`), or ["tfidf"]
+other_embedders = ["tfidf"]  # also try these, e.g. ["minilm"]: all-MiniLM-L6-v2 (needs the extra `text`)
 device = "auto"
 seeds = 3
 first_seed = 2024
@@ -40,9 +40,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import torch
+from IPython.display import Markdown
 
 from dmrec_core import notebook, summaries
 from dmrec_core.analysis import mean_interval
+from dmrec_core.compare_texts import as_markdown, text_arms, texts_table
 from dmrec_core.comparisons import best_on_validation, compare
 from dmrec_core.experiments import load
 from dmrec_core.figures.compared import language_or_not
@@ -231,21 +233,27 @@ figure
 # Left: everybody over the same grid. Middle: the best setting of each *on validation*, and the steps between them.
 # Right: DMRec-M with more and more noise in its vectors.
 #
-# ## Another embedder
+# ## Which texts, which embedder?
 #
-# Set `other_embedders = ["minilm"]` to see whether a better reader of texts helps more. The λ is the one chosen for the
-# first embedder, so the comparison leans towards that one.
+# The control above asks whether texts help. This one asks what a *language model's* text is worth: the same
+# interactions, λ and seeds, with
+#
+# - **given**: the texts that came with the data;
+# - **extractive**: words and sentences picked from those, and no profile of a user that a model wrote. Where the given
+#   texts are a model's (as on `yelp-xrec`, which publishes no other), these are extracts of that model's writing;
+# - **titles**: an item is its title, a user the titles of six training items. No language model had a hand in it;
+# - and the given texts once more, with every embedder of `other_embedders` that differs from this notebook's.
+#
+# The λ is the one chosen for the given texts, so the comparison leans towards them. One command makes this table alone,
+# without the rest of this notebook: `python -m dmrec_core.compare_texts --dataset yelp-xrec`.
 
 # %%
-rows = []
-for name in other_embedders:
-    other = sweep(grid(spec("mddm", lam=best_lam, embedder=name), seed=seed_list), device=device)
-    at_lam = [run for run in results["real"] if run.spec.lam == best_lam]
-    found = compare(other, at_lam, metric)
-    vectors = {"vectors": other[0].record["embedder"], "instead of": at_lam[0].record["embedder"]}
-    rows.append(vectors | {"difference": str(found), "helps more": verdict(found.difference)})
-embedders = pd.DataFrame(rows)
-embedders if len(embedders) else print("no other embedder asked for")
+arms = text_arms(spec("mddm", lam=best_lam), data, other_embedders)
+wanted = {name: grid(arm, seed=seed_list) for name, arm in arms.items()}
+done = iter(sweep([run for runs in wanted.values() for run in runs], device=device))
+by_texts = {name: [next(done) for _ in runs] for name, runs in wanted.items()}
+texts = texts_table(by_texts, base, [metric])
+Markdown(as_markdown(texts))
 
 # %% [markdown]
 # ## The verdict
@@ -317,7 +325,7 @@ notebook.check("Exercise 3", answer_3, truth=largest, hint="Read the column `dif
 # ## Keep the figure and its numbers
 
 # %%
-used = [run for runs in results.values() for run in runs] + longer + [run for runs in dial.values() for run in runs]
+used = [run for runs in (*results.values(), longer, *dial.values(), *by_texts.values()) for run in runs]
 used = list({run.spec: run for run in used}.values())
 path = record(
     "12_is_it_the_language",
@@ -327,7 +335,7 @@ path = record(
         "rungs": summaries.for_json(rungs.assign(name=[name.replace("\n", " ") for name in rungs["name"]])),
         "decomposition": summaries.for_json(decomposition),
         "noise": summaries.for_json(noise),
-        "embedders": summaries.for_json(embedders),
+        "texts": summaries.for_json(texts),
     },
     provenance=provenance(data, used, metric=metric, lam=best_lam),
     folder=figures_dir,
