@@ -71,7 +71,7 @@ def fused_info_nce(
 def products_at(a: Tensor, t: Tensor, columns: Tensor) -> Tensor:
     r"""Dot products of each row with some rows of a table, $p_{bj} = a_b^\top t_{c_{bj}}$.
 
-    All products of a few rows are computed and the wanted ones picked: cheaper on every processor than gathering k
+    All products of a few rows are computed and the wanted ones picked: cheaper than gathering k
     vectors a row, unless the table is far longer than k. No `(B, K)` matrix is made.
 
     Args:
