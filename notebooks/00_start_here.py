@@ -189,6 +189,8 @@ pd.DataFrame(columns, index=range(1, 11)).rename_axis("rank")
 # | 07 dimension activity | Figure 4 | which latent dimensions are used |
 # | 08 ablations | Figure 5 | take parts away |
 # | 09 lambda sensitivity | Figure 6 | move λ |
+# | 10 base models | Table 2 | put DMRec on three base models, and ask over which base it gains |
+# | 11 language baselines | Table 3 | see what six other models do with a text |
 # | 12 is it the language? | | the questions the paper does not ask |
 # | 13 explore | | one user, every λ, your own backbone |
 #

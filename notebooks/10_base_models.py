@@ -375,8 +375,9 @@ gains = {
     if row.spec.strategy != "base"
 }
 sure = {name: found for name, found in gains.items() if verdict(found.difference) == "holds"}
-print(f"{len(sure)} of {len(gains)} gains have their whole interval above zero:")
-print("\n".join(f"  {name}: {found}" for name, found in sure.items()))
+if texts:
+    print(f"{len(sure)} of {len(gains)} gains have their whole interval above zero:")
+    print("\n".join(f"  {name}: {found}" for name, found in sure.items()))
 
 # %% [markdown]
 # ## Over which base? The case of CVGA

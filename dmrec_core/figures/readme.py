@@ -21,6 +21,7 @@ from dmrec_core.claims import Finding, read, runs_of
 from dmrec_core.data import DATASETS
 from dmrec_core.figures.checkout import checkout
 from dmrec_core.figures.static import metric_name
+from dmrec_core.tables.plan import NAMES
 
 EQUATIONS = range(1, 20)  # of the paper
 OWNED = re.compile(r"Eq\. (\d+)(?:\.|,[^.]*\.| with [^.]*\.)(?:\s|$)")  # how an owner's second paragraph begins
@@ -98,18 +99,18 @@ def claims_table(root: Path) -> str:
 
 
 def results_table(root: Path) -> str:
-    """The headline of notebook 00 on every data set it was run on, and what notebook 12 says the gain is made of."""
+    """The headline of notebook 00 on every data set, what notebook 12 says the gain is made of, and Tables 2 and 3."""
     rows = []
     for dataset, document in _documents(root, "00_start_here").items():
         for row in document["numbers"]["headline"]:
             p = row["p (paired t)"]
-            tested = "one seed" if p is None else f"{p:.2g}"
+            tested = _p(p)
             gain = f"{row['gain in %']:+.1f} %"
             rows.append((*_made_with(dataset, document), row["metric"], row["base"], row["DMRec-M"], gain, tested))
     if not rows:
         return "Nothing has been run yet: run `make figures`."
     columns = ("data", "vectors", "seeds", "metric", "base", "DMRec-M", "gain", "p (paired t over seeds)")
-    return "\n\n".join([_table(columns, rows), *_what_the_gain_is_made_of(root)])
+    return "\n\n".join([_table(columns, rows), *_what_the_gain_is_made_of(root), *_table2(root), *_table3(root)])
 
 
 def _what_the_gain_is_made_of(root: Path) -> list[str]:
@@ -122,6 +123,52 @@ def _what_the_gain_is_made_of(root: Path) -> list[str]:
     columns = ("data", "vectors", "seeds", "metric", "step", "difference", "95 % interval over seeds", "above zero")
     title = "Where the gain comes from, every step tuned on the same grid (notebook 12):"
     return [title, _table(columns, rows)] if rows else []
+
+
+def _table2(root: Path) -> list[str]:
+    rows = []
+    for dataset, document in _documents(root, "table2").items():
+        for row in document["numbers"]:
+            gains = [
+                f"{found['difference']['mean']:+.4f} ({100 * found['relative']:+.1f} %), {_p(found['p_seeds'])}"
+                for found in row["compared"].values()
+            ]
+            cells = (NAMES[row["model"]], _label(row), _value(row, "recall@20"), "; ".join(gains) or "-")
+            rows.append((*_made_with(dataset, document), *cells))
+    columns = ("data", "vectors", "seeds", "base model", "", "Recall@20", "over its base, or each of its bases; p")
+    title = (
+        "Table 2, DMRec on three base models (notebook 10, `make tables`; p of a paired t-test over seeds). CVGA's "
+        "base comes with its KL term divided by the batch size once more, as it was released, and without:"
+    )
+    return [title, _table(columns, rows)] if rows else []
+
+
+def _table3(root: Path) -> list[str]:
+    rows = []
+    for dataset, document in _documents(root, "table3").items():
+        ours = document["numbers"][-1]
+        for row in document["numbers"]:
+            found = ours["compared"].get(row["key"])
+            ahead = "-" if found is None else f"{found['difference']['mean']:+.4f} ({100 * found['relative']:+.1f} %)"
+            name = f"{NAMES[row['model']]} {_label(row)}".strip()
+            p = "-" if found is None else _p(found["p_seeds"])
+            rows.append((*_made_with(dataset, document), name, _value(row, "recall@20"), ahead, p))
+    columns = ("data", "vectors", "seeds", "model", "Recall@20", "DMRec-M is ahead by", "p (paired t over seeds)")
+    title = "Table 3, other ways to use a language model, all run here (notebook 11, `make tables`):"
+    return [title, _table(columns, rows)] if rows else []
+
+
+def _label(row: Mapping) -> str:
+    return row["label"] + ("" if row["lam"] is None else f", λ = {row['lam']:g}")
+
+
+def _value(row: Mapping, metric: str) -> str:
+    found = row["ours"][metric]
+    return f"{found['mean']:.4f}" + ("" if found["low"] is None else f" ± {found['high'] - found['mean']:.4f}")
+
+
+def _p(value: float | None) -> str:
+    return "one seed" if value is None else f"{value:.2g}"
 
 
 def _made_with(dataset: str, document: Mapping) -> tuple[str, str, str]:

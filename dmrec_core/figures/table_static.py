@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from dmrec_core.figures.static import metric_name
 from dmrec_core.figures.style import MARKS
+from dmrec_core.spec import LANGUAGE_MODELS
 from dmrec_core.tables.plan import NAMES
 
 PAPER = MARKS["reference"]
@@ -33,7 +34,7 @@ def rows_compared(table: pd.DataFrame, share_x: bool = True) -> Figure:
     figure = Figure(figsize=(width * len(panels), 1.5 + 0.42 * longest), layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False, sharex=share_x)[0]
     for axis, panel in zip(axes, panels, strict=True):
-        _rows(axis, table[table["panel"] == panel])
+        draw_rows(axis, table[table["panel"] == panel])
         axis.set_title(panel)
     if table["paper"].notna().any():
         star = Line2D([], [], **PAPER.line | {"linestyle": "none", "markersize": 11, "label": "the paper"})
@@ -41,7 +42,8 @@ def rows_compared(table: pd.DataFrame, share_x: bool = True) -> Figure:
     return figure
 
 
-def _rows(axis: Axes, rows: pd.DataFrame) -> None:
+def draw_rows(axis: Axes, rows: pd.DataFrame) -> None:
+    """One panel of `rows_compared`."""
     first = rows.iloc[0]
     color = MARKS[first["mark"]].color
     axis.axvline(first["mean"], color=color, linestyle=":", linewidth=1.2)
@@ -74,7 +76,7 @@ def as_frame(rows: Sequence, metrics: Sequence[str], panel: str = "model") -> pd
     for metric in metrics:
         for row in rows:
             plan, interval = row.plan, row.ours[metric]
-            base = "base" if plan.model in ("mult-vae", "cvga", "l-diffrec", "lightgcn") else "language"
+            base = "language" if plan.model in LANGUAGE_MODELS else "base"
             paper = plan.paper[metric] if plan.paper else np.nan
             found.append(
                 {
