@@ -262,8 +262,9 @@ notebook.show_source(semantic_vectors)
 # %% [markdown]
 # ### One item, all the way
 #
-# Raw fields, prompt, profile, vector, neighbours. The profile is the stand-in's, and the vectors are TF-IDF's, because
-# both take a moment: a language model and a better embedder go the same way.
+# Fields, prompt, profile, vector, neighbours. The profile is the stand-in's, and the vectors are TF-IDF's, because both
+# take a moment: a language model and a better embedder go the same way. The first line says who wrote the text that
+# there is to tell: on `yelp-xrec` it is a model's profile already, since nothing rawer than titles is published.
 
 # %%
 steps = []
@@ -275,7 +276,10 @@ if has_texts:
     first = ", ".join(f"{number:.3f}" for number in original.vectors[item, :6])
     near = "; ".join(f"{names[i]} ({cosine:.2f})" for i, cosine in zip(ids, cosines, strict=True))
     steps = [
-        ("raw fields", json.dumps(raw, ensure_ascii=False)),
+        (
+            f"fields, texts by {data.profiles.source if data.profiles else 'nobody'}",
+            json.dumps(raw, ensure_ascii=False),
+        ),
         ("prompt, system message", original.prompts[item].system[:160] + "…"),
         ("prompt, data", original.prompts[item].user),
         (f"profile, by {original.writer}", original.profiles[item]),
@@ -443,7 +447,7 @@ figure
 # | file | columns |
 # |---|---|
 # | `interactions.csv` | `user,item`: one row for each item a user liked; and `split`, if you have a split of your own |
-# | `items.csv` | `item,text`, and `title` if you like: one row for each item; further columns for your template |
+# | `items.csv` | `item`, and `text`, `title` or both: one row for each item; further columns for your template |
 #
 # Then a profile for everybody (Eq. 4), a vector for every profile (Eq. 5), and a run. For the first two steps, take
 # what you have. **An endpoint**, its key in the environment, never on the command line:

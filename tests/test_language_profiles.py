@@ -29,6 +29,7 @@ from dmrec_core.language import (
     save_profiles,
     semantic_vectors,
     user_texts,
+    with_language,
     write_profiles,
 )
 from dmrec_core.language.__main__ import main
@@ -239,6 +240,25 @@ def test_from_csv_to_vectors_in_two_commands(server, folder, capsys):
     assert run("profiles", folder, "--reviews", folder / "reviews.csv", "--setting", "max_tokens=null", *ask) == 0
     assert len(server.log()) == before
     assert SENTINEL not in out + err + (folder / "profiles.json").read_text()
+
+
+def test_items_may_have_the_templates_columns_and_no_text(server, folder, capsys):
+    rows = [f"i{k:02},Game {k},genre{k % 3}" for k in range(25)]
+    (folder / "items.csv").write_text("\n".join(["item,name,genres", *rows]), encoding="utf-8")
+    ask = ["--base-url", server.url, "--model", "stub-model", "--template", "games"]
+    assert run("profiles", folder, *ask) == 0
+    users = [entry["text"] for entry in server.log() if "played games" in entry["text"]]
+    assert users and all(re.search(r'"title": "Game \d+"', text) for text in users), "users are told names"
+    assert run("embed", folder, "--embedder", "tfidf") == 0
+    assert load_own(folder).language.embedder.endswith("profiles by stub-model")
+    (folder / "vectors.npz").unlink()
+    capsys.readouterr()
+    assert run("profiles", folder, *ask[:4]) == 1, "another template finds nothing to tell"
+    assert "give such columns (to your items file" in capsys.readouterr().err
+    (folder / "items.csv").write_text("\n".join(["item,title", *(f"i{k:02},Game {k}" for k in range(25))]))
+    titled = load_own(folder)
+    assert titled.profiles is None and titled.titles[0] == "Game 0"
+    assert with_language(titled, "tfidf").language.embedder.startswith("tfidf-svd")
 
 
 def test_without_a_model_it_says_so(server, folder, capsys):

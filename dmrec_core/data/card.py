@@ -11,6 +11,7 @@ TOY = {
     "licence": "the kit's own",
     "filters": "none; history lengths are drawn from three bands, most of them short",
     "split": "per user, 3 : 1 : 1, shuffled with a fixed seed",
+    "raw fields": "a title and a text for each item",
     "item texts": "written by templates from the item's true themes, with a share of wrong words",
     "user texts": "titles and texts of sampled training items",
     "cannot be checked": "whether people behave like this. Sparse users gain from text BY CONSTRUCTION",
@@ -20,6 +21,8 @@ XREC = {
     "licence": "Apache-2.0 (the repository); the reviews behind it have terms of their own",
     "filters": "items with a profile; then users and items with at least 5 interactions, until stable",
     "split": "per user, 3 : 1 : 1, by the kit, numpy default_rng(2024)",
+    "raw fields": "titles; no description, category, city or review is published. So an extractive profile here is an "
+    "extract of the model-written one: only titles are free of a language model",
     "item texts": "profiles written by GPT-3.5, one for each item",
     "user texts": "titles and profiles of sampled TRAINING items; XRec's own user profiles may have seen test reviews",
     "cannot be checked": "what the language model was shown of each item, and whether it knew the item before",
@@ -30,6 +33,7 @@ RLMREC = {
     "filters": "done upstream and not published as code: k-core and ratings of 3 or more (not on Steam) are claimed, "
     "yet amazon has users with a single interaction",
     "split": "upstream, 3 : 1 : 1; the seed is not published",
+    "raw fields": "none published; the profiles come finished",
     "item texts": "profiles written by gpt-3.5-turbo from titles, descriptions or sampled reviews",
     "user texts": "profiles written by gpt-3.5-turbo from sampled interacted items",
     "cannot be checked": "whether user profiles were written from training items only (a possible leak), how many "
@@ -40,6 +44,7 @@ OWN = {
     "licence": "yours to know",
     "filters": "as you gave it",
     "split": "yours, or the kit's per-user split where you gave none",
+    "raw fields": "the columns of your items file",
     "item texts": "yours",
     "user texts": "yours, or the titles and texts of sampled training items",
     "cannot be checked": "what happened before the files reached the kit",

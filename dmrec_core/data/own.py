@@ -34,7 +34,8 @@ def load_own(
         anna,pie-07,test
         bert,pie-07,train
 
-    **Items**, `.csv` or `.parquet`: columns `item`, `text` and optionally `title`, one row for every item above::
+    **Items**, `.csv` or `.parquet`: columns `item` and `text`, `title` or both, one row for every item above; further
+    columns are for prompts (`read_item_fields`)::
 
         item,title,text
         tea-01,Green tea,"A fresh green tea, for those who like it mild."
@@ -97,9 +98,13 @@ def _in(folder: Path, stem: str, suffixes: tuple[str, ...]) -> Path | None:
     return found[0] if found else None
 
 
-def _texts(path: Path, item_ids: tuple[str | int, ...]) -> tuple[tuple[str, ...] | None, Profiles]:
-    table = read_table(path, ("item", "text"), ("title",))
+def _texts(path: Path, item_ids: tuple[str | int, ...]) -> tuple[tuple[str, ...] | None, Profiles | None]:
+    """Titles and texts in the order of the ids, None where there is no such column."""
+    table = read_table(path, ("item",), ("title", "text"))
     rows = table.columns
+    blank = np.flatnonzero(rows["text"].str.strip().eq("")) if "text" in rows else np.empty(0)
+    if blank.size:
+        raise DataError(f"{table.where(blank[0])}: no text ({blank.size} such rows): fill it in, or drop it")
     again = np.flatnonzero(rows["item"].duplicated())
     if again.size:
         raise DataError(f"{table.where(again[0])}: item {rows['item'][again[0]]} has a row already; keep one per item")
@@ -112,4 +117,4 @@ def _texts(path: Path, item_ids: tuple[str | int, ...]) -> tuple[tuple[str, ...]
         )
     rows = rows.loc[[str(identifier) for identifier in item_ids]]
     titles = tuple(rows["title"]) if "title" in rows else None
-    return titles, Profiles(tuple(rows["text"]), user=None, source=path.name)
+    return titles, Profiles(tuple(rows["text"]), user=None, source=path.name) if "text" in rows else None

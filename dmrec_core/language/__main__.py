@@ -60,6 +60,9 @@ def _profiles(options: argparse.Namespace) -> int:
         "reviews": read_reviews(options.reviews, dataset) if options.reviews else None,
         "seed": options.seed,
     }
+    if dataset.titles is None and told["fields"] and template.title_field in told["fields"]:
+        titles = [title or "" for title in told["fields"][template.title_field]]
+        dataset = replace(dataset, titles=titles)  # users are told what their items are called
     writer = _writer(options)
     items = [] if keep else item_prompts(dataset, template, **told)
     if options.dry_run or isinstance(writer, LanguageModel):

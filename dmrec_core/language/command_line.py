@@ -10,7 +10,7 @@ from dmrec_core.data import DATASETS
 from dmrec_core.language.templates import TEMPLATES
 
 DATASET_HELP = f"""{", ".join(DATASETS)}; or a folder of your own with interactions.csv (user, item) and items.csv
-(item, text, and if you like title and the template's other fields)"""
+(item, and text, title or the template's fields)"""
 
 PROFILES = """\
 Write a profile of every item and every user (Eq. 4), with a language model behind any OpenAI-compatible

@@ -154,7 +154,7 @@ def _columns(
     if not set(columns) & set(template.fields):
         raise ValueError(
             f"the template asks for {list(template.fields)}, the data has {sorted(columns) or 'no text'}: "
-            "pass the missing columns as fields, or choose another template"
+            "give such columns (to your items file, or as fields), or choose another template"
         )
     return {name: columns.get(name, (None,) * dataset.n_items) for name in template.fields}
 

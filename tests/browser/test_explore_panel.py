@@ -27,8 +27,10 @@ def picture(n):
     "panels.explore(curve, mean=(-5.0, 5.0, 0.1, 1.5), kind=['thin', 'thick'], presets={'left': {'mean': -3.0}},\n"
     "               predict=('Up or down?', 'Up.'))",
     "panels.explore(picture, n=(2, 9, 1, 3))",
+    "panels.explore(lambda words: picture(len(words.split())), words='one two three',\n"
+    "               tell=lambda words: f'<p class=told>{words.upper()}</p>')",
 ]
-FIRST, SECOND = ".dmrec-explore >> nth=0", ".dmrec-explore >> nth=1"
+FIRST, SECOND, THIRD = (f".dmrec-explore >> nth={place}" for place in range(3))
 PLOT = ".dmrec-explore .js-plotly-plot"
 
 
@@ -86,4 +88,16 @@ def test_a_matplotlib_figure_moves_too(page):
     before = image.get_attribute("src")
     page.locator(SECOND).locator(".dmrec-n .noUi-handle").focus()
     page.keyboard.press("ArrowRight")
+    expect(image).not_to_have_attribute("src", before)
+
+
+def test_what_is_written_counts_when_the_area_is_left(page):
+    panel = page.locator(THIRD)
+    told, image = panel.locator(".told"), panel.locator("img")
+    expect(told).to_have_text("ONE TWO THREE")
+    before = image.get_attribute("src")
+    panel.locator("textarea").fill("a quite different and longer text")
+    expect(told).to_have_text("ONE TWO THREE")
+    page.keyboard.press("Tab")
+    expect(told).to_have_text("A QUITE DIFFERENT AND LONGER TEXT")
     expect(image).not_to_have_attribute("src", before)
