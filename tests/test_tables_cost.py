@@ -25,7 +25,9 @@ def made_up(spec, device="cpu", embedder="none"):
         {
             "parameters": 1234567,
             "epoch_seconds": [seconds, seconds * 3, seconds * 0.9],
+            "epoch_processor_seconds": [2 * seconds**2] * 3,
             "evaluation_seconds": [0.25, 0.5, 0.75],
+            "evaluation_processor_seconds": [0.2, 0.3, 0.4],
             "peak_mib": 300.0 * seconds,
             "load": [1.0, 2.0],
             "embedder": embedder,
@@ -86,43 +88,57 @@ def test_numbers_are_medians_in_units_of_mult_vae():
     table = CostTable([made_up(spec) for spec in specs])
     rows = [as_numbers(c, table) for c in table.costs]
     assert [row["seconds_an_epoch"] for row in rows] == [2.0, 2.0, 5.0]
-    assert [row["times_yardstick"] for row in rows] == [1.0, 1.0, 2.5]
+    assert [row["times_yardstick"] for row in rows] == [1.0, 1.0, 25 / 4], "processor time on a CPU"
+    on_gpu = CostTable([made_up(spec, "a GPU") for spec in specs])
+    assert on_gpu.times_yardstick(on_gpu.costs[2]) == 2.5, "elapsed time on a GPU"
     assert rows[2]["memory_times_yardstick"] == 2.5 and rows[2]["seconds_an_evaluation"] == 0.5
     alone = CostTable([made_up(specs[2])])
     assert as_numbers(alone.costs[0], alone)["times_yardstick"] is None
     unknown = CostTable([Cost(specs[0], {**made_up(specs[0]).record, "peak_mib": None, "load": [None, None]})])
     facts = {"dataset": "toy", "threads": [2], "embedder": "random, 1536 wide", "processor": "a processor",
-             "precision": "float32", "torch": "2", "commit": "abc"}  # fmt: skip
+             "precision": "float32", "torch": "2", "commit": "abc", "cores": 4}  # fmt: skip
     page = as_markdown([table, unknown], facts)
-    assert "| KAR |  | 1,234,567 | 5 | 2.5 | 0.5 | 1,500 | 2.5 | 1.0 → 2.0 |" in page and "got random ones" in page
-    assert "| Mult-VAE | base | 1,234,567 | 2 | 1 | 0.5 | — | — | — → — |" in page
+    assert (
+        "| KAR |  | 1,234,567 | 5 (50) | 6.25 | 0.5 (0.3) | 1,500 | 2.5 | 1.0 → 2.0 |" in page
+        and "got random ones" in page
+    )
+    assert "| Mult-VAE | base | 1,234,567 | 2 (8) | 1 | 0.5 (0.3) | — | — | — → — |" in page
 
 
 def test_the_command_measures_in_a_process_of_its_own(tmp_path, capsys):
-    assert main(["--models", "llmrec", "--epochs", "1", "--device", "cpu", "--out", str(tmp_path)]) == 0
+    assert (
+        main(["--models", "llmrec", "--epochs", "1", "--device", "cpu", "--threads", "1", "--out", str(tmp_path)]) == 0
+    )
     document = json.loads((tmp_path / "cost.json").read_text())
     (row,) = document["numbers"]
     assert row["model"] == "llmrec" and row["times_yardstick"] is None and row["seconds_an_epoch"] > 0
     facts = document["provenance"]
-    assert facts["device"] == "cpu" and facts["dataset"] == "toy" and facts["embedder"] == row["embedder"]
+    assert (
+        facts["device"] == "cpu"
+        and facts["threads"] == [1]
+        and facts["dataset"] == "toy"
+        and facts["embedder"] == row["embedder"]
+    )
     page = (tmp_path / "cost.md").read_text()
     assert "| LLMRec |" in page and page in capsys.readouterr().out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cost.json", "cost.md"]
 
 
 def test_mult_vae_is_measured_again_at_the_end(tmp_path, monkeypatch):
-    monkeypatch.setattr(cost, "measured", lambda spec, epochs, device: made_up(spec, device))
+    monkeypatch.setattr(cost, "measured", lambda spec, epochs, device, threads: made_up(spec, device))
     assert main(["--models", "mult-vae", "kar", "--device", "cpu", "--out", str(tmp_path)]) == 0
     document = json.loads((tmp_path / "cost.json").read_text())
     assert document["yardstick_again"]["cpu"]["seconds_an_epoch"] == 2.0 and len(document["numbers"]) == 3
-    assert "Mult-VAE took 2 s an epoch as the first model and 2 s after the last" in (tmp_path / "cost.md").read_text()
+    assert (
+        "Mult-VAE took 2 s an epoch, 8 s of the CPU, as the first model and 2 s" in (tmp_path / "cost.md").read_text()
+    )
 
 
 def test_both_devices_stand_in_one_file_and_an_interruption_keeps_what_was_measured(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     asked = []
 
-    def measured(spec, epochs, device):
+    def measured(spec, epochs, device, threads):
         asked.append((spec.model, device))
         if asked[-1] == ("kar", "cuda"):
             raise KeyboardInterrupt
@@ -138,7 +154,11 @@ def test_both_devices_stand_in_one_file_and_an_interruption_keeps_what_was_measu
 def test_a_model_that_fails_and_a_wrong_request_are_named(tmp_path, capsys):
     with pytest.raises(RuntimeError, match=r"lightgcn seed 2024 could not be measured on nowhere"):
         cost.measured(paper_settings("toy", "lightgcn"), 1, "nowhere")
-    for arguments, said in ((["--dataset", "tay"], "'tay'"), (["--epochs", "0"], "at least 1")):
+    for arguments, said in (
+        (["--dataset", "tay"], "'tay'"),
+        (["--epochs", "0"], "at least 1"),
+        (["--threads", "0"], "at least 1"),
+    ):
         with pytest.raises(SystemExit):
             main([*arguments, "--out", str(tmp_path)])
         assert said in capsys.readouterr().err

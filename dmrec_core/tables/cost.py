@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -29,20 +30,21 @@ from dmrec_core.tables.measure import EVALUATIONS, Cost
 from dmrec_core.tables.plan import NAMES, STRATEGIES
 
 INTERRUPTED = 130
-HEADER = ("model", "", "parameters", "s an epoch", "× {0}", "s an evaluation", "peak, MiB", "× {0}", "load")
+HEADER = "model", "", "parameters", "s an epoch (CPU)", "× {0}", "s an evaluation (CPU)", "peak, MiB", "× {0}", "load"
 YARDSTICK = "mult-vae", "base"
 LEGEND = (
     "Seconds an epoch: median of {epochs} epochs after a first one, without evaluation. An epoch is what a model's own "
     "recipe makes of it: every user once for Mult-VAE, CVGA and L-DiffRec, as many pairs as there are interactions for "
     "the graph models. Seconds an evaluation: median of {evaluations} full rankings for the users of the test split. "
+    "CPU: processor time of the same, summed over threads; it does not count waiting for other processes. "
     "Peak: on a CPU the highest resident memory of the model's process above what it held with the data loaded, which "
     "includes the code that its first step loads; on a GPU torch's highest allocation, vectors included. "
-    "× {yardstick}: in units of its row. L-DiffRec and LLMRec start from an untrained LightGCN here, whose own "
-    "training is not counted."
+    "× {yardstick}: in units of its row; an epoch by processor time on a CPU, by elapsed time on a GPU. L-DiffRec and "
+    "LLMRec start from an untrained LightGCN here, whose own training is not counted."
 )
 LOAD = (
-    "Load: the machine's load average over the last minute, as a model began and as it ended. A model on {threads} "
-    "threads makes at most {threads} of it; the rest is other work, which makes times longer and less even."
+    "Load: the machine's load average over the last minute, as a model began and as it ended, on {cores} cores. A "
+    "model makes one per thread of it at most; the rest is other work, which makes elapsed times longer and uneven."
 )
 RANDOM = "The data has no texts: models that read vectors got random ones, as wide as the paper's. They cost the same."
 
@@ -64,6 +66,14 @@ class CostTable:
         """Mult-VAE's cost, if it is here."""
         return next((c for c in self.costs if (c.spec.model, c.spec.strategy) == YARDSTICK), None)
 
+    def times_yardstick(self, cost: Cost) -> float | None:
+        """An epoch in units of Mult-VAE's: of processor time on a CPU, as other work disturbs that least."""
+        if self.yardstick is None:
+            return None
+        if self.device == "cpu":
+            return cost.processor_seconds_an_epoch / self.yardstick.processor_seconds_an_epoch
+        return cost.seconds_an_epoch / self.yardstick.seconds_an_epoch
+
     @property
     def device(self) -> str:
         """Its name."""
@@ -81,13 +91,13 @@ def specs_of(dataset: str, models: Sequence[str]) -> list[RunSpec]:
     return [paper_settings(dataset, model, strategy) for model, strategy in pairs]
 
 
-def measured(spec: RunSpec, epochs: int, device: str) -> Cost:
+def measured(spec: RunSpec, epochs: int, device: str, threads: int | None = None) -> Cost:
     """`measure` in a new process.
 
     Raises:
         RuntimeError: it failed; the message ends with what it said.
     """
-    request = json.dumps({"spec": spec.to_json(), "epochs": epochs, "device": device})
+    request = json.dumps({"spec": spec.to_json(), "epochs": epochs, "device": device, "threads": threads})
     command = [sys.executable, "-m", "dmrec_core.tables.measure"]
     child = subprocess.run(command, input=request, capture_output=True, text=True)
     if child.returncode:
@@ -103,6 +113,7 @@ def write_costs(tables: Sequence[CostTable], folder: Path) -> Path:
         costs,
         threads=sorted({cost.record["threads"] for cost in costs}),
         processor=costs[0].record["processor"],
+        cores=os.cpu_count(),
         precision=costs[0].spec.train.precision,
     )
     numbers = [as_numbers(cost, table) for table in tables for cost in table.costs]
@@ -116,18 +127,20 @@ def write_costs(tables: Sequence[CostTable], folder: Path) -> Path:
 
 def as_numbers(cost: Cost, table: CostTable) -> dict:
     """A row in plain values."""
-    own = ("device", "threads", "embedder", "parameters", "peak_mib", "load", "epoch_seconds", "evaluation_seconds")
+    own = ("device", "threads", "embedder", "parameters", "peak_mib", "load")
+    lists = ("epoch_seconds", "epoch_processor_seconds", "evaluation_seconds", "evaluation_processor_seconds")
+    unit = table.yardstick and table.yardstick.record["peak_mib"]
     return {
         "model": cost.spec.model,
         "strategy": cost.spec.strategy,
         "batch_size": cost.spec.train.batch_size,
         "seconds_an_epoch": cost.seconds_an_epoch,
+        "processor_seconds_an_epoch": cost.processor_seconds_an_epoch,
         "seconds_an_evaluation": cost.seconds_an_evaluation,
-        "times_yardstick": _times(cost.seconds_an_epoch, table.yardstick and table.yardstick.seconds_an_epoch),
-        "memory_times_yardstick": _times(
-            cost.record["peak_mib"], table.yardstick and table.yardstick.record["peak_mib"]
-        ),
-        **{name: cost.record[name] for name in own},
+        "processor_seconds_an_evaluation": cost.processor_seconds_an_evaluation,
+        "times_yardstick": table.times_yardstick(cost),
+        "memory_times_yardstick": cost.record["peak_mib"] / unit if cost.record["peak_mib"] and unit else None,
+        **{name: cost.record[name] for name in (*own, *lists)},
     }
 
 
@@ -138,7 +151,7 @@ def as_markdown(tables: Sequence[CostTable], facts: Mapping) -> str:
     said = {
         "data": facts["dataset"],
         "vectors": facts["embedder"] or "none",
-        "processor": f"{facts['processor']}, {threads} threads",
+        "processor": f"{facts['processor']}, {threads} thread{'s' * (threads != '1')}",
         "precision": facts["precision"],
         "torch": facts["torch"],
         "commit": facts["commit"],
@@ -151,11 +164,14 @@ def as_markdown(tables: Sequence[CostTable], facts: Mapping) -> str:
         lines += [_cells(cost, table) for cost in table.costs]
         parts += [f"## {table.device}", "\n".join("| " + " | ".join(line) + " |" for line in lines)]
         if table.again:
-            first, last = table.yardstick.seconds_an_epoch, table.again.seconds_an_epoch
-            parts.append(f"{yardstick} took {first:.3g} s an epoch as the first model and {last:.3g} s after the last.")
+            first, last = (
+                f"{c.seconds_an_epoch:.3g} s an epoch, {c.processor_seconds_an_epoch:.3g} s of the CPU,"
+                for c in (table.yardstick, table.again)
+            )
+            parts.append(f"{yardstick} took {first} as the first model and {last} after the last.")
     epochs = len(tables[0].costs[0].record["epoch_seconds"])
     parts.append(LEGEND.format(epochs=epochs, evaluations=EVALUATIONS, yardstick=yardstick))
-    parts.append(LOAD.format(threads=threads))
+    parts.append(LOAD.format(cores=facts["cores"]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -166,17 +182,13 @@ def _cells(cost: Cost, table: CostTable) -> list[str]:
         NAMES[spec.model],
         label,
         f"{record['parameters']:,}",
-        f"{cost.seconds_an_epoch:.3g}",
+        f"{cost.seconds_an_epoch:.3g} ({cost.processor_seconds_an_epoch:.3g})",
         _said(numbers["times_yardstick"], ".3g"),
-        f"{cost.seconds_an_evaluation:.3g}",
+        f"{cost.seconds_an_evaluation:.3g} ({cost.processor_seconds_an_evaluation:.3g})",
         _said(record["peak_mib"], ",.0f"),
         _said(numbers["memory_times_yardstick"], ".2g"),
         " → ".join(_said(load, ".1f") for load in record["load"]),
     ]
-
-
-def _times(value: float | None, unit: float | None) -> float | None:
-    return value / unit if value is not None and unit else None
 
 
 def _said(value: float | None, how: str) -> str:
@@ -189,8 +201,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.dataset not in DATASETS and not Path(options.dataset).is_dir():
         parser.error(f"no data set and no folder is called {options.dataset!r}; there is {', '.join(DATASETS)}")
-    if options.epochs < 1:
-        parser.error(f"--epochs must be at least 1; got {options.epochs}")
+    for name in ("epochs", "threads"):
+        if getattr(options, name) is not None and getattr(options, name) < 1:
+            parser.error(f"--{name} must be at least 1; got {getattr(options, name)}")
     root = options.out or (find_checkout() or Path.cwd()) / "figures"
     folder = root if options.dataset == "toy" else root / Path(options.dataset).name
     devices = [options.device] if options.device != "both" else ["cpu", *["cuda"] * torch.cuda.is_available()]
@@ -200,13 +213,13 @@ def main(arguments: list[str] | None = None) -> int:
         for device in devices:
             costs: list[Cost] = []
             for spec in specs:
-                costs.append(measured(spec, options.epochs, device))
+                costs.append(measured(spec, options.epochs, device, options.threads))
                 now = CostTable(costs)
                 path = write_costs([*done, now], folder)
                 print(" ".join(_cells(costs[-1], now)), flush=True)
             now = CostTable(costs)
             if now.yardstick and len(costs) > 1:
-                now = CostTable(costs, measured(now.yardstick.spec, options.epochs, device))
+                now = CostTable(costs, measured(now.yardstick.spec, options.epochs, device, options.threads))
             done.append(now)
             path = write_costs(done, folder)
     except KeyboardInterrupt:
@@ -229,6 +242,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--dataset", default="toy", help="a data set's name, or a folder with your own (default: %(default)s)")
     add("--models", nargs="+", choices=MODELS, default=MODELS, metavar="MODEL", help=f"of {', '.join(MODELS)}")
     add("--epochs", type=int, default=3, help="timed after a first one (default: %(default)s)")
+    add("--threads", type=int, help="at most; on a busy machine 1 gives the steadiest times (default: torch's choice)")
     add("--device", default="both", help="both (the CPU, and a GPU if there is one), cpu, cuda, mps")
     add("--out", type=Path, help="where the files go (default: figures/ of the checkout)")
     return parser

@@ -36,9 +36,10 @@ class Cost:
 
     Args:
         spec: what was run.
-        record: `parameters`; `epoch_seconds`, one number per epoch after a first one; `evaluation_seconds`; `peak_mib`,
-            None where the system does not tell; `load`, the load average of the last minute before and after, None
-            alike; `embedder`, device, threads, processor and versions.
+        record: `parameters`; `epoch_seconds`, one number per epoch after a first one, and `epoch_processor_seconds`,
+            the same summed over threads and without waiting for other processes; `evaluation_seconds`,
+            `evaluation_processor_seconds`; `peak_mib`, None where the system does not tell; `load`, the load average
+            of the last minute before and after, None alike; `embedder`, device, threads, processor and versions.
     """
 
     spec: RunSpec
@@ -50,12 +51,22 @@ class Cost:
         return statistics.median(self.record["epoch_seconds"])
 
     @property
+    def processor_seconds_an_epoch(self) -> float:
+        """The median over epochs."""
+        return statistics.median(self.record["epoch_processor_seconds"])
+
+    @property
     def seconds_an_evaluation(self) -> float:
         """The median over evaluations."""
         return statistics.median(self.record["evaluation_seconds"])
 
+    @property
+    def processor_seconds_an_evaluation(self) -> float:
+        """The median over evaluations."""
+        return statistics.median(self.record["evaluation_processor_seconds"])
 
-def measure(spec: RunSpec, epochs: int = 3, device: str = "auto") -> Cost:
+
+def measure(spec: RunSpec, epochs: int = 3, device: str = "auto", threads: int | None = None) -> Cost:
     """Train a model for a few epochs and evaluate it, in this process.
 
     Memory is counted from after the data are loaded, so it should be a fresh process. What a run would start from (the
@@ -65,10 +76,13 @@ def measure(spec: RunSpec, epochs: int = 3, device: str = "auto") -> Cost:
         spec: which model; its number of epochs and its evaluations are replaced.
         epochs: to be timed, after one that is not.
         device: "auto", "cpu", "cuda", "mps".
+        threads: at most, from here on in this process; as many as torch takes if None.
 
     Raises:
         ValueError: `epochs` is not positive.
     """
+    if threads is not None:
+        torch.set_num_threads(threads)
     if epochs < 1:
         raise ValueError(f"at least one epoch must be timed; got {epochs}")
     dataset, on = data_for(spec), resolve_device(device)
@@ -79,29 +93,33 @@ def measure(spec: RunSpec, epochs: int = 3, device: str = "auto") -> Cost:
     model = build_model(spec, dataset, pretrained)
     del pretrained
     settings = replace(spec.train, epochs=epochs + 1, evaluate_every=epochs + 2)  # only the first epoch evaluates
-    evaluations: list[float] = []
-    threads = 0
+    epochs_ended, evaluations, evaluations_processor = [], [], []
+    used = 0
 
-    def after_the_last(now: Progress) -> None:  # inside `fit`, on as many threads as its own evaluations
-        nonlocal threads
-        threads = torch.get_num_threads()
+    def after_each(now: Progress) -> None:  # inside `fit`, on as many threads as its own evaluations
+        nonlocal used
+        epochs_ended.append(time.process_time())
+        used = torch.get_num_threads()
         for _ in range(EVALUATIONS if now.epoch == settings.epochs else 0):
-            began = time.perf_counter()
+            began, began_processor = time.perf_counter(), time.process_time()
             evaluate(model, dataset, "test", device=on)
             evaluations.append(time.perf_counter() - began)
+            evaluations_processor.append(time.process_time() - began_processor)
 
-    history = fit(model, dataset, settings, seed=spec.seed, device=str(on), progress=after_the_last).history
+    history = fit(model, dataset, settings, seed=spec.seed, device=str(on), progress=after_each).history
     return Cost(
         spec,
         {
             "parameters": sum(p.numel() for p in model.parameters()),
             "epoch_seconds": np.diff([row["seconds"] for row in history]).tolist(),
+            "epoch_processor_seconds": np.diff(epochs_ended).tolist(),
             "evaluation_seconds": evaluations,
+            "evaluation_processor_seconds": evaluations_processor,
             "peak_mib": _peak(on, start),
             "load": [before, _load_average()],
             "embedder": dataset.language.embedder if spec.uses_language else "none",
             "device": device_name(on),
-            "threads": threads,
+            "threads": used,
             "processor": _processor(),
             "torch": str(torch.__version__),
         },
@@ -168,7 +186,7 @@ def _processor() -> str:
 def main() -> None:
     """Read a request from standard input, write the record to standard output: JSON both."""
     request = json.load(sys.stdin)
-    cost = measure(RunSpec.from_json(request["spec"]), request["epochs"], request["device"])
+    cost = measure(RunSpec.from_json(request.pop("spec")), **request)
     print(json.dumps(cost.record))
 
 
