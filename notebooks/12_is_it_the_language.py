@@ -204,7 +204,14 @@ decomposition.style.format(
 # %%
 best_lam = order[-1][0].spec.lam
 kinds = [f"noisy:{share:g}" for share in noise_shares]
-noisy_runs = sweep(grid(spec("mddm", lam=best_lam), vectors=kinds, seed=seed_list), device=device)
+arms = text_arms(
+    spec("mddm", lam=best_lam), data, other_embedders
+)  # for the section after this one: one sweep for both
+wanted = {name: grid(arm, seed=seed_list) for name, arm in arms.items()}
+noisy_specs = grid(spec("mddm", lam=best_lam), vectors=kinds, seed=seed_list)
+done = iter(sweep([*noisy_specs, *(run for runs in wanted.values() for run in runs)], device=device))
+noisy_runs = [next(done) for _ in noisy_specs]
+by_texts = {name: [next(done) for _ in runs] for name, runs in wanted.items()}
 dial = {0.0: [run for run in results["real"] if run.spec.lam == best_lam]}
 for share, kind in zip(noise_shares, kinds, strict=True):
     dial[share] = [run for run in noisy_runs if run.spec.vectors == kind]
@@ -248,10 +255,6 @@ figure
 # without the rest of this notebook: `python -m dmrec_core.compare_texts --dataset yelp-xrec`.
 
 # %%
-arms = text_arms(spec("mddm", lam=best_lam), data, other_embedders)
-wanted = {name: grid(arm, seed=seed_list) for name, arm in arms.items()}
-done = iter(sweep([run for runs in wanted.values() for run in runs], device=device))
-by_texts = {name: [next(done) for _ in runs] for name, runs in wanted.items()}
 texts = texts_table(by_texts, base, [metric])
 Markdown(as_markdown(texts))
 
