@@ -79,6 +79,10 @@ class RunSpec:
         lam = 0.0 if self.strategy == "add" else self.lam
         if lam is None:
             raise ValueError(f"strategy {self.strategy!r} needs lam")
+        if not 0 <= lam <= (1 if self.strategy == "mddm" else float("inf")):  # before anything is loaded or trained
+            raise ValueError(
+                f"lambda is a weight, 0 or more, and MDDM's a share, in [0, 1]; got {lam} for {self.strategy!r}"
+            )
         object.__setattr__(self, "lam", round(float(lam), 10))  # 0.1 + 0.2 and 0.3 are one run
         object.__setattr__(self, "kl_weight", 1.0)
 

@@ -307,6 +307,7 @@ def test_explore_takes_matplotlib_figures_and_closes_them():
         ((["x", "y"], "y"), "ToggleButtons"),
         ([("one", 1), ("two", 2)], "ToggleButtons"),
         (True, "Checkbox"),
+        ("a text", "Textarea"),
     ],
 )
 def test_a_control_for_every_kind_of_range(spec, kind):
@@ -314,7 +315,7 @@ def test_a_control_for_every_kind_of_range(spec, kind):
 
 
 @pytest.mark.parametrize(
-    "spec", [(0, 1), (1.0, 0.0, 0.1, 0.5), (0.0, 1.0, 0.1, 2.0), [], (["a"], "b"), "abc", (0.0, 1.0, 0, 0)]
+    "spec", [(0, 1), (1.0, 0.0, 0.1, 0.5), (0.0, 1.0, 0.1, 2.0), [], (["a"], "b"), None, (0.0, 1.0, 0, 0)]
 )
 def test_a_wrong_range_is_refused_by_name(spec):
     with pytest.raises(ValueError, match="control lam"):

@@ -56,7 +56,7 @@ def test_from_csv_to_a_list_in_one_command(folder, capsys, monkeypatch):
     ("arguments", "message"),
     [
         (["nowhere"], "no data set and no folder called 'nowhere'"),
-        (["toy", "--lam", "3"], "lambda must lie in"),
+        (["toy", "--lam", "3"], "lambda is a weight, 0 or more, and MDDM's a share"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_line(folder, arguments, message, capsys):
