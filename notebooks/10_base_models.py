@@ -44,6 +44,8 @@ quirks = True  # also train L-DiffRec with each oddity of its released code undo
 figures_dir = "figures"
 
 # %%
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
@@ -53,6 +55,7 @@ from IPython.display import Markdown
 from dmrec_core import claims, notebook
 from dmrec_core.backbones import CVGA, LDiffRec, MultVAE
 from dmrec_core.backbones.diffusion import NoiseSchedule
+from dmrec_core.dmrec import BaseModel
 from dmrec_core.experiments import load
 from dmrec_core.figures import base_static, table_static
 from dmrec_core.figures.record import provenance, record
@@ -276,7 +279,34 @@ step = torch.tensor([2])  # counted from 0
 checked.assert_close("the noise schedule by hand", bar, schedule.alpha_bar)
 checked.assert_close("forward: noising by hand", noised, schedule.noised(z0, step, torch.ones(1, 2)))
 checked.assert_close("backward: Bayes' rule gives the printed step", walked, schedule.previous_mean(z0, z3, 2))
-notebook.show_source(NoiseSchedule.noised, NoiseSchedule.previous_mean, LDiffRec.reconstruction)
+notebook.show_source(NoiseSchedule.noised, NoiseSchedule.previous_mean)
+
+# %% [markdown]
+# And the loss, for both users of the tiny data. Each user gets a step $t$ by chance: steps whose loss has been large
+# come more often, and their loss is divided by how much more often. At the start all are alike. In the first step of
+# the first epoch $\gamma=0$.
+
+# %%
+torch.manual_seed(first_seed)
+small = LDiffRec(np.zeros(4, dtype=int), n_users=2, latent=2, dropout=0.0, noise_min=0.2, noise_max=0.6, steps=3)
+chance = torch.Generator().manual_seed(5)
+q = small.posterior(batch)
+z0 = q.mean + q.std * torch.randn(2, 2, generator=chance)  # the encoder's draw
+t = torch.multinomial(torch.ones(3) / 3, 2, replacement=True, generator=chance)  # counted from 0
+z_t = bar[t, None].sqrt() * z0 + (1 - bar[t, None]).sqrt() * torch.randn(2, 2, generator=chance)
+kept = (torch.rand(2, 2, generator=chance) >= 0.5) / 0.5  # dropout in front of the denoiser
+z0_hat = small.denoiser(z_t * kept, t)
+snr = bar / (1 - bar)
+w = torch.cat([torch.ones(1), snr[:-1] - snr[1:]])  # as released: without the half
+by_hand = 0.05 * w[t] * ((z0 - z0_hat) ** 2).mean(1), -(x * torch.log_softmax(small.decoder(z0_hat), 1)).sum(1)
+print("t", (t + 1).tolist(), "diffusion", by_hand[0].detach(), "likelihood", by_hand[1].detach())
+
+# %%
+terms = BaseModel(small).loss(replace(batch, generator=torch.Generator().manual_seed(5))).terms
+checked.assert_close("L-DiffRec's diffusion loss by hand", by_hand[0], terms["diffusion"])
+checked.assert_close("L-DiffRec's likelihood by hand", by_hand[1], terms["reconstruction"])
+assert not terms["prior"].any()  # gamma is 0
+notebook.show_source(LDiffRec.reconstruction)
 
 # %% [markdown]
 # The encoder is a single linear layer per *category* of items (k-means on a trained LightGCN's item vectors; the
@@ -409,7 +439,7 @@ if texts:
 #
 # ## Paper vs code
 #
-# | | the paper | what is released, and what we do |
+# | | the papers | what is released, and what we do |
 # |---|---|---|
 # | base Mult-VAE | no settings | the published DMRec without its language branch; KL weight 1 from the first step |
 # | base CVGA | no settings | width 64 and dropout 0.3 from CVGA's own release; its KL term twice, see above |

@@ -193,5 +193,6 @@ def test_the_command(tmp_path, capsys):
     assert "Left out: rows that read vectors, as asked." in out
     kept = json.loads((tmp_path / "out" / "table2.json").read_text())["provenance"]
     assert kept["precision"] == "bf16" and kept["tuned"] is False
+    assert "matrix products in: bf16" in out
     with pytest.raises(SystemExit, match="2"):
         main(["--dataset", "nowhere"])

@@ -50,6 +50,8 @@ def as_markdown(title: str, rows: Sequence[Row], provenance: Mapping) -> str:
         "device": provenance["device"],
         "commit": provenance["commit"],
     }
+    if provenance.get("precision", "float32") != "float32":
+        facts["matrix products in"] = provenance["precision"]
     parts = [f"# {title}", "; ".join(f"{name}: {value}" for name, value in facts.items()) + "."]
     if provenance.get("rehearsal"):
         parts.append(f"**A rehearsal: {provenance['rehearsal']}. Not results.**")
