@@ -22,8 +22,8 @@ COMPARED = (
     "p of a two-sided paired t-test over seeds (each seed's means) and over users (each user's mean over seeds)."
 )
 UNTUNED = (
-    "- λ is the published one of Mult-VAE on amazon, yelp and steam, for every base model; on other data, where none is "
-    "published, the middle of the grid. It was not tuned, and neither was any base."
+    "- λ is the published one of Mult-VAE on amazon, yelp and steam, for every base model; on other data, where none "
+    "is published, the middle of the grid. It was not tuned, and neither was any base."
 )
 TUNING = (
     "\nWhat was chosen was chosen by the first seed's validation split alone, among five values for every model alike "
