@@ -412,9 +412,9 @@ printed.style.format(dict.fromkeys(paper.DATASETS, "{:.4f}")).set_properties(**l
 # All models here are run by one trainer on one split, with one rule to stop. On `toy` the sizes are ours and small; on
 # other data they are the published ones.
 #
-# Nobody was tuned for this table. A gap to a model that nobody tuned is weak evidence: with `tune = True` the first
-# seed's validation split chooses DMRec's λ among five values, and of every other model one setting among as many. Try
-# it before you believe a gap.
+# With `tune = False` nobody is tuned for this table. A gap to a model that nobody tuned is weak evidence: with `tune
+# = True` the first seed's validation split chooses DMRec's λ among five values, and of every other model one setting
+# among as many. Try it before you believe a gap.
 
 # %%
 Markdown(write.means(rows))
