@@ -35,7 +35,7 @@ embedder = "auto"  # what turns texts into vectors
 device = "auto"
 seeds = 3  # runs a point: the intervals are over these
 first_seed = 2024
-lambdas = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+lambdas = [0.0, 0.25, 0.5, 0.75, 1.0]
 variant = "published"  # or "paper": the equations as printed
 figures_dir = "figures"
 

@@ -40,7 +40,7 @@ seeds = 3
 first_seed = 2024
 variant = "published"  # or "paper": the equations as printed
 tune = False  # True: the first seed's validation chooses λ, and the base's KL weight alike
-quirks = True  # also train L-DiffRec with each oddity of its released code undone
+quirks = False  # also train L-DiffRec with each oddity of its released code undone
 figures_dir = "figures"
 
 # %%

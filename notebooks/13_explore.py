@@ -28,7 +28,7 @@ device = "auto"
 first_seed = 2024
 seeds = 3  # for the comparison at the end; the users are looked at with the first seed
 strategy = "mddm"  # or "godm", "cpdm"
-lambdas = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+lambdas = [0.0, 0.25, 0.5, 0.75, 1.0]
 variant = "published"  # or "paper": the equations as printed
 figures_dir = "figures"
 
