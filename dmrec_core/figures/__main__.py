@@ -7,7 +7,6 @@ that fails leaves build/NN_name.failed.ipynb and the others still run; Ctrl-C le
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 from pathlib import Path
@@ -99,8 +98,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", type=Path, help="where the figures go (default: figures/ of the checkout)")
     add("--build", type=Path, help="where the executed notebooks go (default: build/ of the checkout)")
     add("--notebooks", type=Path, help="run the notebooks of another folder")
-    add("--jobs", type=_count, default=min(2, os.cpu_count() or 1), metavar="N",
-        help="notebooks at once (default: %(default)s)")  # fmt: skip
+    add("--jobs", type=_count, default=1, metavar="N",
+        help="notebooks at once (default: %(default)s); more pay with many cores or cached runs")  # fmt: skip
     add("--timeout", type=int, default=3600, metavar="SECONDS", help="longest time for one cell (default: %(default)s)")
     add("--list", action="store_true", help="list the notebooks and their parameters, run nothing")
     return parser

@@ -31,7 +31,7 @@ class _Job:
 def run_all(plan: Mapping[Path, Mapping[str, Any]], build: Path, timeout: int, jobs: int) -> int:
     """Run the notebooks of `plan` in order, `jobs` at a time; one that fails does not stop the others.
 
-    Much of a notebook keeps one core busy (starting, drawing), so that two at once use two cores better than one does.
+    Training uses every core by itself, so more than one at once pays where runs are cached, or cores are many.
 
     Args:
         plan: source -> its parameters.
