@@ -25,7 +25,7 @@ from dmrec_core.figures.checkout import find_checkout
 from dmrec_core.figures.provenance import provenance
 from dmrec_core.figures.record import to_json
 from dmrec_core.presets import paper_settings
-from dmrec_core.spec import RunSpec
+from dmrec_core.spec import PROFILES, RunSpec
 from dmrec_core.summaries import HEADLINE, for_json
 from dmrec_core.sweep import grid, sweep
 from dmrec_core.train import TrainingCancelled
@@ -121,7 +121,8 @@ def main(arguments: list[str] | None = None) -> int:
         lam = {} if options.lam is None else {"lam": options.lam}
         spec = paper_settings(options.dataset, strategy=options.strategy, embedder=options.embedder, **lam)
         data = load(spec)
-        arms = text_arms(spec, data)
+        kinds = {"given", *options.profiles}
+        arms = {name: arm for name, arm in text_arms(spec, data).items() if arm.profiles in kinds}
         wanted = {name: grid(arm, seed=options.seeds) for name, arm in arms.items()}
         wanted["base"] = grid(paper_settings(options.dataset), seed=options.seeds)
         before = signal.signal(signal.SIGINT, lambda *_: stop.set())
@@ -168,6 +169,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--seeds", type=int, nargs="+", default=[2024, 2025, 2026], help="(default: 2024 2025 2026)")
     add("--strategy", choices=("godm", "cpdm", "mddm"), default="mddm", help="(default: %(default)s)")
     add("--lam", type=float, help="lambda of every arm (default: the paper's, or 0.5 where it has none)")
+    add("--profiles", choices=PROFILES[1:], nargs="+", default=PROFILES[1:],
+        help="texts to put beside the given ones (default: all)")  # fmt: skip
     add("--embedder", default="auto", help="of every arm but the TF-IDF one (default: %(default)s)")
     add("--device", default="auto", help="auto, cpu, cuda or mps")
     add("--workers", type=int, help="runs at once (default: one a core on a CPU, one on a GPU)")

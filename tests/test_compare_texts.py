@@ -59,4 +59,8 @@ def test_the_command_writes_the_table_and_its_provenance(tmp_path, monkeypatch, 
     }  # fmt: skip
     assert document["provenance"]["seeds"] == [1, 2] and document["provenance"]["dataset"] == "toy"
     assert (tmp_path / "texts.md").read_text() in capsys.readouterr().out
+    assert main(["--seeds", "1", "2", "--profiles", "titles", "--out", str(tmp_path)]) == 0
+    fewer = json.loads((tmp_path / "texts.json").read_text())["numbers"]["texts"]
+    assert {row["texts"] for row in fewer} == {"given", "titles", "none (base model)"}
+    capsys.readouterr()
     assert main(["--dataset", "nowhere"]) == 1 and "nowhere" in capsys.readouterr().err

@@ -16,7 +16,7 @@ from dmrec_core.evaluate import evaluate
 from dmrec_core.experiments import cached, folder_of, forget, load, run
 from dmrec_core.language import with_language
 from dmrec_core.presets import paper_settings
-from dmrec_core.spec import RunSpec
+from dmrec_core.spec import NUMBERS_VERSION, RunSpec
 from dmrec_core.sweep import grid, sweep
 from dmrec_core.train import TrainingCancelled, TrainSettings
 
@@ -124,6 +124,14 @@ def test_a_run_keeps_its_name_when_the_spec_learns_a_new_field():
     values = old.to_json()
     del values["profiles"]  # as written before there was a choice
     assert RunSpec.from_json(values) == old
+
+
+def test_new_numbers_of_one_model_leave_the_runs_of_the_others(monkeypatch):
+    specs = [RunSpec(model=model) for model in ("mult-vae", "kar")]
+    before = [spec.key("of the data") for spec in specs]
+    monkeypatch.setitem(NUMBERS_VERSION, "kar", NUMBERS_VERSION["kar"] + 1)
+    after = [spec.key("of the data") for spec in specs]
+    assert after[0] == before[0] and after[1] != before[1]
 
 
 def test_other_texts_are_other_runs_and_say_so(tmp_path):

@@ -9,21 +9,24 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from dmrec_core.data import DATASETS
 from dmrec_core.figures.checkout import NotACheckout, checkout
 from dmrec_core.figures.run_notebooks import (
+    NotebookFailed,
     UnknownParameter,
     check_names,
     declared_parameters,
     discover,
     parse_value,
+    run_notebook,
 )
-from dmrec_core.figures.schedule import run_all
 
 DEFAULT_DATASET = "toy"  # its figures are the committed ones
+FAILED, INTERRUPTED = 1, 130  # 2 is argparse's, for usage
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -49,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
         plan = _plan(declared, fixed, dict(options.parameter))
     except (NotACheckout, ValueError) as error:  # an UnknownParameter is a ValueError
         parser.error(str(error))
-    return run_all(plan, (options.build or root / "build").resolve() / apart, options.timeout, options.jobs)
+    return _run_all(plan, (options.build or root / "build").resolve() / apart, options.timeout)
 
 
 def _dataset(name: str) -> tuple[str, Path]:
@@ -77,10 +80,34 @@ def _plan(
     return plan
 
 
-def _count(text: str) -> int:
-    if (value := int(text)) < 1:
-        raise ValueError
-    return value
+def _run_all(plan: dict[Path, dict[str, Any]], build: Path, timeout: int) -> int:
+    begun, done, failed = time.monotonic(), [], []
+    try:
+        for number, (source, parameters) in enumerate(plan.items(), start=1):
+            label = f"[{number}/{len(plan)}] {source.stem}"
+            print(f"{label} ...", flush=True)
+            start = time.monotonic()
+            try:
+                run_notebook(source, parameters, build, timeout)
+            except NotebookFailed as error:
+                failed.append(source.stem)
+                print(f"{label}: FAILED after {time.monotonic() - start:.0f} s in {error}", file=sys.stderr, flush=True)
+            else:
+                done.append(source.stem)
+                left = (time.monotonic() - begun) / number * (len(plan) - number)
+                print(f"{label}: {time.monotonic() - start:.0f} s, about {left:.0f} s left", flush=True)
+    except KeyboardInterrupt:
+        rest = [source.stem for source in plan if source.stem not in {*done, *failed}]
+        print(
+            f"\ninterrupted in {''.join(rest[:1]) or 'the end'}, of which nothing was kept. "
+            f"Done: {', '.join(done) or 'none'}. Not done: {', '.join(rest) or 'none'}",
+            file=sys.stderr,
+            flush=True,
+        )
+        return INTERRUPTED
+    if failed:
+        print(f"{len(failed)} of {len(plan)} notebooks failed: {', '.join(failed)}", file=sys.stderr)
+    return FAILED if failed else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -98,8 +125,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", type=Path, help="where the figures go (default: figures/ of the checkout)")
     add("--build", type=Path, help="where the executed notebooks go (default: build/ of the checkout)")
     add("--notebooks", type=Path, help="run the notebooks of another folder")
-    add("--jobs", type=_count, default=1, metavar="N",
-        help="notebooks at once (default: %(default)s); more pay with many cores or cached runs")  # fmt: skip
     add("--timeout", type=int, default=3600, metavar="SECONDS", help="longest time for one cell (default: %(default)s)")
     add("--list", action="store_true", help="list the notebooks and their parameters, run nothing")
     return parser

@@ -37,8 +37,7 @@ class SameInterpreter(AsyncKernelManager):
     def kernel_spec(self) -> KernelSpec:
         """The one kernel this manager knows."""
         if self._kernel_spec is None:
-            # a kernel told to end says so as an error; errors of cells reach papermill by themselves
-            launch = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=CRITICAL"]
+            launch = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=ERROR"]
             nobody_there = {"DMREC_HEADLESS": "1"}  # panels draw one figure instead of making widgets
             self._kernel_spec = KernelSpec(argv=launch, display_name="Python 3", language="python", env=nobody_there)
         return self._kernel_spec

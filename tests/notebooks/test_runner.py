@@ -65,7 +65,6 @@ def test_a_misspelt_parameter_is_refused_before_anything_runs(write, tmp_path, c
         (["-p", "dataset", "toy"], "option of its own: --dataset"),
         (["--dataset", "yelp-xerc"], "no data set and no folder is called 'yelp-xerc'; there is toy, yelp-xrec"),
         (["--only", "7"], "no notebook is called '7'"),
-        (["--jobs", "0"], "argument --jobs: invalid"),
         (["--notebooks", "nowhere"], "nowhere has no notebook"),
     ],
 )
@@ -125,30 +124,12 @@ def test_a_kernel_that_dies_is_said_so(write, tmp_path):
         run_notebook(source, {}, tmp_path / "build", timeout=60)
 
 
-def test_two_notebooks_run_at_once(write, tmp_path, capsys):
-    meet = "import pathlib, time\npathlib.Path('{mine}').touch()\nend = time.monotonic() + 60\n"
-    meet += "while not pathlib.Path('{other}').exists():\n    assert time.monotonic() < end\n    time.sleep(0.05)"
-    source = write("01_one", meet.format(mine="one", other="two"))
-    write("02_two", meet.format(mine="two", other="one"))
-    assert main(["--notebooks", str(source.parent), "--jobs", "2"]) == 0
-    assert files(tmp_path / "build") == {"01_one.ipynb", "02_two.ipynb"}
-    assert capsys.readouterr().out.startswith("[1/2] 01_one ...\n[2/2] 02_two ...\n")
-
-
-def test_a_notebooks_process_that_is_killed_is_said_so(write, tmp_path, capsys):
-    source = write("01_killed", "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)")
-    write("02_fine")
-    assert main(["--notebooks", str(source.parent), "--jobs", "1"]) == 1
-    assert "01_killed: FAILED" in (said := capsys.readouterr().err) and "ended with status -9" in said
-    assert "02_fine.ipynb" in files(tmp_path / "build")
-
-
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_leaves_nothing_half_made(write, tmp_path, stop):
     source = write("01_fine", "print(1)")
     write("02_long", KERNEL_ID, "import time\ntime.sleep(600)")
     write("03_later")
-    command = [sys.executable, "-m", "dmrec_core.figures", "--notebooks", str(source.parent), "--jobs", "1"]
+    command = [sys.executable, "-m", "dmrec_core.figures", "--notebooks", str(source.parent)]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
     marker = source.parent / "kernel.pid"
     wait_for(lambda: marker.exists() and marker.read_text())
