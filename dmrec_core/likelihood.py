@@ -8,6 +8,8 @@ from torch.autograd.function import once_differentiable
 
 from dmrec_core.interactions import InteractionRows
 
+ROWS_AT_ONCE = 64  # rows of logits turned into probabilities together: 2 MB in float32 at 9,000 items
+
 
 def multinomial_nll(logits: Tensor, rows: InteractionRows) -> Tensor:
     r"""Negative multinomial log-likelihood of each user's items.
@@ -46,7 +48,8 @@ def fused_multinomial_nll(hidden: Tensor, weight: Tensor, bias: Tensor, rows: In
 
     The gradient with respect to the logits is $|x_u|\,\mathrm{softmax}(\cdot) - x_u$, so one `(B, n_items)` buffer of
     probabilities serves both directions and no dense copy of $x_u$ is made. Under `torch.autocast` the three matrix
-    products run in its dtype.
+    products run in its dtype. The backward pass overwrites that buffer: it can run once, and a second one (after
+    `retain_graph=True`) is an error.
 
     Args:
         hidden: the decoder's last hidden layer, `(B, h)`.
@@ -66,6 +69,15 @@ def fused_multinomial_nll(hidden: Tensor, weight: Tensor, bias: Tensor, rows: In
     return _FusedMultinomialNLL.apply(hidden, weight, bias, rows.items, rows.row_index, rows.counts, dtype)
 
 
+def _softmax_in_place(logits: Tensor, wide: torch.dtype) -> Tensor:
+    """Turn `(rows, n_items)` logits into probabilities; returns each row's log sum exp, `(rows,)`."""
+    probability = torch.softmax(logits, dim=1)
+    # log sum exp = any logit - log of its probability; the likeliest item's, which cannot underflow
+    normaliser = logits.amax(dim=1).to(wide) - probability.amax(dim=1).to(wide).log()
+    logits.copy_(probability)
+    return normaliser
+
+
 class _FusedMultinomialNLL(torch.autograd.Function):
     @staticmethod
     def forward(ctx, hidden, weight, bias, items, row, counts, dtype):
@@ -74,10 +86,9 @@ class _FusedMultinomialNLL(torch.autograd.Function):
             narrow_hidden, narrow_weight = hidden.to(dtype), weight.to(dtype)
             logits = torch.addmm(bias.to(dtype), narrow_hidden, narrow_weight.T)
             taken = logits[row, items].to(wide)
-            probability = torch.softmax(logits, dim=1)
-            # log sum exp = any logit - log of its probability; the likeliest item's, which cannot underflow
-            top, where = probability.max(dim=1, keepdim=True)
-            normaliser = (logits.gather(1, where).to(wide) - top.to(wide).log()).squeeze(1)
+            # A few rows at a time stay in the processor's cache, and their probabilities take their logits' place.
+            normaliser = torch.cat([_softmax_in_place(part, wide) for part in logits.split(ROWS_AT_ONCE)])
+            probability = logits
             counts = counts.to(wide)
             nll = counts * normaliser - torch.zeros_like(normaliser).index_add_(0, row, taken)
         ctx.save_for_backward(narrow_hidden, narrow_weight, probability, items, row, counts)
@@ -91,7 +102,7 @@ class _FusedMultinomialNLL(torch.autograd.Function):
         hidden_dtype, weight_dtype, bias_dtype = ctx.dtypes
         with torch.autocast(hidden.device.type, enabled=False):
             # d nll / d logits = |x| softmax - x                                    (B, n_items)
-            d_logits = probability * (counts * grad).to(probability.dtype).unsqueeze(1)
+            d_logits = probability.mul_((counts * grad).to(probability.dtype).unsqueeze(1))
             d_logits.index_put_((row, items), -grad.to(probability.dtype)[row], accumulate=True)
             d_hidden = (d_logits @ weight).to(hidden_dtype)
             d_weight = (d_logits.T @ hidden).to(weight_dtype)

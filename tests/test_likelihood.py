@@ -6,7 +6,7 @@ import scipy.sparse as sp
 import torch
 
 from dmrec_core.interactions import InteractionLinear, InteractionRows, user_batch, user_batches
-from dmrec_core.likelihood import fused_multinomial_nll, multinomial_nll
+from dmrec_core.likelihood import ROWS_AT_ONCE, fused_multinomial_nll, multinomial_nll
 
 USERS, ITEMS, HIDDEN = 7, 40, 5
 
@@ -46,9 +46,20 @@ def test_fused_equals_plain_in_value_and_gradient(rows, layer):
         torch.testing.assert_close(fused, plain)
 
 
-def test_fused_gradcheck(rows, layer):
-    inputs = [t.requires_grad_() for t in layer]
-    assert torch.autograd.gradcheck(lambda h, w, b: fused_multinomial_nll(h, w, b, rows), inputs)
+def test_fused_refuses_a_second_backward_pass(rows, layer):
+    hidden = layer[0].clone().requires_grad_()
+    nll = fused_multinomial_nll(hidden, *layer[1:], rows).sum()
+    nll.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        nll.backward()
+
+
+def test_fused_reads_many_rows_in_parts(layer):
+    many = 3 * ROWS_AT_ONCE + 1
+    rows = InteractionRows(torch.arange(many) % ITEMS, torch.arange(many), None, ITEMS)
+    hidden = torch.randn(many, layer[0].shape[1], dtype=torch.float64)
+    plain = multinomial_nll(hidden @ layer[1].T + layer[2], rows)
+    torch.testing.assert_close(fused_multinomial_nll(hidden, *layer[1:], rows), plain)
 
 
 def test_fused_in_bfloat16_is_close_and_gives_float32(rows, layer):
