@@ -113,11 +113,30 @@ def _local_executor(jobs: int, workers: int | None, device: str) -> tuple[Execut
     if resolve_device(device).type != "cpu":
         return ThreadPoolExecutor(1), None
     workers = min(jobs, workers or os.cpu_count() or 1)
-    # spawned, not forked: a forked child inherits torch's thread pool in a broken state
-    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, mp_context=_context(), initializer=_begin, initargs=(dict(os.environ),)), max(
+        1, (os.cpu_count() or 1) // workers
+    )
+
+
+def _context() -> multiprocessing.context.BaseContext:
+    """How workers start: not forked from here, where a child would inherit torch's thread pool in a broken state.
+
+    Where there is one, a fork server imports torch and this package once, and every worker of every sweep is forked
+    from it within milliseconds; elsewhere each worker is a fresh interpreter that imports them anew, in seconds.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
+
+
+def _begin(environment: dict[str, str]) -> None:
+    """Prepare a worker. Its fork server keeps the environment it was started with, which may since have changed."""
+    os.environ.clear()
+    os.environ.update(environment)
     # Ctrl-C reaches every process of the terminal; the workers wait for the parent to say stop
-    quiet = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
-    return ProcessPoolExecutor(workers, mp_context=context, **quiet), max(1, (os.cpu_count() or 1) // workers)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _raise_named(future: Future, spec: RunSpec) -> None:
