@@ -18,6 +18,7 @@ from IPython.display import Code, Markdown, display
 from dmrec_core import __version__
 from dmrec_core.data import RecDataset
 from dmrec_core.figures import style
+from dmrec_core.sweep import get_ready
 from dmrec_core.train import resolve_device
 
 THE_PAPERS_EMBEDDER = "text-embedding-ada-002"
@@ -35,6 +36,8 @@ def opening(dataset: RecDataset | None = None, device: str = "auto", seed: int =
         The device, resolved.
     """
     style.use()
+    if dataset is not None:
+        get_ready()
     if get_ipython() is not None:  # a matplotlib figure as a cell's last value shows itself, without pyplot
         select_figure_formats(get_ipython(), {"png"}, bbox_inches="tight")
     torch.manual_seed(seed)

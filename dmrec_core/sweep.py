@@ -131,6 +131,14 @@ def _context() -> multiprocessing.context.BaseContext:
     return context
 
 
+def get_ready() -> None:
+    """Start the fork server in the background, so that the first sweep need not wait for its imports."""
+    if _context().get_start_method() == "forkserver":
+        from multiprocessing import forkserver  # not everywhere
+
+        forkserver.ensure_running()
+
+
 def _begin(environment: dict[str, str]) -> None:
     """Prepare a worker. Its fork server keeps the environment it was started with, which may since have changed."""
     os.environ.clear()

@@ -45,7 +45,7 @@ import torch
 from dmrec_core import notebook, panels
 from dmrec_core.dmrec import Spaces
 from dmrec_core.evaluate import top_items
-from dmrec_core.experiments import load, run
+from dmrec_core.experiments import load
 from dmrec_core.figures import questions, space_numbers, space_static, space_views
 from dmrec_core.figures.record import provenance, record
 from dmrec_core.gaussian import DiagonalGaussian
@@ -53,6 +53,7 @@ from dmrec_core.interactions import InteractionRows, UserBatch, user_batch
 from dmrec_core.meta_network import MetaNetwork, base_network
 from dmrec_core.models import build_model
 from dmrec_core.presets import paper_settings
+from dmrec_core.sweep import sweep
 
 
 def spec(strategy, **changes):
@@ -139,7 +140,10 @@ notebook.show_source(MetaNetwork.forward, DiagonalGaussian.from_heads)
 # user, show the models none of their clicks, then one, then two, and so on. Rings are at one and two σ.
 
 # %%
-flat = {name: run(spec(name, latent=2, lam=lam), data, device=device) for name in ("godm", "mddm")}
+flat_specs = {name: spec(name, latent=2, lam=lam) for name in ("godm", "mddm")}
+full_specs = {name: spec(name, lam=lam) for name in ("godm", "cpdm", "mddm")}  # for the sections below
+done = iter(sweep([*flat_specs.values(), *full_specs.values()], device=device))
+flat, full = ({name: next(done) for name in specs} for specs in (flat_specs, full_specs))
 models = {name: result.model(data) for name, result in flat.items()}
 counts = np.diff(data.train.indptr)
 user = int(np.argsort(counts, kind="stable")[int(0.9 * data.n_users)])  # busier than nine in ten
@@ -185,8 +189,7 @@ checked.assert_close("no click and no text: the same answer for everybody", noth
 # is what the model recommends; the other two show what each branch contributes.
 
 # %%
-full = run(spec("godm", lam=lam), data, device=device)
-model = full.model(data)
+model = full["godm"].model(data)
 batch = user_batch(data.train, np.array([user]))
 with torch.no_grad():
     spaces = model.spaces(batch)
@@ -240,8 +243,7 @@ pd.concat(groups).round(3)
 
 # %%
 work = {}
-for strategy in ("godm", "cpdm", "mddm"):
-    trained = full if strategy == "godm" else run(spec(strategy, lam=lam), data, device=device)
+for strategy, trained in full.items():
     with torch.no_grad():
         three = trained.model(data).spaces(user_batch(data.train, np.arange(data.n_users)))
     work[f"DMRec-{strategy[0].upper()}"] = {
@@ -319,7 +321,7 @@ path = record(
         "collaborative_share": share.to_dict(),
         "rank_correlation_items_norm": correlation,
     },
-    provenance=provenance(data, [*flat.values(), full]),
+    provenance=provenance(data, [*flat.values(), *full.values()]),
     folder=figures_dir,
 )
 print(path.name)

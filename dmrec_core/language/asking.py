@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from dmrec_core.language.answer_cache import AnswerCache, CacheFull, Record
 from dmrec_core.language.chat import ask
-from dmrec_core.language.connection import Connection
 from dmrec_core.language.endpoint import EndpointError, EndpointUnusable, RequestRefused, Stopped, UnreadableBody
 from dmrec_core.language.estimate import Progress
 from dmrec_core.language.prompts import Prompt
 
 if TYPE_CHECKING:
+    from dmrec_core.language.connection import Connection
     from dmrec_core.language.language_model import LanguageModel
 
 REFUSALS = 8
@@ -47,7 +47,7 @@ class Run:
         """Ask everything; the records by key."""
         workers = min(self._model.endpoint.concurrency, self._total)
         error: EndpointError | CacheFull | None = None
-        with Connection(self._model.endpoint) as connection, ThreadPoolExecutor(workers) as pool:
+        with self._model.endpoint.connect() as connection, ThreadPoolExecutor(workers) as pool:
             futures = [pool.submit(self._work, connection) for _ in range(workers)]
             try:
                 while workers:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from dmrec_core.language.answer_cache import Record
 from dmrec_core.language.answers import BadAnswer, parse_answer
-from dmrec_core.language.connection import Connection
 from dmrec_core.language.endpoint import AnswerTooLarge, UnreadableBody
 from dmrec_core.language.prompts import Prompt
+
+if TYPE_CHECKING:
+    from dmrec_core.language.connection import Connection
 
 KEPT_CHARACTERS = 4000
 """Of an answer that is not valid: shown to the model once more, and kept for people."""

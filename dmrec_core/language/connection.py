@@ -53,7 +53,7 @@ class Connection:
         endpoint: where and how.
 
     Example:
-        >>> with Connection(Endpoint("http://localhost:11434/v1")) as connection:
+        >>> with Endpoint("http://localhost:11434/v1").connect() as connection:
         ...     connection.trouble is None
         True
     """

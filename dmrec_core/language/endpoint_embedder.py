@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dmrec_core.language.connection import Connection
 from dmrec_core.language.endpoint import Endpoint, EndpointError, RequestRefused, UnreadableBody
 from dmrec_core.language.user_texts import MISSING
+
+if TYPE_CHECKING:
+    from dmrec_core.language.connection import Connection
 
 ATTEMPTS = 3
 """Requests spent on a batch whose answer is not what was asked for."""
@@ -86,7 +89,7 @@ class EndpointEmbedder:
         batches = [sent[start : start + self.batch_size] for start in range(0, len(sent), self.batch_size)]
         if not batches:
             return np.zeros((0, self.dimensions or 0), dtype=np.float32)
-        with Connection(self.endpoint) as connection, ThreadPoolExecutor(self.endpoint.concurrency) as pool:
+        with self.endpoint.connect() as connection, ThreadPoolExecutor(self.endpoint.concurrency) as pool:
             futures = [pool.submit(self._embed, connection, batch) for batch in batches]
             try:
                 parts = [future.result() for future in futures]
