@@ -8,9 +8,7 @@ stands below. Runs are kept in runs/: the same command goes on where it was inte
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -21,10 +19,11 @@ from dmrec_core.checkpoint import write_atomically
 from dmrec_core.comparisons import compare
 from dmrec_core.data import RecDataset
 from dmrec_core.experiments import RunResult, load
-from dmrec_core.figures.checkout import find_checkout
+from dmrec_core.figures.checkout import figures_folder
 from dmrec_core.figures.provenance import provenance
 from dmrec_core.figures.record import to_json
 from dmrec_core.presets import paper_settings
+from dmrec_core.progress import ctrl_c
 from dmrec_core.spec import PROFILES, RunSpec
 from dmrec_core.summaries import HEADLINE, for_json
 from dmrec_core.sweep import grid, sweep
@@ -116,8 +115,8 @@ def as_markdown(table: pd.DataFrame) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Make the table; exit status 0, 1 an error, 2 usage, 130 interrupted."""
     options = _parser().parse_args(arguments)
-    stop = threading.Event()
     try:
+        folder = figures_folder(options.dataset, options.out)
         lam = {} if options.lam is None else {"lam": options.lam}
         spec = paper_settings(options.dataset, strategy=options.strategy, embedder=options.embedder, **lam)
         data = load(spec)
@@ -125,12 +124,9 @@ def main(arguments: list[str] | None = None) -> int:
         arms = {name: arm for name, arm in text_arms(spec, data).items() if arm.profiles in kinds}
         wanted = {name: grid(arm, seed=options.seeds) for name, arm in arms.items()}
         wanted["base"] = grid(paper_settings(options.dataset), seed=options.seeds)
-        before = signal.signal(signal.SIGINT, lambda *_: stop.set())
-        try:
-            everything = [run for runs in wanted.values() for run in runs]
-            done = iter(sweep(everything, device=options.device, workers=options.workers, cancel=stop.is_set))
-        finally:
-            signal.signal(signal.SIGINT, before)
+        everything = [run for runs in wanted.values() for run in runs]
+        with ctrl_c() as cancel:
+            done = iter(sweep(everything, device=options.device, workers=options.workers, cancel=cancel))
     except (KeyboardInterrupt, TrainingCancelled):
         print("\ninterrupted; the same command goes on from here", file=sys.stderr)
         return 130
@@ -141,9 +137,6 @@ def main(arguments: list[str] | None = None) -> int:
     base = results.pop("base")
     table = texts_table(results, base)
     facts = provenance(data, [run for runs in results.values() for run in runs] + base, lam=spec.lam)
-    folder = (options.out or (find_checkout() or Path.cwd()) / "figures") / (
-        "" if options.dataset == "toy" else Path(options.dataset).resolve().name
-    )
     folder.mkdir(parents=True, exist_ok=True)
     seeds = ", ".join(map(str, facts["seeds"]))
     text = (

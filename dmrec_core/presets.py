@@ -26,8 +26,9 @@ TOY = {
 }
 
 
-# L-DiffRec's best released models (clean data): Amazon-book for amazon, Yelp for yelp; none for steam or other data.
-# Source: DiffRec's code. Its boolean flag for `reweight` reads every text as true; the released models' names say 0.
+# L-DiffRec's best released models (clean data): Amazon-book's, which other data take too, and Yelp's. Source: the names
+# of DiffRec's released models. Its command line reads every text, "0" too, as true, so what Yelp's was trained with is
+# not certain; on amazon, Yelp's settings rank better than Amazon-book's (notebook 10, `quirks`).
 L_DIFFREC = {
     "diffusion_weight": 0.05,
     "steps": 5,
@@ -94,8 +95,8 @@ def paper_settings(dataset: str, model: str = "mult-vae", strategy: str = "base"
     """The spec of a run with the published hyper-parameters, where there are any.
 
     Args:
-        dataset: `amazon`, `yelp` and `steam` have published values; other data take amazon's, and lambda 0.5; `toy` its
-            own small sizes.
+        dataset: `amazon`, `yelp` and `steam` have published values; other data take amazon's and lambda 0.5, but
+            `yelp-xrec` takes yelp's for L-DiffRec and RLMRec-G; `toy` has its own small sizes.
         model: a backbone, or a baseline: see `dmrec_core.spec.MODELS`.
         strategy: "base", "godm", "cpdm", "mddm", or an ablation.
         changes: any field of `RunSpec` to set otherwise.
@@ -127,8 +128,9 @@ def _published(dataset: str, model: str, strategy: str) -> dict[str, object]:
         # DMRec was released without that, and without sizes
         return {"latent": 64, "dropout": dropout, "settings": {"divide_kl_by_batch": strategy == "base"}}
     if model == "l-diffrec":
+        yelp = dataset.removesuffix("-xrec") == "yelp"
         train = TrainSettings(batch_size=400, learning_rate=5e-4, evaluate_every=5, patience=4)
-        settings = L_DIFFREC | (L_DIFFREC_YELP if dataset == "yelp" else {})
+        settings = L_DIFFREC | (L_DIFFREC_YELP if yelp else {})
         return {"latent": 300, "dropout": 0.1, "settings": settings, "train": train}
     layers = LIGHTGCN_LAYERS.get(dataset, 3)
     if model in ("lightgcn", "kar"):
@@ -137,7 +139,11 @@ def _published(dataset: str, model: str, strategy: str) -> dict[str, object]:
         settings = RLMREC_C | (RLMREC_C_STEAM if dataset == "steam" else {})
         return {"latent": 32, "settings": settings, "train": LIGHTGCN}
     if model == "rlmrec-g":
-        return {"latent": 32, "settings": RLMREC_G | RLMREC_G_OTHER.get(dataset, {}), "train": LIGHTGCN}
+        return {
+            "latent": 32,
+            "settings": RLMREC_G | RLMREC_G_OTHER.get(dataset.removesuffix("-xrec"), {}),
+            "train": LIGHTGCN,
+        }
     if model == "llmrec":
         return {"latent": 64, "train": LLMREC}
     if model in ("alpharec", "alpharec-star"):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from dmrec_core.train import Progress
 
@@ -18,6 +22,17 @@ def clock(seconds: float) -> str:
     seconds = round(seconds)
     hours, minutes = divmod(seconds // 60, 60)
     return f"{hours}:{minutes:02d}:{seconds % 60:02d}" if hours else f"{minutes}:{seconds % 60:02d}"
+
+
+@contextmanager
+def ctrl_c() -> Iterator[Callable[[], bool]]:
+    """While it lasts, Ctrl-C does not interrupt: what it yields, called, says whether Ctrl-C was pressed."""
+    pressed = threading.Event()
+    before = signal.signal(signal.SIGINT, lambda *_: pressed.set())
+    try:
+        yield pressed.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def describe(progress: Progress) -> str:

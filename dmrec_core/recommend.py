@@ -8,9 +8,7 @@ lambda is not tuned (`python -m dmrec_core.tables --dataset my-data --tune` does
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +21,7 @@ from dmrec_core.experiments import load
 from dmrec_core.interactions import InteractionRows, user_batch
 from dmrec_core.matching import STRATEGIES
 from dmrec_core.presets import paper_settings
+from dmrec_core.progress import ctrl_c
 from dmrec_core.recommender import Recommender
 from dmrec_core.spec import BACKBONES, PROFILES
 from dmrec_core.sweep import sweep
@@ -69,18 +68,14 @@ def main(arguments: list[str] | None = None) -> int:
     """Train, rank, write; exit status 0, 1 an error, 2 usage, 130 if interrupted."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    stop = threading.Event()
     try:
         chosen = {"embedder": options.embedder, "profiles": options.profiles, "seed": options.seed}
         lam = {} if options.lam is None else {"lam": options.lam}
         spec = paper_settings(options.dataset, options.model, options.strategy, **chosen, **lam)
         base = paper_settings(options.dataset, options.model, seed=options.seed)
         data = load(spec)
-        before = signal.signal(signal.SIGINT, lambda *_: stop.set())
-        try:
-            results = sweep([base, spec], device=options.device, cancel=stop.is_set)
-        finally:
-            signal.signal(signal.SIGINT, before)
+        with ctrl_c() as cancel:
+            results = sweep([base, spec], device=options.device, cancel=cancel)
     except (KeyboardInterrupt, TrainingCancelled):
         print("\ninterrupted; the same command goes on from here", file=sys.stderr)
         return 130

@@ -40,7 +40,7 @@ seeds = 3
 first_seed = 2024
 variant = "published"  # or "paper": the equations as printed
 tune = False  # True: the first seed's validation chooses λ, and the base's KL weight alike
-quirks = False  # also train L-DiffRec with each oddity of its released code undone
+quirks = False  # also train L-DiffRec with each oddity of its release undone
 figures_dir = "figures"
 
 # %%
@@ -52,7 +52,7 @@ import scipy.sparse as sp
 import torch
 from IPython.display import Markdown
 
-from dmrec_core import claims, notebook
+from dmrec_core import claims, notebook, presets
 from dmrec_core.backbones import CVGA, LDiffRec, MultVAE
 from dmrec_core.backbones.diffusion import NoiseSchedule
 from dmrec_core.dmrec import BaseModel
@@ -98,6 +98,8 @@ oddities = [
     undone("target: the whole row", target="whole"),
     undone("no tanh on μ and log σ²", bounded=False),
     undone("the half put back", halved=True),
+    undone("the reweighting switched off", reweight=False),
+    undone("noise and switches of the Yelp release", **presets.L_DIFFREC_YELP),
 ]
 every_row = fill([*plans, *(oddities if quirks else [])], seed_list, paper.TABLE2_METRICS, device=device)
 rows = every_row[: len(plans)]
@@ -448,12 +450,12 @@ if texts:
 # | L-DiffRec's target | $x_u$ | the **dropped-out** row $\tilde x_u$ is what it must reconstruct |
 # | L-DiffRec's μ, log σ² | any number | a **tanh** on both: they lie between −1 and 1 |
 # | L-DiffRec's $w_t$ | $\tfrac12\big(SNR(t-1)-SNR(t)\big)$ | **without the half** |
-# | L-DiffRec's switches | - | its command line reads the text "0" as true |
+# | L-DiffRec's switches | - | its command line reads the text "0" as true: reweighting may be on where it says off |
 # | λ on CVGA and L-DiffRec | not published | Mult-VAE's on the paper's data, else the middle of the grid |
 # | p-values of Table 2 | the test is not named | paired t over seeds, and over users |
 #
-# $SNR(t)=\bar\alpha_t/(1-\bar\alpha_t)$ is the ratio of signal to noise. Each of L-DiffRec's three oddities in a
-# number:
+# $SNR(t)=\bar\alpha_t/(1-\bar\alpha_t)$ is the ratio of signal to noise. Each of L-DiffRec's first three oddities
+# in a number:
 
 # %%
 dropped = user_batch(data.train, np.arange(data.n_users)).corrupted(diffrec.input_dropout)
@@ -469,7 +471,8 @@ print(
 checked.assert_close("the released weight of step t has no half", drop, diffrec.schedule.loss_weight[1:])
 
 # %% [markdown]
-# And what each is worth: L-DiffRec alone, trained with one oddity undone, minus L-DiffRec as released.
+# And what each is worth: L-DiffRec alone, trained with one oddity undone, minus L-DiffRec as released. The last row
+# takes the noise, the weight and the switch of the other released model (Yelp's, or on Yelp's data the same again).
 
 # %%
 undoing = pd.DataFrame(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dmrec_core.data import DATASETS
-from dmrec_core.figures.checkout import NotACheckout, checkout
+from dmrec_core.figures.checkout import NotACheckout, checkout, subfolder
 from dmrec_core.figures.run_notebooks import (
     NotebookFailed,
     UnknownParameter,
@@ -25,7 +25,6 @@ from dmrec_core.figures.run_notebooks import (
     run_notebook,
 )
 
-DEFAULT_DATASET = "toy"  # its figures are the committed ones
 FAILED, INTERRUPTED = 1, 130  # 2 is argparse's, for usage
 
 
@@ -44,24 +43,17 @@ def main(arguments: list[str] | None = None) -> int:
             for source, parameters in declared.items():
                 print(f"{source.stem}  " + ", ".join(f"{name}={default}" for name, default in parameters.items()))
             return 0
-        dataset, apart = _dataset(options.dataset)
+        folder = subfolder(options.dataset)
+        # one's own folder is told absolutely, because notebooks run in their own
+        dataset = options.dataset if options.dataset in DATASETS else str(Path(options.dataset).resolve())
         fixed = {
             "dataset": dataset,
-            "figures_dir": str((options.out or root / "figures").resolve() / apart),
+            "figures_dir": str((options.out or root / "figures").resolve() / folder),
         } | ({"device": options.device} if options.device else {})
         plan = _plan(declared, fixed, dict(options.parameter))
     except (NotACheckout, ValueError) as error:  # an UnknownParameter is a ValueError
         parser.error(str(error))
-    return _run_all(plan, (options.build or root / "build").resolve() / apart, options.timeout)
-
-
-def _dataset(name: str) -> tuple[str, Path]:
-    """What the notebooks are told, and the folder below figures/ and build/ that keeps its results apart."""
-    if name in DATASETS:
-        return name, Path("" if name == DEFAULT_DATASET else name)
-    if Path(name).is_dir():  # one's own data; absolute, because notebooks run in their own folder
-        return str(Path(name).resolve()), Path(Path(name).resolve().name)
-    raise ValueError(f"no data set and no folder is called {name!r}; there is {', '.join(DATASETS)}")
+    return _run_all(plan, (options.build or root / "build").resolve() / folder, options.timeout)
 
 
 def _plan(
@@ -115,9 +107,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m dmrec_core.figures", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add(
-        "--dataset", default=DEFAULT_DATASET, help="a data set's name, or a folder with your own (default: %(default)s)"
-    )
+    add("--dataset", default="toy", help="a data set's name, or a folder with your own (default: %(default)s)")
     add("--only", nargs="+", default=[], metavar="NN", help="run only these, by number or name: --only 05 09")
     add("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
         help="set a notebook parameter; repeatable; a name that no notebook declares is refused")  # fmt: skip

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dmrec_core.data import DATASETS
+
 PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 
 
@@ -14,6 +16,25 @@ class NotACheckout(RuntimeError):
 def find_checkout() -> Path | None:
     """The folder that holds `dmrec_core/` and `pyproject.toml`, with the notebooks; None for an installed copy."""
     return PACKAGE_PARENT if (PACKAGE_PARENT / "pyproject.toml").is_file() else None
+
+
+def subfolder(dataset: str) -> str:
+    """The folder below figures/ that keeps a data set's results apart: "" for `toy`, whose figures are the default.
+
+    Args:
+        dataset: a data set's name, or a folder with one's own.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if dataset not in DATASETS and not Path(dataset).is_dir():
+        raise ValueError(f"no data set and no folder is called {dataset!r}; there is {', '.join(DATASETS)}")
+    return "" if dataset == "toy" else Path(dataset).resolve().name
+
+
+def figures_folder(dataset: str, out: Path | None = None) -> Path:
+    """Where a data set's figures and tables go: below `out`, or below figures/ of the checkout."""
+    return (out or (find_checkout() or Path.cwd()) / "figures") / subfolder(dataset)
 
 
 def checkout() -> Path:

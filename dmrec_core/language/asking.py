@@ -45,9 +45,11 @@ class Run:
 
     def finish(self) -> dict[str, Record]:
         """Ask everything; the records by key."""
+        from dmrec_core.language.connection import Connection  # with httpx: a quarter of a second few need
+
         workers = min(self._model.endpoint.concurrency, self._total)
         error: EndpointError | CacheFull | None = None
-        with self._model.endpoint.connect() as connection, ThreadPoolExecutor(workers) as pool:
+        with Connection(self._model.endpoint) as connection, ThreadPoolExecutor(workers) as pool:
             futures = [pool.submit(self._work, connection) for _ in range(workers)]
             try:
                 while workers:

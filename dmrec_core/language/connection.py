@@ -53,7 +53,7 @@ class Connection:
         endpoint: where and how.
 
     Example:
-        >>> with Endpoint("http://localhost:11434/v1").connect() as connection:
+        >>> with Connection(Endpoint("http://localhost:11434/v1")) as connection:
         ...     connection.trouble is None
         True
     """

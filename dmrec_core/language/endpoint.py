@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-if TYPE_CHECKING:
-    from dmrec_core.language.connection import Connection
 
 
 class EndpointError(RuntimeError):
@@ -68,12 +64,6 @@ class Endpoint:
             )
         if self.concurrency < 1:
             raise ValueError(f"concurrency must be at least 1, got {self.concurrency}")
-
-    def connect(self) -> Connection:
-        """A conversation with the server, to be closed (or used in a `with`)."""
-        from dmrec_core.language.connection import Connection  # imports httpx: a quarter of a second few need
-
-        return Connection(self)
 
     def key(self) -> str | None:
         """The key, or ``None`` where the environment has none.

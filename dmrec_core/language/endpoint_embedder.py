@@ -84,12 +84,14 @@ class EndpointEmbedder:
         Raises:
             EndpointError: the server cannot be used, refuses a text, or keeps answering something else.
         """
+        from dmrec_core.language.connection import Connection  # with httpx: a quarter of a second few need
+
         sent = [text.encode("utf-8", "replace").decode()[: self.max_characters] for text in texts]
         sent = [text if text.strip() else MISSING for text in sent]
         batches = [sent[start : start + self.batch_size] for start in range(0, len(sent), self.batch_size)]
         if not batches:
             return np.zeros((0, self.dimensions or 0), dtype=np.float32)
-        with self.endpoint.connect() as connection, ThreadPoolExecutor(self.endpoint.concurrency) as pool:
+        with Connection(self.endpoint) as connection, ThreadPoolExecutor(self.endpoint.concurrency) as pool:
             futures = [pool.submit(self._embed, connection, batch) for batch in batches]
             try:
                 parts = [future.result() for future in futures]

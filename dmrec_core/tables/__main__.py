@@ -12,16 +12,14 @@ seeds. So a tuned row of three seeds costs seven runs, not fifteen.
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-import threading
 from dataclasses import replace
 from pathlib import Path
 
-from dmrec_core.data import DATASETS
 from dmrec_core.experiments import load, runs_folder
-from dmrec_core.figures.checkout import find_checkout
+from dmrec_core.figures.checkout import figures_folder
 from dmrec_core.figures.provenance import provenance
+from dmrec_core.progress import ctrl_c
 from dmrec_core.spec import BACKBONES, BASELINES, MODELS
 from dmrec_core.tables import paper
 from dmrec_core.tables.plan import Plan, has_text, plan_table2, plan_table3, without_vectors
@@ -40,34 +38,31 @@ def main(arguments: list[str] | None = None) -> int:
     """Make the tables that `arguments` ask for; exit status 0, 2 for usage, 130 if interrupted."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    stop = threading.Event()
-    before = signal.signal(signal.SIGINT, lambda *_: stop.set())
     try:
-        folder = _folder(options)
-        for number in options.tables:
-            title, plan, metrics, models = TABLES[number]
-            chosen = [model for model in models if model in options.models]
-            if not chosen:
-                continue
-            plans = plan(options.dataset, chosen, options.tune, embedder=options.embedder)
-            left_out = _left_out(plans, options)
-            plans = [_trained(p, options) for p in (without_vectors(plans) if left_out else plans)]
-            path = _make(number, title, plans, metrics, folder, options, stop, left_out)
-            print(f"{path.read_text(encoding='utf-8')}\n{path}")
+        folder = figures_folder(options.dataset, options.out)
+        with ctrl_c() as cancel:
+            for number in options.tables:
+                title, plan, metrics, models = TABLES[number]
+                chosen = [model for model in models if model in options.models]
+                if not chosen:
+                    continue
+                plans = plan(options.dataset, chosen, options.tune, embedder=options.embedder)
+                left_out = _left_out(plans, options)
+                plans = [_trained(p, options) for p in (without_vectors(plans) if left_out else plans)]
+                path = _make(number, title, plans, metrics, folder, options, cancel, left_out)
+                print(f"{path.read_text(encoding='utf-8')}\n{path}")
     except TrainingCancelled as error:
         print(f"\n{error}; the same command goes on from here", file=sys.stderr)
         return INTERRUPTED
     except ValueError as error:
         parser.error(str(error))
-    finally:
-        signal.signal(signal.SIGINT, before)
     return 0
 
 
-def _make(number, title, plans: list[Plan], metrics, folder: Path, options, stop, left_out: str) -> Path:
+def _make(number, title, plans: list[Plan], metrics, folder: Path, options, cancel, left_out: str) -> Path:
     rows = fill(
         plans, options.seeds, metrics, runs=options.runs, device=options.device, workers=options.workers,
-        cancel=stop.is_set,
+        cancel=cancel,
     )  # fmt: skip
     results = [run for row in rows for run in row.runs]
     reading = next((row.spec for row in rows if row.spec.uses_language), rows[0].spec)
@@ -92,13 +87,6 @@ def _trained(plan: Plan, options: argparse.Namespace) -> Plan:
         epochs = min(options.epochs or spec.train.epochs, spec.train.epochs)
         trained.append(spec.with_(train=replace(spec.train, epochs=epochs, precision=options.precision)))
     return replace(plan, options=tuple(trained))
-
-
-def _folder(options: argparse.Namespace) -> Path:
-    if options.dataset not in DATASETS and not Path(options.dataset).is_dir():
-        raise ValueError(f"no data set and no folder is called {options.dataset!r}; there is {', '.join(DATASETS)}")
-    root = options.out or (find_checkout() or Path.cwd()) / "figures"
-    return root if options.dataset == "toy" else root / Path(options.dataset).name
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -19,9 +19,8 @@ from pathlib import Path
 import torch
 
 from dmrec_core.checkpoint import write_atomically
-from dmrec_core.data import DATASETS
 from dmrec_core.experiments import load
-from dmrec_core.figures.checkout import find_checkout
+from dmrec_core.figures.checkout import figures_folder
 from dmrec_core.figures.provenance import provenance
 from dmrec_core.figures.record import to_json
 from dmrec_core.presets import paper_settings
@@ -199,13 +198,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure what `arguments` ask for; exit status 0, 1 if a model failed, 2 for usage, 130 if interrupted."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    if options.dataset not in DATASETS and not Path(options.dataset).is_dir():
-        parser.error(f"no data set and no folder is called {options.dataset!r}; there is {', '.join(DATASETS)}")
+    try:
+        folder = figures_folder(options.dataset, options.out)
+    except ValueError as error:
+        parser.error(str(error))
     for name in ("epochs", "threads"):
         if getattr(options, name) is not None and getattr(options, name) < 1:
             parser.error(f"--{name} must be at least 1; got {getattr(options, name)}")
-    root = options.out or (find_checkout() or Path.cwd()) / "figures"
-    folder = root if options.dataset == "toy" else root / Path(options.dataset).name
     devices = [options.device] if options.device != "both" else ["cpu", *["cuda"] * torch.cuda.is_available()]
     specs = specs_of(options.dataset, options.models)
     done: list[CostTable] = []

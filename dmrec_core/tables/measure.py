@@ -156,17 +156,17 @@ def _begin_peak(device: torch.device) -> float | None:
         Path("/proc/self/clear_refs").write_text("5")  # the peak becomes what is resident now
     except OSError:  # not Linux, or not allowed: the peak of loading the data then hides part of what follows
         pass
-    return _resident("VmRSS")
+    return resident_mib("VmRSS")
 
 
 def _peak(device: torch.device, start: float | None) -> float | None:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / MIB
-    peak = _resident("VmHWM")
+    peak = resident_mib("VmHWM")
     return None if device.type != "cpu" or peak is None else peak - start
 
 
-def _resident(what: str) -> float | None:
+def resident_mib(what: str) -> float | None:
     """`VmRSS`, resident now, or `VmHWM`, its peak, MiB; None where there is no /proc."""
     status = Path("/proc/self/status")
     found = re.search(rf"{what}:\s+(\d+) kB", status.read_text()) if status.exists() else None

@@ -4,7 +4,6 @@ Timings are medians over alternating repetitions, so that a busy machine slows b
 """
 
 import json
-import re
 import statistics
 import subprocess
 import sys
@@ -93,21 +92,17 @@ PEAK = """
 import json, sys, torch
 sys.path.insert(0, sys.argv[1])
 from test_speed import *
+from dmrec_core.tables.measure import resident_mib
 train, users, items = amazon_shaped()
-before = peak_kib()
+before = resident_mib("VmHWM")  # not `ru_maxrss`: a child inherits its parent's at `fork`
 if sys.argv[2] == "textbook":
     model = TextbookDMRec(train, users, items)
     model.epoch(torch.optim.Adam(model.parameters(), lr=1e-3))
 else:
     model = DMRec(MultVAE(ITEMS), MetaNetwork(users, items), "mddm", 0.6)
     one_epoch(model, train, model.optimizer(1e-3, 0.0), bf16=sys.argv[2] == "bf16")
-print(json.dumps(peak_kib() - before))
+print(json.dumps(resident_mib("VmHWM") - before))
 """
-
-
-def peak_kib() -> int:
-    """Highest resident memory of this process so far, KiB. Not `ru_maxrss`: a child inherits its parent's at `fork`."""
-    return int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1])
 
 
 def test_an_epoch_needs_at_most_three_fifths_of_the_textbooks_memory():
@@ -115,10 +110,7 @@ def test_an_epoch_needs_at_most_three_fifths_of_the_textbooks_memory():
 
     def peak(which: str) -> float:
         command = [sys.executable, "-c", PEAK, str(Path(__file__).parent), which]
-        return (
-            json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")[-2])
-            / 1024
-        )
+        return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")[-2])
 
     textbook, float32, bf16 = peak("textbook"), peak("float32"), peak("bf16")
     ratios = f"float32 {float32 / textbook:.2f} x, bf16 {bf16 / textbook:.2f} x"
