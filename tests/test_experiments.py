@@ -1,6 +1,7 @@
 """Runs on disk: cached, resumed, asked for twice at once, swept on any executor; and specs that mean the same."""
 
 import json
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from dmrec_core.evaluate import evaluate
 from dmrec_core.experiments import cached, folder_of, forget, load, run
 from dmrec_core.language import with_language
 from dmrec_core.presets import paper_settings
+from dmrec_core.progress import ctrl_c
 from dmrec_core.spec import NUMBERS_VERSION, RunSpec
 from dmrec_core.sweep import grid, sweep
 from dmrec_core.train import TrainingCancelled, TrainSettings
@@ -178,6 +180,22 @@ def test_sweep_returns_results_in_order_and_runs_only_what_is_missing(dataset, t
         assert a.metrics == b.metrics, "in one process and one thread pool the numbers are the same bits"
     for a, b in zip(results, one_by_one, strict=True):  # other processes use other numbers of threads
         assert a.metrics["test"]["recall@20"] == pytest.approx(b.metrics["test"]["recall@20"], abs=0.02)
+
+
+def test_workers_see_the_environment_of_now(dataset, tmp_path, monkeypatch):
+    for name in ("first", "second"):  # the second sweep's fork server was started in the first one's environment
+        monkeypatch.setenv("DMREC_RUNS", str(tmp_path / name))
+        sweep([SPEC], dataset, device="cpu", progress=lambda *_: None)
+        assert [folder.name for folder in (tmp_path / name).iterdir()] == [folder_of(SPEC, dataset).name]
+
+
+def test_ctrl_c_is_noted_and_then_interrupts_again():
+    with ctrl_c() as pressed:
+        assert not pressed()
+        signal.raise_signal(signal.SIGINT)
+        assert pressed()
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
 
 
 def test_sweep_names_the_run_that_failed(dataset, tmp_path):
