@@ -183,10 +183,12 @@ def test_sweep_returns_results_in_order_and_runs_only_what_is_missing(dataset, t
 
 
 def test_workers_see_the_environment_of_now(dataset, tmp_path, monkeypatch):
-    for name in ("first", "second"):  # the second sweep's fork server was started in the first one's environment
-        monkeypatch.setenv("DMREC_RUNS", str(tmp_path / name))
-        sweep([SPEC], dataset, device="cpu", progress=lambda *_: None)
-        assert [folder.name for folder in (tmp_path / name).iterdir()] == [folder_of(SPEC, dataset).name]
+    for seed in (1, 2):  # the second sweep's fork server was started in the first one's environment
+        monkeypatch.setenv("DMREC_RUNS", str(tmp_path / str(seed)))
+        sweep([SPEC.with_(seed=seed)], dataset, device="cpu", progress=lambda *_: None)
+    for seed in (1, 2):
+        folder = folder_of(SPEC.with_(seed=seed), dataset, tmp_path / str(seed))
+        assert list((tmp_path / str(seed)).iterdir()) == [folder]
 
 
 def test_ctrl_c_is_noted_and_then_interrupts_again():
