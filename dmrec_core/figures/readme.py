@@ -99,7 +99,7 @@ def claims_table(root: Path) -> str:
 
 
 def results_table(root: Path) -> str:
-    """The headline of notebook 00 on every data set, what notebook 12 says the gain is made of, and Tables 2 and 3."""
+    """Notebook 00's headline on every data set, what 12 says the gain is made of, what texts are worth, both tables."""
     rows = []
     for dataset, document in _documents(root, "00_start_here").items():
         for row in document["numbers"]["headline"]:
@@ -110,7 +110,9 @@ def results_table(root: Path) -> str:
     if not rows:
         return "Nothing has been run yet: run `make figures`."
     columns = ("data", "vectors", "seeds", "metric", "base", "DMRec-M", "gain", "p (paired t over seeds)")
-    return "\n\n".join([_table(columns, rows), *_what_the_gain_is_made_of(root), *_table2(root), *_table3(root)])
+    return "\n\n".join(
+        [_table(columns, rows), *_what_the_gain_is_made_of(root), *_texts(root), *_table2(root), *_table3(root)]
+    )
 
 
 def _what_the_gain_is_made_of(root: Path) -> list[str]:
@@ -122,6 +124,25 @@ def _what_the_gain_is_made_of(root: Path) -> list[str]:
             rows.append((*_made_with(dataset, document), metric_name(document["provenance"]["metric"]), *step))
     columns = ("data", "vectors", "seeds", "metric", "step", "difference", "95 % interval over seeds", "above zero")
     title = "Where the gain comes from, every step tuned on the same grid (notebook 12):"
+    return [title, _table(columns, rows)] if rows else []
+
+
+def _texts(root: Path) -> list[str]:
+    rows = []
+    for dataset, document in _documents(root, "texts").items():
+        seeds = _made_with(dataset, document)[2]
+        for row in document["numbers"]["texts"]:
+            if row["metric"] == "recall@20":
+                mean = f"{row['mean']:.4f} ± {row['high'] - row['mean']:.4f}"
+                less = ("-", "-", "-") if row["difference"] is None else (
+                    f"{row['difference']:+.4f}", _p(row["p_seeds"]), row["given_is_better"]
+                )  # fmt: skip
+                rows.append((dataset, seeds, row["texts"], row["vectors"], mean, *less))
+    columns = ("data", "seeds", "texts", "vectors", "Recall@20", "minus the given texts", "p (paired t over seeds)",
+               "given texts are better")  # fmt: skip
+    title = (
+        "What DMRec-M's texts are worth (`python -m dmrec_core.compare_texts`; extractive: written without a model):"
+    )
     return [title, _table(columns, rows)] if rows else []
 
 
