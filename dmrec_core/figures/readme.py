@@ -141,7 +141,8 @@ def _texts(root: Path) -> list[str]:
     columns = ("data", "seeds", "texts", "vectors", "Recall@20", "minus the given texts", "p (paired t over seeds)",
                "given texts are better")  # fmt: skip
     title = (
-        "What DMRec-M's texts are worth (`python -m dmrec_core.compare_texts`; extractive: written without a model):"
+        "What DMRec-M's texts are worth (`python -m dmrec_core.compare_texts`; extractive: cut from the item texts "
+        "there are, which on the xrec data are GPT's):"
     )
     return [title, _table(columns, rows)] if rows else []
 
