@@ -196,3 +196,13 @@ def test_the_command(tmp_path, capsys):
     assert "matrix products in: bf16" in out
     with pytest.raises(SystemExit, match="2"):
         main(["--dataset", "nowhere"])
+
+
+def test_the_command_says_what_to_do_about_data_without_validation(tmp_path, capsys):
+    rows = [f"u{user},i{(user + k) % 7},{'train' if k < 3 else 'test'}" for user in range(9) for k in range(4)]
+    (tmp_path / "interactions.csv").write_text("\n".join(["user,item,split", *rows]))
+    said = ["--dataset", str(tmp_path), "--tables", "2", "--models", "mult-vae", "--device", "cpu",
+            "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]  # fmt: skip
+    assert main(said) == 1
+    assert "no interaction in its valid split" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -35,7 +35,7 @@ TABLES = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Make the tables that `arguments` ask for; exit status 0, 2 for usage, 130 if interrupted."""
+    """Make the tables that `arguments` ask for; exit status 0, 1 if a run failed, 2 for usage, 130 if interrupted."""
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
@@ -56,6 +56,9 @@ def main(arguments: list[str] | None = None) -> int:
         return INTERRUPTED
     except ValueError as error:
         parser.error(str(error))
+    except RuntimeError as error:  # a run failed; those that were finished are kept
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     return 0
 
 
