@@ -166,6 +166,7 @@ def run_notebook(source: Path, parameters: Mapping[str, Any], build: Path, timeo
                 start_timeout=120,
                 store_widget_state=False,  # 5 MB for every plotly widget
                 kernel_manager_class=SameInterpreter,
+                shutdown_kernel="immediate",  # a second less: torch takes its time to leave, and all is written
                 progress_bar=sys.stderr.isatty(),
             )
         partial.replace(executed)
