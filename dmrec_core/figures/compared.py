@@ -45,6 +45,7 @@ def settings_compared(summary: pd.DataFrame, names: Sequence[str], marks: Sequen
             ax.errorbar(row.mean, place, xerr=error, color=mark.color, marker=mark.marker, markersize=8, capsize=4,
                         linestyle="none")  # fmt: skip
         ax.set_xlabel(f"test {metric_name(metric)}")
+        ax.locator_params(axis="x", nbins=6)  # labels of four digits are wide
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(alpha=0.3, axis="x")
     panels[0].set_yticks(range(len(names)), names)
