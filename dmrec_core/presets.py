@@ -27,8 +27,8 @@ TOY = {
 
 
 # L-DiffRec's best released models (clean data): Amazon-book's, which other data take too, and Yelp's. Source: the names
-# of DiffRec's released models. Its command line reads every text, "0" too, as true, so what Yelp's was trained with is
-# not certain; on amazon, Yelp's settings rank better than Amazon-book's (notebook 10, `quirks`).
+# of DiffRec's released models. Its command line reads every text, "0" too, as true, so what a name calls off may have
+# been on, and what others ran may differ. On amazon, `reweight` off ranks better (notebook 10, `quirks`).
 L_DIFFREC = {
     "diffusion_weight": 0.05,
     "steps": 5,
