@@ -110,7 +110,7 @@ def evaluate(
     if not len(users):
         raise ValueError(
             f"data set {dataset.name!r} has no interaction in its {split} split, so there is nothing to rank; "
-            f"mark some with it, or leave the column `split` out and they are drawn for you"
+            "mark some with it, or leave the column `split` out and they are drawn for you"
         )
     if device is None:
         device = next((p.device for p in model.parameters()), torch.device("cpu"))

@@ -36,12 +36,12 @@ def opening(dataset: RecDataset | None = None, device: str = "auto", seed: int =
         The device, resolved.
     """
     style.use()
-    if dataset is not None:
-        get_ready()
     if get_ipython() is not None:  # a matplotlib figure as a cell's last value shows itself, without pyplot
         select_figure_formats(get_ipython(), {"png"}, bbox_inches="tight")
     torch.manual_seed(seed)
     chosen = resolve_device(device)
+    if dataset is not None and chosen.type == "cpu":  # elsewhere a sweep needs no workers
+        get_ready()
     name = torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else chosen.type
     rows = {
         "data set": "none: pure mathematics" if dataset is None else _described(dataset),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -112,3 +113,19 @@ def test_check_writes_nothing_and_fails_where_the_readme_is_stale(planted, monke
     assert readme.main([]) == 0 and re.search(r"\| 19 \|", path.read_text())
     assert readme.main(["--check"]) == 0
     assert not list(planted.glob(".README*")), "a temporary file was left behind"
+
+
+def test_texts_of_one_seed_have_no_interval(tmp_path):
+    row = {"texts": "given", "vectors": "v", "metric": "recall@20", "mean": 0.25, "low": None, "high": None}
+    facts = {"provenance": {"embedder": "v", "seeds": [7]}}
+    headline = {"metric": "m", "base": "b", "DMRec-M": "d", "gain in %": 1, "p (paired t)": None}
+    (tmp_path / "figures").mkdir()
+    for name, numbers in (
+        ("texts", {"texts": [{**row, "difference": None}]}),
+        (
+            "00_start_here",
+            {"headline": [{"metric": "m", "base": "b", "DMRec-M": "d", "gain in %": 1, "p (paired t)": None}]},
+        ),
+    ):
+        (tmp_path / "figures" / f"{name}.json").write_text(json.dumps({"numbers": numbers, **facts}))
+    assert "| toy | 7 | given | v | 0.2500 | - |" in readme.results_table(tmp_path)

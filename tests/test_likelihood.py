@@ -46,6 +46,22 @@ def test_fused_equals_plain_in_value_and_gradient(rows, layer):
         torch.testing.assert_close(fused, plain)
 
 
+def test_fused_gradient_is_the_slope(rows, layer):
+    # gradcheck would walk each graph more than once; this asks the same of random directions
+    weights = torch.linspace(0.5, 2, USERS, dtype=torch.float64)
+    torch.manual_seed(0)
+    for which in range(3):
+        direction = torch.randn_like(layer[which])
+
+        def moved(step, which=which, direction=direction):
+            inputs = [t + step * direction if k == which else t for k, t in enumerate(layer)]
+            return (fused_multinomial_nll(*inputs, rows) * weights).sum()
+
+        step = torch.zeros((), dtype=torch.float64, requires_grad=True)
+        (slope,) = torch.autograd.grad(moved(step), step)
+        torch.testing.assert_close(slope, (moved(1e-5) - moved(-1e-5)) / 2e-5, rtol=1e-7, atol=1e-7)
+
+
 def test_fused_refuses_a_second_backward_pass(rows, layer):
     hidden = layer[0].clone().requires_grad_()
     nll = fused_multinomial_nll(hidden, *layer[1:], rows).sum()

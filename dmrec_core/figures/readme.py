@@ -133,7 +133,7 @@ def _texts(root: Path) -> list[str]:
         seeds = _made_with(dataset, document)[2]
         for row in document["numbers"]["texts"]:
             if row["metric"] == "recall@20":
-                mean = f"{row['mean']:.4f} ± {row['high'] - row['mean']:.4f}"
+                mean = _spread(row)
                 less = ("-", "-", "-") if row["difference"] is None else (
                     f"{row['difference']:+.4f}", _p(row["p_seeds"]), row["given_is_better"]
                 )  # fmt: skip
@@ -185,7 +185,11 @@ def _label(row: Mapping) -> str:
 
 
 def _value(row: Mapping, metric: str) -> str:
-    found = row["ours"][metric]
+    return _spread(row["ours"][metric])
+
+
+def _spread(found: Mapping) -> str:
+    """The mean, with half of its interval where more than one seed gave it one."""
     return f"{found['mean']:.4f}" + ("" if found["low"] is None else f" ± {found['high'] - found['mean']:.4f}")
 
 
