@@ -122,10 +122,7 @@ def test_texts_of_one_seed_have_no_interval(tmp_path):
     (tmp_path / "figures").mkdir()
     for name, numbers in (
         ("texts", {"texts": [{**row, "difference": None}]}),
-        (
-            "00_start_here",
-            {"headline": [{"metric": "m", "base": "b", "DMRec-M": "d", "gain in %": 1, "p (paired t)": None}]},
-        ),
+        ("00_start_here", {"headline": [headline]}),
     ):
         (tmp_path / "figures" / f"{name}.json").write_text(json.dumps({"numbers": numbers, **facts}))
     assert "| toy | 7 | given | v | 0.2500 | - |" in readme.results_table(tmp_path)
