@@ -26,7 +26,7 @@ from dmrec_core.presets import paper_settings
 from dmrec_core.progress import ctrl_c
 from dmrec_core.spec import PROFILES, RunSpec
 from dmrec_core.summaries import HEADLINE, for_json
-from dmrec_core.sweep import grid, sweep
+from dmrec_core.sweep import RunFailed, grid, sweep
 from dmrec_core.train import TrainingCancelled
 from dmrec_core.verdicts import verdict
 
@@ -130,7 +130,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, TrainingCancelled):
         print("\ninterrupted; the same command goes on from here", file=sys.stderr)
         return 130
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, RunFailed) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     results = {name: [next(done) for _ in runs] for name, runs in wanted.items()}

@@ -96,7 +96,8 @@ def mddm_is_best(evidence: Evidence) -> Answer:
     if not all(runs.values()):
         return NOTHING
     found = {other: compare(runs["mddm"], runs[other]) for other in ("godm", "cpdm")}
-    lines = [_said(f"over {NAMES[other]}", each, "recall@20") for other, each in found.items()]
+    mine, theirs = _at_lambda(runs["mddm"]), {other: _at_lambda(runs[other]) for other in found}
+    lines = [_said(f"{mine}, over {NAMES[o]} ({theirs[o]})", each, "recall@20") for o, each in found.items()]
     return "; ".join(lines), all_of([verdict(each.difference) for each in found.values()]), _all(runs)
 
 
@@ -141,7 +142,7 @@ def hurts(strategy: str, **fields: object) -> Callable[[Evidence], Answer]:
         if not full:
             return NOTHING
         found = compare(full, ablated)
-        name = f"full (λ = {full[0].spec.lam:g}) minus ablated"
+        name = f"full ({_at_lambda(full)}) minus ablated"
         return _said(name, found, "recall@20"), verdict(found.difference), [*full, *ablated]
 
     return test

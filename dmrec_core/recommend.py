@@ -24,7 +24,7 @@ from dmrec_core.presets import paper_settings
 from dmrec_core.progress import ctrl_c
 from dmrec_core.recommender import Recommender
 from dmrec_core.spec import BACKBONES, PROFILES
-from dmrec_core.sweep import sweep
+from dmrec_core.sweep import RunFailed, sweep
 from dmrec_core.train import TrainingCancelled
 
 FILE = "recommendations.csv"
@@ -79,7 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, TrainingCancelled):
         print("\ninterrupted; the same command goes on from here", file=sys.stderr)
         return 130
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, RunFailed) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     made = results[1].record["embedder"]

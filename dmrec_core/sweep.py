@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import time
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from itertools import product
@@ -18,7 +19,13 @@ from dmrec_core.data import RecDataset
 from dmrec_core.experiments import RunResult, cached, folder_of, run
 from dmrec_core.progress import ProgressLine, clock
 from dmrec_core.spec import RunSpec
-from dmrec_core.train import TrainingCancelled, resolve_device
+from dmrec_core.train import TrainingCancelled, TrainingDiverged, resolve_device
+
+EXPLAINED = TrainingDiverged, ValueError, ImportError, OSError  # the kit's own among them: their messages say enough
+
+
+class RunFailed(RuntimeError):
+    """A run of a sweep failed. The message names its spec; a fault nobody foresaw brings its traceback."""
 
 
 def grid(spec: RunSpec, **axes: Iterable) -> list[RunSpec]:
@@ -63,7 +70,7 @@ def sweep(
 
     Raises:
         TrainingCancelled: `cancel` said so.
-        RuntimeError: a run failed; the message names its spec. Results that were finished stay on disk.
+        RunFailed: a run failed; the message names its spec. Results that were finished stay on disk.
     """
     show = ProgressLine() if progress is None else progress
     wanted = [s for s in dict.fromkeys(specs) if cached(s, dataset, runs) is None]
@@ -150,7 +157,8 @@ def _begin(environment: dict[str, str]) -> None:
 def _raise_named(future: Future, spec: RunSpec) -> None:
     error = future.exception()
     if error is not None:
-        raise RuntimeError(f"run failed: {spec.label} on {spec.dataset}: {error}") from error
+        trace = "" if isinstance(error, EXPLAINED) else "\n" + "".join(traceback.format_exception(error)).rstrip()
+        raise RunFailed(f"run failed: {spec.label} on {spec.dataset}: {error}{trace}") from error
 
 
 def _status(folders: Sequence[Path], done: int, seconds: float) -> str:

@@ -63,7 +63,7 @@ from dmrec_core.interactions import user_batch
 from dmrec_core.models import build_model
 from dmrec_core.presets import paper_settings
 from dmrec_core.tables import paper, write
-from dmrec_core.tables.plan import Plan, has_text, plan_table2, without_vectors
+from dmrec_core.tables.plan import GRID, Plan, has_text, plan_table2, without_vectors
 from dmrec_core.tables.rows import fill
 from dmrec_core.verdicts import verdict
 
@@ -84,7 +84,7 @@ checked = notebook.Checked()
 
 # %%
 seed_list = [first_seed + k for k in range(seeds)]
-plans = plan_table2(dataset, tune=tune, embedder=embedder, variant=variant)
+plans = plan_table2(dataset, tune=GRID if tune else (), embedder=embedder, variant=variant)
 plans = plans if texts else without_vectors(plans)
 released = paper_settings(dataset, "l-diffrec")
 
@@ -537,7 +537,7 @@ Markdown(claims.markdown(findings))
 # ## Keep the figure and its numbers
 
 # %%
-facts = provenance(data, runs, variant=variant, tuned=tune)
+facts = provenance(data, runs, variant=variant, tuned=list(GRID) if tune else [])
 path = record(
     "10_base_models",
     figure,

@@ -61,7 +61,7 @@ from dmrec_core.figures.record import provenance, record
 from dmrec_core.presets import paper_settings
 from dmrec_core.sampling import PairBatch
 from dmrec_core.tables import paper, write
-from dmrec_core.tables.plan import NAMES, Plan, has_text, plan_table2, plan_table3, without_vectors
+from dmrec_core.tables.plan import GRID, NAMES, Plan, has_text, plan_table2, plan_table3, without_vectors
 from dmrec_core.tables.rows import fill
 from dmrec_core.verdicts import verdict
 
@@ -81,9 +81,12 @@ checked = notebook.Checked()
 
 # %%
 seed_list = [first_seed + k for k in range(seeds)]
-plans = plan_table3(dataset, tune=tune, embedder=embedder)
+values = GRID if tune else ()
+plans = plan_table3(dataset, tune=values, embedder=embedder)
 plans = plans if texts else without_vectors(plans)
-bases = [plan for plan in plan_table2(dataset, ["mult-vae"], tune, embedder=embedder) if plan.label.startswith("base")]
+bases = [
+    plan for plan in plan_table2(dataset, ["mult-vae"], values, embedder=embedder) if plan.label.startswith("base")
+]
 
 
 def other_reading(model, label, **settings):
@@ -549,7 +552,7 @@ Markdown(claims.markdown(findings))
 # ## Keep the figure and its numbers
 
 # %%
-facts = provenance(data, runs, variant="published", tuned=tune)
+facts = provenance(data, runs, variant="published", tuned=list(values))
 path = record(
     "11_lm_baselines",
     figure,

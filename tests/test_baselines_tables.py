@@ -59,7 +59,7 @@ def test_rows_of_table_2():
 
 
 def test_tuning_gives_the_base_the_same_grid():
-    by_key = {plan.key: plan for plan in plan_table2("toy", ["mult-vae", "cvga"], tune=True)}
+    by_key = {plan.key: plan for plan in plan_table2("toy", ["mult-vae", "cvga"], tune=GRID)}
     assert [o.lam for o in by_key["mult-vae mddm"].options] == list(GRID)
     assert sorted({o.kl_weight for o in by_key["mult-vae base tuned"].options}) == list(GRID)
     assert len(by_key["cvga base tuned"].options) == 2 * len(GRID)
@@ -83,7 +83,7 @@ def dataset():
 
 
 def test_tuning_gives_every_baseline_as_many_values_as_lambda_has():
-    plain, tuned = plan_table3("amazon"), plan_table3("amazon", tune=True)
+    plain, tuned = plan_table3("amazon"), plan_table3("amazon", tune=GRID)
     assert {len(plan.options) for plan in tuned} == {len(GRID)}
     for one, several in zip(plain[:-1], tuned[:-1], strict=True):
         assert one.options[0] in several.options  # the published value is among them, and is the same run
@@ -92,9 +92,19 @@ def test_tuning_gives_every_baseline_as_many_values_as_lambda_has():
         assert all(one.options[0].with_(settings={}) == o.with_(settings={}) for o in several.options), name
 
 
+@pytest.mark.parametrize("values", [(0.3,), (0.2, 0.5, 1.0), (0.1, 0.2, 0.3, 0.4)])
+def test_on_a_grid_of_ones_own_everybody_has_as_many_values(values):
+    *baselines, ours = plan_table3("amazon", tune=values)
+    assert [o.lam for o in ours.options] == list(values)
+    assert {len(plan.options) for plan in baselines} == {len(values)}
+    assert all(plan_table3("amazon")[k].options[0] in plan.options for k, plan in enumerate(baselines))
+    by_key = {plan.key: plan for plan in plan_table2("amazon", ["mult-vae"], tune=values)}
+    assert {o.kl_weight for o in by_key["mult-vae base tuned"].options} == {1.0, *values}
+
+
 def test_data_without_texts_keeps_the_rows_that_read_none():
     assert [plan.key for plan in without_vectors(plan_table3("amazon"))] == ["lightgcn"]
-    assert all(plan.label.startswith("base") for plan in without_vectors(plan_table2("amazon", tune=True)))
+    assert all(plan.label.startswith("base") for plan in without_vectors(plan_table2("amazon", tune=GRID)))
     plain = toy_dataset(n_users=30, n_items=30)
     assert has_text(plain) and not has_text(replace(plain, titles=None, profiles=None))
 
@@ -106,7 +116,7 @@ def runs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def rows(dataset, runs):
-    plans = [p for p in plan_table2("toy", ["mult-vae"], tune=True, train=FEW) if not p.key.endswith(("godm", "cpdm"))]
+    plans = [p for p in plan_table2("toy", ["mult-vae"], tune=GRID, train=FEW) if not p.key.endswith(("godm", "cpdm"))]
     plans = [replace(plan, options=plan.options[:3]) for plan in plans]
     printed = {metric: 0.1 for metric in paper.TABLE2_METRICS}
     plans[0] = replace(plans[0], paper=printed)
@@ -192,7 +202,7 @@ def test_the_command(tmp_path, capsys):
     assert "DMRec" not in (tmp_path / "out" / "table2.md").read_text().split("\n", 1)[1]
     assert "Left out: rows that read vectors, as asked." in out
     kept = json.loads((tmp_path / "out" / "table2.json").read_text())["provenance"]
-    assert kept["precision"] == "bf16" and kept["tuned"] is False
+    assert kept["precision"] == "bf16" and kept["tuned"] == []
     assert "matrix products in: bf16" in out
     with pytest.raises(SystemExit, match="2"):
         main(["--dataset", "nowhere"])

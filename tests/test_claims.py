@@ -10,7 +10,7 @@ import pytest
 
 from dmrec_core import claims, evidence
 from dmrec_core.analysis import mean_interval
-from dmrec_core.claims import CLAIMS, judge, markdown, read, runs_of, save, specs
+from dmrec_core.claims import CLAIMS, judge, main, markdown, read, runs_of, save, specs
 from dmrec_core.data import toy_dataset
 from dmrec_core.language import with_language
 from dmrec_core.presets import paper_settings
@@ -207,6 +207,34 @@ def test_of_two_bases_the_better_on_validation_is_the_one_to_beat():
     better, ours = runs("base", 0.35, model="cvga"), runs("mddm", 0.3, lam=0.5, model="cvga")
     found = judge([*ours, *worse, *better], DATASET, ["other-backbones"])[0]
     assert found.verdict == FAILS and "cvga, λ = 0.5" in found.ours
+
+
+def test_what_was_run_with_all_seeds_is_judged_and_nothing_is_trained(tmp_path, monkeypatch, capsys):
+    world = a_world_as_the_paper_has_it(
+        **{"godm": runs("godm", 0.33, lam=0.4)[:2], "mddm": runs("mddm", 0.35, lam=0.6), "kar": runs(model="kar")}
+    )
+    kept = {run.spec: run for run in world}
+    monkeypatch.setattr(claims, "cached", lambda spec, runs: kept.get(spec))
+    monkeypatch.setattr(claims, "load", lambda spec: DATASET)
+    found = claims.at_hand("toy", SEEDS, [0.0, 1.0])
+    assert {run.spec for run in found} == {r.spec for r in world if (r.spec.strategy, r.spec.lam) != ("godm", 0.4)}
+    assert main(["--out", str(tmp_path)]) == 0
+    said = {f.key: f for f in read(json.loads((tmp_path / "claims.json").read_text())["claims"])}
+    assert "λ = 0, no matching" in said["godm-beats-base"].ours and said["godm-peak"].verdict == UNTESTED
+    assert said["mddm-collapse"].verdict == HOLDS and said["other-backbones"].verdict == UNTESTED
+    assert "over kar" in said["language-baselines"].ours and "claims.md" in capsys.readouterr().out
+
+
+def test_where_nothing_was_run_the_command_says_what_would(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(claims, "cached", lambda spec, runs: None)
+    assert main(["--seeds", "7", "--precision", "bf16", "--runs", str(tmp_path)]) == 1
+    assert f"{tmp_path} has no setting on toy that was run in bf16 with all of the seeds 7" in capsys.readouterr().err
+
+
+def test_runs_in_half_precision_say_so():
+    half = {"train": claims.replace(paper_settings("toy").train, precision="bf16")}
+    finding = judge([*runs("base", 0.3, **half), *runs("godm", 0.4, lam=0.5, **half)], DATASET, ["godm-beats-base"])[0]
+    assert finding.precision == "bf16" and ", bf16, seeds 2024-2026" in runs_of(finding)
 
 
 def test_seeds_are_said_as_they_are():

@@ -19,7 +19,7 @@ from dmrec_core.language import with_language
 from dmrec_core.presets import paper_settings
 from dmrec_core.progress import ctrl_c
 from dmrec_core.spec import NUMBERS_VERSION, RunSpec
-from dmrec_core.sweep import grid, sweep
+from dmrec_core.sweep import RunFailed, grid, sweep
 from dmrec_core.train import TrainingCancelled, TrainSettings
 
 TINY = TrainSettings(epochs=4, batch_size=256, evaluate_every=2)
@@ -202,8 +202,18 @@ def test_ctrl_c_is_noted_and_then_interrupts_again():
 
 def test_sweep_names_the_run_that_failed(dataset, tmp_path):
     bad = SPEC.with_(train=replace(TINY, learning_rate=1e30))
-    with pytest.raises(RuntimeError, match=r"run failed: mult-vae mddm.*not finite"):
+    with pytest.raises(RunFailed, match=r"run failed: mult-vae mddm.*not finite") as failed:
         sweep([bad], dataset, runs=tmp_path, executor=ThreadPoolExecutor(1), progress=lambda *_: None)
+    assert "Traceback" not in str(failed.value)
+
+
+def test_a_fault_that_nobody_foresaw_keeps_its_traceback(dataset, tmp_path, monkeypatch):
+    def broken(*_, **__):
+        raise KeyError("no such tensor")
+
+    monkeypatch.setattr("dmrec_core.sweep.run", broken)
+    with pytest.raises(RunFailed, match=r"(?s)run failed: mult-vae mddm.*Traceback.*in broken.*no such tensor"):
+        sweep([SPEC], dataset, runs=tmp_path, executor=ThreadPoolExecutor(1), progress=lambda *_: None)
 
 
 def test_sweep_can_be_cancelled_and_taken_up_again(dataset, tmp_path):

@@ -5,8 +5,8 @@ half a minute of each run: the same command takes up where it stopped. Tables go
 set than toy to figures/<dataset>/.
 
 With --tune the first seed chooses: DMRec's lambda, the base's KL weight and one setting of each other model are tried
-at five values each with that seed alone, the best on its validation split is kept, and only that is run with the other
-seeds. So a tuned row of three seeds costs seven runs, not fifteen.
+at five values each, or at as many as are given, with that seed alone, the best on its validation split is kept, and
+only that is run with the other seeds. So a tuned row of three seeds costs seven runs, not fifteen.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from dmrec_core.figures.checkout import figures_folder
 from dmrec_core.figures.provenance import provenance
 from dmrec_core.progress import ctrl_c
 from dmrec_core.spec import BACKBONES, BASELINES, MODELS
+from dmrec_core.sweep import RunFailed
 from dmrec_core.tables import paper
-from dmrec_core.tables.plan import Plan, has_text, plan_table2, plan_table3, without_vectors
+from dmrec_core.tables.plan import GRID, Plan, has_text, plan_table2, plan_table3, without_vectors
 from dmrec_core.tables.rows import fill
 from dmrec_core.tables.write import write_table
 from dmrec_core.train import TrainingCancelled
@@ -46,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
                 chosen = [model for model in models if model in options.models]
                 if not chosen:
                     continue
-                plans = plan(options.dataset, chosen, options.tune, embedder=options.embedder)
+                plans = plan(options.dataset, chosen, _values(options), embedder=options.embedder)
                 left_out = _left_out(plans, options)
                 plans = [_trained(p, options) for p in (without_vectors(plans) if left_out else plans)]
                 path = _make(number, title, plans, metrics, folder, options, cancel, left_out)
@@ -56,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         return INTERRUPTED
     except ValueError as error:
         parser.error(str(error))
-    except RuntimeError as error:  # a run failed; those that were finished are kept
+    except RunFailed as error:  # runs that were finished are kept
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
@@ -71,8 +72,13 @@ def _make(number, title, plans: list[Plan], metrics, folder: Path, options, canc
     reading = next((row.spec for row in rows if row.spec.uses_language), rows[0].spec)
     extra = {"rehearsal": f"at most {options.epochs} epochs"} if options.epochs else {}
     extra |= {"left_out": left_out} if left_out else {}
-    facts = provenance(load(reading), results, tuned=options.tune, precision=options.precision, **extra)
+    facts = provenance(load(reading), results, tuned=list(_values(options)), precision=options.precision, **extra)
     return write_table(f"table{number}", f"{title}, on {facts['dataset']}", rows, facts, folder)
+
+
+def _values(options: argparse.Namespace) -> tuple[float, ...]:
+    """What lambda and the base's KL weight are tuned among; nothing without --tune."""
+    return () if options.tune is None else tuple(options.tune) or GRID
 
 
 def _left_out(plans: list[Plan], options: argparse.Namespace) -> str:
@@ -103,8 +109,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--models", nargs="+", choices=MODELS, default=MODELS, metavar="MODEL", help=f"of {', '.join(MODELS)}")
     add(
         "--tune",
-        action="store_true",
-        help="let the first seed's validation choose lambda, and the base's KL weight alike",
+        type=float,
+        nargs="*",
+        metavar="VALUE",
+        help="let the first seed's validation choose lambda, and the base's KL weight alike, "
+        f"among these values (default: {' '.join(map(str, GRID))})",
     )
     add("--embedder", default="auto", help="what turns texts into vectors (default: %(default)s)")
     add("--without-language", action="store_true", help="only rows that read no vectors, for data without texts")

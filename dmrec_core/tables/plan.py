@@ -25,9 +25,7 @@ NAMES = {
     "alpharec-star": "AlphaRec*",
 }
 GRID = (0.2, 0.4, 0.6, 0.8, 1.0)  # of lambda, and of the base's KL weight: both are tuned alike
-# what is tuned of a model without lambda, as many values as `GRID` has: these factors of the published one
-FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
-TUNED = {
+TUNED = {  # what is tuned of a model without lambda
     "lightgcn": "reg_weight",
     "rlmrec-c": "contrast_weight",
     "rlmrec-g": "reconstruction_weight",
@@ -78,7 +76,9 @@ class Plan:
         return self.options[0].uses_language
 
 
-def plan_table2(dataset: str, models: Sequence[str] = BACKBONES, tune: bool = False, **changes: object) -> list[Plan]:
+def plan_table2(
+    dataset: str, models: Sequence[str] = BACKBONES, tune: Sequence[float] = (), **changes: object
+) -> list[Plan]:
     """Base, DMRec-G, -C and -M on every backbone.
 
     CVGA's base comes twice: with its KL term divided by the batch size, as the plain CVGA was released, and undivided,
@@ -87,14 +87,14 @@ def plan_table2(dataset: str, models: Sequence[str] = BACKBONES, tune: bool = Fa
     Args:
         dataset: its name.
         models: backbones.
-        tune: choose lambda among `GRID` on the validation split of the first seed, and add a base whose KL weight is
-            chosen alike. Otherwise lambda is the published one, or 0.5 where there is none.
+        tune: values, such as `GRID`, among which the first seed's validation split chooses lambda; a base whose KL
+            weight is chosen alike is added. Without any, lambda is the published one, or 0.5 where there is none.
         changes: fields of every spec.
     """
     return [row for model in models for row in _backbone_rows(dataset, model, tune, changes)]
 
 
-def _backbone_rows(dataset: str, model: str, tune: bool, changes: Mapping) -> list[Plan]:
+def _backbone_rows(dataset: str, model: str, tune: Sequence[float], changes: Mapping) -> list[Plan]:
     base = paper_settings(dataset, model, **changes)
     rows = [Plan(f"{model} base", model, "base", (base,), paper=paper.table2(dataset, model, "base"))]
     options = [base]
@@ -104,25 +104,27 @@ def _backbone_rows(dataset: str, model: str, tune: bool, changes: Mapping) -> li
         options.append(whole)
     against = tuple(row.key for row in rows)
     if tune:
-        tuned = tuple(dict.fromkeys([*options, *(s for spec in options for s in grid(spec, kl_weight=GRID))]))
+        tuned = tuple(dict.fromkeys([*options, *(s for spec in options for s in grid(spec, kl_weight=tune))]))
         rows.append(Plan(f"{model} base tuned", model, "base, tuned", tuned, (f"{model} base",)))
         against = (*against, f"{model} base tuned")
     for strategy, label in STRATEGIES.items():
         spec = paper_settings(dataset, model, strategy, **changes)
-        choices = tuple(grid(spec, lam=GRID)) if tune else (spec,)
+        choices = tuple(grid(spec, lam=tune)) if tune else (spec,)
         printed = paper.table2(dataset, model, strategy)
         rows.append(Plan(f"{model} {strategy}", model, label, choices, against, printed))
     return rows
 
 
-def plan_table3(dataset: str, models: Sequence[str] = BASELINES, tune: bool = False, **changes: object) -> list[Plan]:
+def plan_table3(
+    dataset: str, models: Sequence[str] = BASELINES, tune: Sequence[float] = (), **changes: object
+) -> list[Plan]:
     """The language-enhanced baselines, LightGCN, and DMRec-M on Mult-VAE compared with each.
 
     Args:
         dataset: its name.
         models: baselines.
-        tune: choose DMRec-M's lambda among `GRID`, and of each other model the setting in `TUNED` among as many values,
-            on the validation split of the first seed.
+        tune: values, such as `GRID`, among which the first seed's validation split chooses DMRec-M's lambda; of each
+            other model the setting in `TUNED` is chosen alike among as many.
         changes: fields of every spec.
     """
     rows = []
@@ -130,7 +132,7 @@ def plan_table3(dataset: str, models: Sequence[str] = BASELINES, tune: bool = Fa
         spec, printed = paper_settings(dataset, model, **changes), paper.table3(dataset, model)
         notes = [DEVIATIONS[model]] if model in DEVIATIONS else []
         notes += [f"the printed number: {paper.PROVENANCE[model]}"] if printed else []
-        options = _around(spec) if tune else (spec,)
+        options = _around(spec, len(tune)) if tune else (spec,)
         rows.append(Plan(model, model, "", options, paper=printed, notes=tuple(notes)))
     ours = _backbone_rows(dataset, "mult-vae", tune, changes)[-1]
     printed = paper.table3(dataset, "mult-vae")
@@ -165,8 +167,9 @@ def tuned_setting(spec: RunSpec) -> tuple[str, float]:
     return name, dict(spec.settings).get(name, LLMREC_PROFILE_WEIGHT)
 
 
-def _around(spec: RunSpec) -> tuple[RunSpec, ...]:
-    """The spec with its tuned setting at each of `FACTORS` times the published value."""
+def _around(spec: RunSpec, n: int) -> tuple[RunSpec, ...]:
+    """The spec with its tuned setting at n powers of two times the published value: of five, from 1/4 to 4."""
     name, value = tuned_setting(spec)
+    factors = [2.0 ** (k - n // 2) for k in range(n)]
     # at factor 1 the spec itself: the same run as without tuning, even where the preset does not name the setting
-    return tuple(spec if f == 1 else spec.with_(settings={**dict(spec.settings), name: f * value}) for f in FACTORS)
+    return tuple(spec if f == 1 else spec.with_(settings={**dict(spec.settings), name: f * value}) for f in factors)
