@@ -208,7 +208,7 @@ def at_hand(
         return paper_settings(dataset, strategy=strategy, embedder=embedder, **changes)
 
     settings = specs(make, sorted({*lambdas, *GRID}), seeds[:1], variant=variant)
-    for tune in ((), GRID, lambdas):
+    for tune in (False, True, lambdas):
         plans = [*plan_table2(dataset, tune=tune), *plan_table3(dataset, tune=tune)]
         settings += [spec.with_(embedder=embedder, variant=variant) for plan in plans for spec in plan.options]
     found = []

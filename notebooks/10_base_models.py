@@ -39,7 +39,8 @@ device = "auto"
 seeds = 3
 first_seed = 2024
 variant = "published"  # or "paper": the equations as printed
-tune = False  # True: the first seed's validation chooses λ, and the base's KL weight alike
+tune = False  # True, or a list of values: the first seed's validation chooses λ, and the base's KL weight alike
+precision = "float32"  # of matrix products; "bf16" trains faster on processors that have it
 quirks = False  # also train L-DiffRec with each oddity of its release undone
 figures_dir = "figures"
 
@@ -63,7 +64,7 @@ from dmrec_core.interactions import user_batch
 from dmrec_core.models import build_model
 from dmrec_core.presets import paper_settings
 from dmrec_core.tables import paper, write
-from dmrec_core.tables.plan import GRID, Plan, has_text, plan_table2, without_vectors
+from dmrec_core.tables.plan import Plan, has_text, plan_table2, trained_with, tuning_grid, without_vectors
 from dmrec_core.tables.rows import fill
 from dmrec_core.verdicts import verdict
 
@@ -84,7 +85,7 @@ checked = notebook.Checked()
 
 # %%
 seed_list = [first_seed + k for k in range(seeds)]
-plans = plan_table2(dataset, tune=GRID if tune else (), embedder=embedder, variant=variant)
+plans = plan_table2(dataset, tune=tune, embedder=embedder, variant=variant)
 plans = plans if texts else without_vectors(plans)
 released = paper_settings(dataset, "l-diffrec")
 
@@ -101,7 +102,8 @@ oddities = [
     undone("the reweighting switched off", reweight=False),
     undone("noise and switches of the Yelp release", **presets.L_DIFFREC_YELP),
 ]
-every_row = fill([*plans, *(oddities if quirks else [])], seed_list, paper.TABLE2_METRICS, device=device)
+every_plan = trained_with([*plans, *(oddities if quirks else [])], precision)
+every_row = fill(every_plan, seed_list, paper.TABLE2_METRICS, device=device)
 rows = every_row[: len(plans)]
 row_of = {row.plan.key: row for row in every_row}
 runs = [run for row in rows for run in row.runs]
@@ -537,7 +539,7 @@ Markdown(claims.markdown(findings))
 # ## Keep the figure and its numbers
 
 # %%
-facts = provenance(data, runs, variant=variant, tuned=list(GRID) if tune else [])
+facts = provenance(data, runs, variant=variant, tuned=list(tuning_grid(tune)), precision=precision)
 path = record(
     "10_base_models",
     figure,

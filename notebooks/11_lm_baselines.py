@@ -37,7 +37,8 @@ embedder = "auto"  # what turns texts into vectors
 device = "auto"
 seeds = 3
 first_seed = 2024
-tune = False  # True: the first seed's validation chooses DMRec's λ, and one setting of every other model alike
+tune = False  # True, or values of λ: the first seed's validation chooses it, and one setting of every other model
+precision = "float32"  # of matrix products; "bf16" trains faster on processors that have it
 readings = False  # also train the other reading of two models whose papers can be read two ways
 figures_dir = "figures"
 
@@ -61,7 +62,16 @@ from dmrec_core.figures.record import provenance, record
 from dmrec_core.presets import paper_settings
 from dmrec_core.sampling import PairBatch
 from dmrec_core.tables import paper, write
-from dmrec_core.tables.plan import GRID, NAMES, Plan, has_text, plan_table2, plan_table3, without_vectors
+from dmrec_core.tables.plan import (
+    NAMES,
+    Plan,
+    has_text,
+    plan_table2,
+    plan_table3,
+    trained_with,
+    tuning_grid,
+    without_vectors,
+)
 from dmrec_core.tables.rows import fill
 from dmrec_core.verdicts import verdict
 
@@ -81,12 +91,9 @@ checked = notebook.Checked()
 
 # %%
 seed_list = [first_seed + k for k in range(seeds)]
-values = GRID if tune else ()
-plans = plan_table3(dataset, tune=values, embedder=embedder)
+plans = plan_table3(dataset, tune=tune, embedder=embedder)
 plans = plans if texts else without_vectors(plans)
-bases = [
-    plan for plan in plan_table2(dataset, ["mult-vae"], values, embedder=embedder) if plan.label.startswith("base")
-]
+bases = [plan for plan in plan_table2(dataset, ["mult-vae"], tune, embedder=embedder) if plan.label.startswith("base")]
 
 
 def other_reading(model, label, **settings):
@@ -100,7 +107,7 @@ others = [
     other_reading("alpharec-star", "own text and the items' mean", users_from="own+items"),
 ]
 others = others if texts and readings else []
-every_row = fill([*plans, *bases, *others], seed_list, paper.TABLE3_METRICS, device=device)
+every_row = fill(trained_with([*plans, *bases, *others], precision), seed_list, paper.TABLE3_METRICS, device=device)
 row_of = {row.plan.key: row for row in every_row}
 rows, other_rows = every_row[: len(plans)], every_row[len(plans) + len(bases) :]
 runs = [run for row in rows for run in row.runs]
@@ -552,7 +559,7 @@ Markdown(claims.markdown(findings))
 # ## Keep the figure and its numbers
 
 # %%
-facts = provenance(data, runs, variant="published", tuned=list(values))
+facts = provenance(data, runs, variant="published", tuned=list(tuning_grid(tune)), precision=precision)
 path = record(
     "11_lm_baselines",
     figure,

@@ -200,6 +200,8 @@ def _p(value: float | None) -> str:
 def _made_with(dataset: str, document: Mapping) -> tuple[str, str, str]:
     facts = document["provenance"]
     seeds = facts["seeds"]
+    if facts.get("precision", "float32") != "float32":
+        dataset = f"{dataset}, in {facts['precision']}"
     return dataset, facts["embedder"] or "none", f"{seeds[0]}-{seeds[-1]}" if len(seeds) > 1 else str(seeds[0])
 
 

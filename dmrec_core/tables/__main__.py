@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from dmrec_core.experiments import load, runs_folder
@@ -23,7 +22,16 @@ from dmrec_core.progress import ctrl_c
 from dmrec_core.spec import BACKBONES, BASELINES, MODELS
 from dmrec_core.sweep import RunFailed
 from dmrec_core.tables import paper
-from dmrec_core.tables.plan import GRID, Plan, has_text, plan_table2, plan_table3, without_vectors
+from dmrec_core.tables.plan import (
+    GRID,
+    Plan,
+    has_text,
+    plan_table2,
+    plan_table3,
+    trained_with,
+    tuning_grid,
+    without_vectors,
+)
 from dmrec_core.tables.rows import fill
 from dmrec_core.tables.write import write_table
 from dmrec_core.train import TrainingCancelled
@@ -41,16 +49,18 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         folder = figures_folder(options.dataset, options.out)
+        tune = options.tune if options.tune else options.tune is not None  # --tune alone is the whole grid
         with ctrl_c() as cancel:
             for number in options.tables:
                 title, plan, metrics, models = TABLES[number]
                 chosen = [model for model in models if model in options.models]
                 if not chosen:
                     continue
-                plans = plan(options.dataset, chosen, _values(options), embedder=options.embedder)
+                plans = plan(options.dataset, chosen, tune, embedder=options.embedder)
                 left_out = _left_out(plans, options)
-                plans = [_trained(p, options) for p in (without_vectors(plans) if left_out else plans)]
-                path = _make(number, title, plans, metrics, folder, options, cancel, left_out)
+                plans = without_vectors(plans) if left_out else plans
+                plans = trained_with(plans, options.precision, options.epochs)
+                path = _make(number, title, plans, metrics, folder, options, cancel, left_out, tune)
                 print(f"{path.read_text(encoding='utf-8')}\n{path}")
     except TrainingCancelled as error:
         print(f"\n{error}; the same command goes on from here", file=sys.stderr)
@@ -63,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _make(number, title, plans: list[Plan], metrics, folder: Path, options, cancel, left_out: str) -> Path:
+def _make(number, title, plans: list[Plan], metrics, folder: Path, options, cancel, left_out: str, tune) -> Path:
     rows = fill(
         plans, options.seeds, metrics, runs=options.runs, device=options.device, workers=options.workers,
         cancel=cancel,
@@ -72,13 +82,8 @@ def _make(number, title, plans: list[Plan], metrics, folder: Path, options, canc
     reading = next((row.spec for row in rows if row.spec.uses_language), rows[0].spec)
     extra = {"rehearsal": f"at most {options.epochs} epochs"} if options.epochs else {}
     extra |= {"left_out": left_out} if left_out else {}
-    facts = provenance(load(reading), results, tuned=list(_values(options)), precision=options.precision, **extra)
+    facts = provenance(load(reading), results, tuned=list(tuning_grid(tune)), precision=options.precision, **extra)
     return write_table(f"table{number}", f"{title}, on {facts['dataset']}", rows, facts, folder)
-
-
-def _values(options: argparse.Namespace) -> tuple[float, ...]:
-    """What lambda and the base's KL weight are tuned among; nothing without --tune."""
-    return () if options.tune is None else tuple(options.tune) or GRID
 
 
 def _left_out(plans: list[Plan], options: argparse.Namespace) -> str:
@@ -87,15 +92,6 @@ def _left_out(plans: list[Plan], options: argparse.Namespace) -> str:
     if options.without_language:
         return "rows that read vectors, as asked"
     return "" if has_text(data) else "rows that read vectors: this data has no texts"
-
-
-def _trained(plan: Plan, options: argparse.Namespace) -> Plan:
-    """The plan with `--epochs` and `--precision` in all its specs."""
-    trained = []
-    for spec in plan.options:
-        epochs = min(options.epochs or spec.train.epochs, spec.train.epochs)
-        trained.append(spec.with_(train=replace(spec.train, epochs=epochs, precision=options.precision)))
-    return replace(plan, options=tuple(trained))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -77,7 +77,7 @@ class Plan:
 
 
 def plan_table2(
-    dataset: str, models: Sequence[str] = BACKBONES, tune: Sequence[float] = (), **changes: object
+    dataset: str, models: Sequence[str] = BACKBONES, tune: bool | Sequence[float] = False, **changes: object
 ) -> list[Plan]:
     """Base, DMRec-G, -C and -M on every backbone.
 
@@ -87,14 +87,14 @@ def plan_table2(
     Args:
         dataset: its name.
         models: backbones.
-        tune: values, such as `GRID`, among which the first seed's validation split chooses lambda; a base whose KL
+        tune: values among which the first seed's validation split chooses lambda, True for `GRID`; a base whose KL
             weight is chosen alike is added. Without any, lambda is the published one, or 0.5 where there is none.
         changes: fields of every spec.
     """
-    return [row for model in models for row in _backbone_rows(dataset, model, tune, changes)]
+    return [row for model in models for row in _backbone_rows(dataset, model, tuning_grid(tune), changes)]
 
 
-def _backbone_rows(dataset: str, model: str, tune: Sequence[float], changes: Mapping) -> list[Plan]:
+def _backbone_rows(dataset: str, model: str, values: Sequence[float], changes: Mapping) -> list[Plan]:
     base = paper_settings(dataset, model, **changes)
     rows = [Plan(f"{model} base", model, "base", (base,), paper=paper.table2(dataset, model, "base"))]
     options = [base]
@@ -103,42 +103,62 @@ def _backbone_rows(dataset: str, model: str, tune: Sequence[float], changes: Map
         rows.append(Plan("cvga base undivided", model, "base, KL term not divided", (whole,), ("cvga base",)))
         options.append(whole)
     against = tuple(row.key for row in rows)
-    if tune:
-        tuned = tuple(dict.fromkeys([*options, *(s for spec in options for s in grid(spec, kl_weight=tune))]))
+    if values:
+        tuned = tuple(dict.fromkeys([*options, *(s for spec in options for s in grid(spec, kl_weight=values))]))
         rows.append(Plan(f"{model} base tuned", model, "base, tuned", tuned, (f"{model} base",)))
         against = (*against, f"{model} base tuned")
     for strategy, label in STRATEGIES.items():
         spec = paper_settings(dataset, model, strategy, **changes)
-        choices = tuple(grid(spec, lam=tune)) if tune else (spec,)
+        choices = tuple(grid(spec, lam=values)) if values else (spec,)
         printed = paper.table2(dataset, model, strategy)
         rows.append(Plan(f"{model} {strategy}", model, label, choices, against, printed))
     return rows
 
 
 def plan_table3(
-    dataset: str, models: Sequence[str] = BASELINES, tune: Sequence[float] = (), **changes: object
+    dataset: str, models: Sequence[str] = BASELINES, tune: bool | Sequence[float] = False, **changes: object
 ) -> list[Plan]:
     """The language-enhanced baselines, LightGCN, and DMRec-M on Mult-VAE compared with each.
 
     Args:
         dataset: its name.
         models: baselines.
-        tune: values, such as `GRID`, among which the first seed's validation split chooses DMRec-M's lambda; of each
+        tune: values among which the first seed's validation split chooses DMRec-M's lambda, True for `GRID`; of each
             other model the setting in `TUNED` is chosen alike among as many.
         changes: fields of every spec.
     """
-    rows = []
+    rows, values = [], tuning_grid(tune)
     for model in models:
         spec, printed = paper_settings(dataset, model, **changes), paper.table3(dataset, model)
         notes = [DEVIATIONS[model]] if model in DEVIATIONS else []
         notes += [f"the printed number: {paper.PROVENANCE[model]}"] if printed else []
-        options = _around(spec, len(tune)) if tune else (spec,)
+        options = _around(spec, len(values)) if values else (spec,)
         rows.append(Plan(model, model, "", options, paper=printed, notes=tuple(notes)))
-    ours = _backbone_rows(dataset, "mult-vae", tune, changes)[-1]
+    ours = _backbone_rows(dataset, "mult-vae", values, changes)[-1]
     printed = paper.table3(dataset, "mult-vae")
     notes = (f"the printed number: {paper.PROVENANCE['mult-vae']}",) if printed else ()
     against = tuple(row.key for row in rows)
     return [*rows, replace(ours, against=against, paper=printed, notes=notes)]
+
+
+def tuning_grid(tune: bool | Sequence[float]) -> tuple[float, ...]:
+    """What `tune` asks for: `GRID`, values of one's own, or nothing.
+
+    Example:
+        >>> tuning_grid(True), tuning_grid([0.5, 1]), tuning_grid(False)
+        ((0.2, 0.4, 0.6, 0.8, 1.0), (0.5, 1.0), ())
+    """
+    return GRID if tune is True else tuple(map(float, tune or ()))
+
+
+def trained_with(plans: Sequence[Plan], precision: str = "float32", epochs: int | None = None) -> list[Plan]:
+    """The same rows, trained in this precision, for so many epochs at most."""
+
+    def changed(spec: RunSpec) -> RunSpec:
+        most = min(epochs or spec.train.epochs, spec.train.epochs)
+        return spec.with_(train=replace(spec.train, epochs=most, precision=precision))
+
+    return [replace(plan, options=tuple(map(changed, plan.options))) for plan in plans]
 
 
 def has_text(dataset: RecDataset) -> bool:

@@ -26,8 +26,8 @@ UNTUNED = (
     "is published, the middle of the grid. It was not tuned, and neither was any base."
 )
 TUNING = (
-    "\nWhat was chosen was chosen by the first seed's validation split alone, among five values for every model alike "
-    "(CVGA's base: five with each of its two divisors), and then run with all seeds."
+    "\nWhat was chosen was chosen by the first seed's validation split alone, among as many values for every model alike "
+    "(CVGA's base: as many with each of its two divisors), and then run with all seeds."
 )
 FOREIGN = "The vectors are not the paper's (ada-002): numbers of rows that read text are not comparable with its own."
 
