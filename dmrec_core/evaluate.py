@@ -45,11 +45,11 @@ def top_items(scores: Tensor, n: int) -> Tensor:
         tensor([[1, 2]])
     """
     n = min(n, scores.shape[1])
-    values, items = scores.topk(n, dim=1, sorted=False)
-    items, by_id = items.sort(dim=1)
+    values, items = scores.topk(min(n + 1, scores.shape[1]), dim=1)  # one more shows whether there is a tie at the cut
+    tied = (values[:, n - 1 : n] == values[:, n:]).any(1).nonzero().squeeze(1)
+    items, by_id = items[:, :n].sort(dim=1)
     order = values.gather(1, by_id).argsort(dim=1, descending=True, stable=True)
     best = items.gather(1, order)
-    tied = ((scores >= values.amin(1, keepdim=True)).sum(1) > n).nonzero().squeeze(1)
     if len(tied):
         best[tied] = scores[tied].argsort(dim=1, descending=True, stable=True)[:, :n]
     return best
@@ -122,7 +122,7 @@ def evaluate(
             chunk = users[start : start + batch_size]
             batch = user_batch(dataset.train, chunk, device)
             scores = model.score(batch)
-            broken = torch.isnan(scores).any(1)
+            broken = scores.amax(1).isnan()  # a maximum is NaN where anything is
             if broken.any():
                 raise FloatingPointError(f"{type(model).__name__} scored NaN for user {int(batch.users[broken][0])}")
             scores[batch.rows.row_index, batch.rows.items] = -torch.inf
