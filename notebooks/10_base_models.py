@@ -41,6 +41,7 @@ first_seed = 2024
 variant = "published"  # or "paper": the equations as printed
 tune = False  # True, or a list of values: the first seed's validation chooses λ, and the base's KL weight alike
 precision = "float32"  # of matrix products; "bf16" trains faster on processors that have it
+patience = None  # evaluations without a gain before a run stops; None: each model's own
 quirks = False  # also train L-DiffRec with each oddity of its release undone
 figures_dir = "figures"
 
@@ -102,7 +103,7 @@ oddities = [
     undone("the reweighting switched off", reweight=False),
     undone("noise and switches of the Yelp release", **presets.L_DIFFREC_YELP),
 ]
-every_plan = trained_with([*plans, *(oddities if quirks else [])], precision)
+every_plan = trained_with([*plans, *(oddities if quirks else [])], precision, patience=patience)
 every_row = fill(every_plan, seed_list, paper.TABLE2_METRICS, device=device)
 rows = every_row[: len(plans)]
 row_of = {row.plan.key: row for row in every_row}
@@ -539,7 +540,7 @@ Markdown(claims.markdown(findings))
 # ## Keep the figure and its numbers
 
 # %%
-facts = provenance(data, runs, variant=variant, tuned=list(tuning_grid(tune)), precision=precision)
+facts = provenance(data, runs, variant=variant, tuned=list(tuning_grid(tune)), precision=precision, patience=patience)
 path = record(
     "10_base_models",
     figure,

@@ -39,6 +39,7 @@ seeds = 3
 first_seed = 2024
 tune = False  # True, or values of λ: the first seed's validation chooses it, and one setting of every other model
 precision = "float32"  # of matrix products; "bf16" trains faster on processors that have it
+patience = None  # evaluations without a gain before a run stops; None: each model's own
 readings = False  # also train the other reading of two models whose papers can be read two ways
 figures_dir = "figures"
 
@@ -107,7 +108,8 @@ others = [
     other_reading("alpharec-star", "own text and the items' mean", users_from="own+items"),
 ]
 others = others if texts and readings else []
-every_row = fill(trained_with([*plans, *bases, *others], precision), seed_list, paper.TABLE3_METRICS, device=device)
+every_plan = trained_with([*plans, *bases, *others], precision, patience=patience)
+every_row = fill(every_plan, seed_list, paper.TABLE3_METRICS, device=device)
 row_of = {row.plan.key: row for row in every_row}
 rows, other_rows = every_row[: len(plans)], every_row[len(plans) + len(bases) :]
 runs = [run for row in rows for run in row.runs]
@@ -559,7 +561,9 @@ Markdown(claims.markdown(findings))
 # ## Keep the figure and its numbers
 
 # %%
-facts = provenance(data, runs, variant="published", tuned=list(tuning_grid(tune)), precision=precision)
+facts = provenance(
+    data, runs, variant="published", tuned=list(tuning_grid(tune)), precision=precision, patience=patience
+)
 path = record(
     "11_lm_baselines",
     figure,

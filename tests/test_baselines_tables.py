@@ -192,7 +192,7 @@ def test_a_row_compared_with_nothing_is_refused_before_anything_runs(tmp_path):
 def test_the_command(tmp_path, capsys):
     before = signal.getsignal(signal.SIGINT)
     said = ["--dataset", "toy", "--seeds", "1", "2", "--epochs", "1", "--models", "mult-vae", "lightgcn",
-            "--without-language", "--precision", "bf16", "--device", "cpu", "--workers", "1",
+            "--without-language", "--precision", "bf16", "--patience", "3", "--device", "cpu", "--workers", "1",
             "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]  # fmt: skip
     assert main(said) == 0
     assert signal.getsignal(signal.SIGINT) is before
@@ -203,7 +203,9 @@ def test_the_command(tmp_path, capsys):
     assert "Left out: rows that read vectors, as asked." in out
     kept = json.loads((tmp_path / "out" / "table2.json").read_text())["provenance"]
     assert kept["precision"] == "bf16" and kept["tuned"] == []
-    assert "matrix products in: bf16" in out
+    assert "matrix products in: bf16" in out and "every model stops after: 3 evaluations without a gain" in out
+    specs = [json.loads(path.read_text())["train"] for path in (tmp_path / "runs").glob("*/spec.json")]
+    assert {(train["precision"], train["patience"]) for train in specs} == {("bf16", 3)}
     with pytest.raises(SystemExit, match="2"):
         main(["--dataset", "nowhere"])
 

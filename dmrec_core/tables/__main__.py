@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
                 plans = plan(options.dataset, chosen, tune, embedder=options.embedder)
                 left_out = _left_out(plans, options)
                 plans = without_vectors(plans) if left_out else plans
-                plans = trained_with(plans, options.precision, options.epochs)
+                plans = trained_with(plans, options.precision, options.epochs, options.patience)
                 path = _make(number, title, plans, metrics, folder, options, cancel, left_out, tune)
                 print(f"{path.read_text(encoding='utf-8')}\n{path}")
     except TrainingCancelled as error:
@@ -82,6 +82,7 @@ def _make(number, title, plans: list[Plan], metrics, folder: Path, options, canc
     reading = next((row.spec for row in rows if row.spec.uses_language), rows[0].spec)
     extra = {"rehearsal": f"at most {options.epochs} epochs"} if options.epochs else {}
     extra |= {"left_out": left_out} if left_out else {}
+    extra |= {"patience": options.patience} if options.patience else {}
     facts = provenance(load(reading), results, tuned=list(tuning_grid(tune)), precision=options.precision, **extra)
     return write_table(f"table{number}", f"{title}, on {facts['dataset']}", rows, facts, folder)
 
@@ -114,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--embedder", default="auto", help="what turns texts into vectors (default: %(default)s)")
     add("--without-language", action="store_true", help="only rows that read no vectors, for data without texts")
     add("--epochs", type=int, help="at most so many: a rehearsal of the command, not a result")
+    add("--patience", type=int, help="evaluations without a gain before a run stops (default: each model's own)")
     add("--precision", default="float32", choices=["float32", "bf16"], help="of matrix products (default: %(default)s)")
     add("--device", default="auto", help="auto, cpu, cuda or mps")
     add("--workers", type=int, help="runs at once (default: one a core on a CPU, one on a GPU)")

@@ -151,12 +151,24 @@ def tuning_grid(tune: bool | Sequence[float]) -> tuple[float, ...]:
     return GRID if tune is True else tuple(map(float, tune or ()))
 
 
-def trained_with(plans: Sequence[Plan], precision: str = "float32", epochs: int | None = None) -> list[Plan]:
-    """The same rows, trained in this precision, for so many epochs at most."""
+def trained_with(
+    plans: Sequence[Plan], precision: str = "float32", epochs: int | None = None, patience: int | None = None
+) -> list[Plan]:
+    """The same rows, trained otherwise than each model's preset says.
+
+    Args:
+        plans: rows of a table.
+        precision: of matrix products.
+        epochs: at most.
+        patience: evaluations without a gain before a run stops, for every model alike; each model's own if None. Some
+            releases stop after five, others after twenty, and a slow model is cut short by five.
+    """
 
     def changed(spec: RunSpec) -> RunSpec:
-        most = min(epochs or spec.train.epochs, spec.train.epochs)
-        return spec.with_(train=replace(spec.train, epochs=most, precision=precision))
+        own = spec.train
+        train = replace(own, precision=precision, epochs=min(epochs or own.epochs, own.epochs),
+                        patience=own.patience if patience is None else patience)  # fmt: skip
+        return spec.with_(train=train)
 
     return [replace(plan, options=tuple(map(changed, plan.options))) for plan in plans]
 

@@ -26,8 +26,8 @@ UNTUNED = (
     "is published, the middle of the grid. It was not tuned, and neither was any base."
 )
 TUNING = (
-    "\nWhat was chosen was chosen by the first seed's validation split alone, among as many values for every model alike "
-    "(CVGA's base: as many with each of its two divisors), and then run with all seeds."
+    "\nWhat was chosen was chosen by the first seed's validation split alone, among as many values for every model "
+    "alike (CVGA's base: as many with each of its two divisors), and then run with all seeds."
 )
 FOREIGN = "The vectors are not the paper's (ada-002): numbers of rows that read text are not comparable with its own."
 
@@ -52,6 +52,8 @@ def as_markdown(title: str, rows: Sequence[Row], provenance: Mapping) -> str:
     }
     if provenance.get("precision", "float32") != "float32":
         facts["matrix products in"] = provenance["precision"]
+    if provenance.get("patience"):
+        facts["every model stops after"] = f"{provenance['patience']} evaluations without a gain"
     parts = [f"# {title}", "; ".join(f"{name}: {value}" for name, value in facts.items()) + "."]
     if provenance.get("rehearsal"):
         parts.append(f"**A rehearsal: {provenance['rehearsal']}. Not results.**")
