@@ -422,9 +422,9 @@ printed.style.format(dict.fromkeys(paper.DATASETS, "{:.4f}")).set_properties(**l
 # ## Table 3
 #
 # All models here are run by one trainer on one split, with one rule to stop. On `toy` the sizes are ours and small; on
-# other data they are the published ones, and so is each model's *patience*: LightGCN and what stands on it give up after
-# 15 epochs without a gain, DMRec after 60. A curve that rises slowly may be cut short by 15. `patience = 20` above gives
-# everybody the same twenty evaluations.
+# other data they are the published ones, and so is each model's *patience*: LightGCN and what stands on it give up
+# after 15 epochs without a gain, DMRec after 60. A curve that rises slowly may be cut short by 15. `patience = 20`
+# above gives everybody the same twenty evaluations.
 #
 # With `tune = False` nobody is tuned for this table. A gap to a model that nobody tuned is weak evidence: with `tune
 # = True` the first seed's validation split chooses DMRec's λ among five values, and of every other model one setting
