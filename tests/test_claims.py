@@ -184,22 +184,30 @@ def test_the_table_says_what_each_number_came_from(tmp_path):
 
 def test_another_notebook_adds_its_statement_to_those_that_are_kept(tmp_path):
     world = a_world_as_the_paper_has_it()
-    on_toy = {"dataset": "toy", "fingerprint": "a"}
-    save(judge(world, DATASET), on_toy | {"runs": 60}, tmp_path)
+    on_mine = {"dataset": "mine", "fingerprint": "a"}
+    save(judge(world, DATASET), on_mine | {"runs": 60}, tmp_path)
     cvga = [*runs("mddm", 0.4, lam=0.5, model="cvga"), *runs("base", 0.3, model="cvga")]
     added = judge(cvga, DATASET, ["other-backbones"])
     assert [finding.verdict for finding in added] == [HOLDS]
-    path = save(added, on_toy | {"runs": 6}, tmp_path)
+    path = save(added, on_mine | {"runs": 6}, tmp_path)
     document = json.loads(path.read_text())
     found = {finding.key: finding for finding in read(document["claims"])}
     assert list(found) == list(CLAIMS) and found["other-backbones"] == added[0]
     assert found["mddm-beats-base"].verdict == HOLDS and document["provenance"]["runs"] == 60
-    assert document["provenance_of"] == {"other-backbones": on_toy | {"runs": 6}}
+    assert document["provenance_of"] == {"other-backbones": on_mine | {"runs": 6}}
     # the whole again, whose runs cannot test the added one: it stays, and other data would not keep it
-    document = json.loads(save(judge(world, DATASET), on_toy | {"runs": 61}, tmp_path).read_text())
+    document = json.loads(save(judge(world, DATASET), on_mine | {"runs": 61}, tmp_path).read_text())
     assert read(document["claims"])[4] == added[0] and document["provenance_of"]["other-backbones"]["runs"] == 6
-    document = json.loads(save(judge(world, DATASET), {"dataset": "toy", "fingerprint": "b"}, tmp_path).read_text())
+    document = json.loads(save(judge(world, DATASET), {"dataset": "mine", "fingerprint": "b"}, tmp_path).read_text())
     assert read(document["claims"])[4].verdict == UNTESTED and document["provenance_of"] == {}
+
+
+def test_the_same_vectors_from_another_processor_are_the_same_data(tmp_path):
+    save(judge(a_world_as_the_paper_has_it(), DATASET), {"dataset": "toy", "fingerprint": "a"}, tmp_path)
+    added = judge([*runs("mddm", 0.4, lam=0.5), *runs(level=0.1, model="kar")], DATASET, ["language-baselines"])
+    document = json.loads(save(added, {"dataset": "toy", "fingerprint": "b"}, tmp_path).read_text())
+    assert len(document["claims"]) == len(CLAIMS) and document["provenance"]["fingerprint"] == "a"
+    assert document["provenance_of"]["language-baselines"]["fingerprint"] == "b"
 
 
 def test_of_two_bases_the_better_on_validation_is_the_one_to_beat():
