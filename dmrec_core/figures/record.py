@@ -84,6 +84,8 @@ def stamp(figure: Figure, provenance: Mapping[str, Any]) -> None:
     parts = [f"data: {dataset}"] if dataset else []
     parts += [f"vectors: {embedder}"] if embedder and embedder != "none" else []
     parts += [f"seeds: {', '.join(map(str, seeds))}"] if seeds else []
+    if (precision := provenance.get("precision", "float32")) != "float32":
+        parts.append(f"matrix products in: {precision}")
     for old in [text for text in figure.texts if text.get_gid() == "stamp"]:
         old.remove()
     if parts:

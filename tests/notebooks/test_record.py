@@ -72,6 +72,13 @@ def test_what_a_figure_cannot_keep_is_refused_and_nothing_is_written(tmp_path, n
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("precision", "said"), [("float32", False), ("bf16", True)])
+def test_a_picture_says_what_its_runs_were_made_in_where_it_is_not_float32(tmp_path, precision, said):
+    figure = draw()
+    record("01_x", figure, {}, {"dataset": "toy", "precision": precision}, folder=tmp_path)
+    assert figure.texts[0].get_text().startswith("data: toy") and ("bf16" in figure.texts[0].get_text()) == said
+
+
 def test_a_picture_that_cannot_be_drawn_leaves_the_old_files(tmp_path):
     record("01_x", draw(), {"n": 1}, {}, folder=tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
