@@ -40,7 +40,7 @@ first_seed = 2024
 tune = False  # True, or values of λ: the first seed's validation chooses it, and one setting of every other model
 precision = "float32"  # of matrix products; "bf16" trains faster on processors that have it
 patience = None  # evaluations without a gain before a run stops; None: each model's own
-readings = False  # also train the other reading of two models whose papers can be read two ways
+readings = False  # also train the other reading of three models whose papers can be read two ways
 figures_dir = "figures"
 
 # %%
@@ -104,6 +104,7 @@ def other_reading(model, label, **settings):
 
 
 others = [
+    other_reading("kar", "without the projection P", project=False),
     other_reading("llmrec", "keeping the easy pairs", prune="easy"),
     other_reading("alpharec-star", "own text and the items' mean", users_from="own+items"),
 ]
@@ -508,7 +509,7 @@ if texts:
 # |---|---|---|
 # | LightGCN in RLMRec | mean over layers (He et al.) | the **sum**; dropped edges leave the others as they are |
 # | RLMRec-C | no weight, no temperature; candidates "in the batch" | κ and τ; for users *all* users |
-# | KAR on LightGCN | not described | unreleased; the projection $P$ is ours |
+# | KAR on LightGCN | not described | unreleased; the projection $P$ is ours, and below it is left out |
 # | LLMRec's pruning | prose: drop the largest losses | formula and code: **keep** the largest |
 # | LLMRec's choices | a language model | here the nearest and farthest text: a proxy |
 # | LLMRec, AlphaRec: when to stop | - | their code stops on the **test** split; here on validation |
