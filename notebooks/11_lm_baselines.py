@@ -104,7 +104,7 @@ def other_reading(model, label, **settings):
 
 
 others = [
-    other_reading("kar", "without the projection P", project=False),
+    other_reading("kar", "with a projection P to d numbers", project=True),
     other_reading("llmrec", "keeping the easy pairs", prune="easy"),
     other_reading("alpharec-star", "own text and the items' mean", users_from="own+items"),
 ]
@@ -267,9 +267,11 @@ if texts:
 # **Idea.** Several small networks (*experts*) read the text, a gate decides how much to listen to each, and what they
 # say is put beside the embedding before anything flows. Two experts are shared by users and items.
 #
-# - $E_k$: expert $k$, two layers with ReLUs; $G$: the gate's matrix; $[a;b]$: two vectors end to end; $P$: a matrix.
+# - $E_k$: expert $k$, two layers with ReLUs; $G$: the gate's matrix; $[a;b]$: two vectors end to end.
 #
-# $$E^{(0)}_v=P\,\Big[e_v;\ \sum_k\mathrm{softmax}(Gw_v)_k\,E_k(w_v)\Big],\qquad\text{then as LightGCN}$$
+# $$E^{(0)}_v=\Big[e_v;\ \sum_k\mathrm{softmax}(Gw_v)_k\,E_k(w_v)\Big],\qquad\text{then as LightGCN}$$
+#
+# So vectors are $2d$ wide here: half learned for the node, half read from its text.
 
 # %%
 shared = Experts(n_experts=1, d_in=4, hidden=9, d_out=2)
@@ -509,7 +511,7 @@ if texts:
 # |---|---|---|
 # | LightGCN in RLMRec | mean over layers (He et al.) | the **sum**; dropped edges leave the others as they are |
 # | RLMRec-C | no weight, no temperature; candidates "in the batch" | κ and τ; for users *all* users |
-# | KAR on LightGCN | not described | unreleased; the projection $P$ is ours, and below it is left out |
+# | KAR on LightGCN | not described | unreleased, "concatenated": nothing after; below, a matrix $P$ back to $d$ |
 # | LLMRec's pruning | prose: drop the largest losses | formula and code: **keep** the largest |
 # | LLMRec's choices | a language model | here the nearest and farthest text: a proxy |
 # | LLMRec, AlphaRec: when to stop | - | their code stops on the **test** split; here on validation |

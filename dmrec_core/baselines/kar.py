@@ -62,9 +62,9 @@ class ExpertTower(nn.Module):
 
 
 class KAR(LightGCN):
-    r"""LightGCN whose layer 0 is a projection of the embedding and the text's augmented vector side by side.
+    r"""LightGCN whose layer 0 is the embedding and the text's augmented vector side by side.
 
-    $E^{(0)}_v = P\,[e_v;\ \mathrm{Tower}(w_v)]$, then propagation and loss of `LightGCN`
+    $E^{(0)}_v = [e_v;\ \mathrm{Tower}(w_v)]$ (2d wide), then propagation and loss of `LightGCN`
 
     Args:
         train: binary CSR matrix, `(n_users, n_items)`.
@@ -72,13 +72,13 @@ class KAR(LightGCN):
         item_vectors: `(n_items, d_s)`.
         shared_experts, specific_experts: how many of each kind.
         expert_hidden: width inside an expert.
-        project: False leaves P out: embedding and augmented vector are propagated side by side, 2d wide.
+        project: True puts a learned matrix before it, $P\,[e_v;\ \mathrm{Tower}(w_v)]$, back to d wide.
         lightgcn: as `LightGCN`.
 
     Source: Xi et al. 2024 (experts: 2 shared, 5 specific, 128-32). How RLMRec put it on LightGCN is unreleased: its
-        authors say augmented vectors are concatenated with the embeddings; the final projection P is ours. Weights
-        start as RLMRec's do, Xavier-uniform with zero biases: with torch's own start, every node's layer 0 is mostly
-        the same bias.
+        authors say augmented vectors are concatenated with the embeddings, and not whether anything comes after.
+        Weights start as RLMRec's do, Xavier-uniform with zero biases: with torch's own start, every node's augmented
+        vector is mostly the same bias.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class KAR(LightGCN):
         shared_experts: int = 2,
         specific_experts: int = 5,
         expert_hidden: int = 128,
-        project: bool = True,
+        project: bool = False,
         **lightgcn: object,
     ) -> None:
         super().__init__(train, latent, **lightgcn)
