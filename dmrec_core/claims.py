@@ -230,11 +230,14 @@ def runs_of(finding: Finding) -> str:
     """`toy, tfidf-svd-128, seeds 2024-2026`: what a number came from."""
     if not finding.seeds:
         return f"{finding.dataset}: none"
-    seeds = finding.seeds
+    return f"{finding.dataset}, {made_with(finding.vectors, finding.precision, finding.seeds)}"
+
+
+def made_with(vectors: str, precision: str, seeds: Sequence[int]) -> str:
+    """`tfidf-svd-128, bf16, seeds 2024-2026`; float32, the usual, is not said."""
     run_on = list(seeds) == list(range(seeds[0], seeds[-1] + 1)) and len(seeds) > 1
     said = f"seeds {seeds[0]}-{seeds[-1]}" if run_on else f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
-    narrow = "" if finding.precision == "float32" else f"{finding.precision}, "
-    return f"{finding.dataset}, {finding.vectors}, {narrow}{said}"
+    return ", ".join([vectors, *[precision] * (precision != "float32"), said])
 
 
 def save(findings: Sequence[Finding], provenance: Mapping[str, object], folder: str | Path = "figures") -> Path:

@@ -187,11 +187,13 @@ def rises_from_zero(strategy: str) -> Callable[[Evidence], Answer]:
 def helps_other_backbones(evidence: Evidence) -> Answer:
     """DMRec-M against the base on every other backbone there are runs of.
 
-    Of several bases (CVGA's KL term is divided by the batch size, or not) the best on validation is the one to beat.
+    Of several bases (CVGA's KL term is divided by the batch size, or not; a KL weight was tuned as lambda was) the best
+    on validation is the one to beat.
     """
     found, runs = {}, []
     for model in ("cvga", "l-diffrec"):
-        ours, bases = evidence.tuned("mddm", model), evidence.runs("base", model)
+        ours = evidence.tuned("mddm", model)
+        bases = [run for run in evidence.results if (run.spec.strategy, run.spec.model) == ("base", model)]
         if ours and bases:
             base = best_on_validation(bases)
             found[f"{model}, {_at_lambda(ours)}"] = compare(ours, base)

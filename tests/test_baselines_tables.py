@@ -168,6 +168,11 @@ def test_the_files(rows, dataset, tmp_path):
     )
     assert set(kept["numbers"][2]["compared"]) == {"mult-vae base", "mult-vae base tuned"}
     assert kept["provenance"]["seeds"] == [1, 2, 3]
+    beside = write_table("table2", "Table 2", rows, facts | {"tuned": [0.2, 0.4, 0.6]}, tmp_path / "there")
+    assert beside.name == "table2_tuned.md" and path.read_text() == text
+    assert {p.name for p in beside.parent.iterdir()} == {
+        f"table2{e}.{k}" for e in ("", "_tuned") for k in ("md", "json")
+    }
 
 
 def test_one_seed_has_no_interval_and_says_so(rows, dataset):

@@ -215,6 +215,10 @@ def test_of_two_bases_the_better_on_validation_is_the_one_to_beat():
     better, ours = runs("base", 0.35, model="cvga"), runs("mddm", 0.3, lam=0.5, model="cvga")
     found = judge([*ours, *worse, *better], DATASET, ["other-backbones"])[0]
     assert found.verdict == FAILS and "cvga, λ = 0.5" in found.ours
+    tuned = runs("base", 0.35, model="l-diffrec", kl_weight=0.2)  # where a base was tuned as lambda was
+    other = [*runs("base", 0.2, model="l-diffrec"), *runs("mddm", 0.3, lam=0.5, model="l-diffrec")]
+    assert judge(other, DATASET, ["other-backbones"])[0].verdict == HOLDS
+    assert judge([*other, *tuned], DATASET, ["other-backbones"])[0].verdict == FAILS
 
 
 def test_what_was_run_with_all_seeds_is_judged_and_nothing_is_trained(tmp_path, monkeypatch, capsys):

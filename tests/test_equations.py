@@ -126,3 +126,33 @@ def test_texts_of_one_seed_have_no_interval(tmp_path):
     ):
         (tmp_path / "figures" / f"{name}.json").write_text(json.dumps({"numbers": numbers, **facts}))
     assert "| toy | 7 | given | v | 0.2500 | - |" in readme.results_table(tmp_path)
+
+
+def a_row(key, model, strategy, level, compared=None, lam=None, label="base"):
+    compared = {
+        other: {"difference": {"mean": d, "low": None if half is None else d - half, "high": d + (half or 0)}}
+        for other, (d, half) in (compared or {}).items()
+    }
+    ours = {"recall@20": {"mean": level, "low": level - 0.01, "high": level + 0.01}}
+    return {"key": key, "model": model, "strategy": strategy, "label": label, "lam": lam, "ours": ours,
+            "compared": compared}  # fmt: skip
+
+
+def test_each_base_has_its_row_in_the_readme_and_bold_is_what_is_decided(tmp_path):
+    facts = {"embedder": "v", "seeds": [1, 2], "precision": "bf16", "tuned": []}
+    base, tuned = (
+        a_row("cvga base", "cvga", "base", 0.2),
+        a_row("cvga base tuned", "cvga", "base", 0.22, label="base, tuned"),
+    )
+    ours = a_row("cvga mddm", "cvga", "mddm", 0.25, {"cvga base": (0.05, 0.01), "cvga base tuned": (0.03, 0.04)}, 0.2)
+    (tmp_path / "figures").mkdir()
+    for name, numbers, values in (("table2", [base, ours], []), ("table2_tuned", [base, tuned, ours], [0.2, 1])):
+        document = {"numbers": numbers, "provenance": facts | {"tuned": values}}
+        (tmp_path / "figures" / f"{name}.json").write_text(json.dumps(document))
+        (tmp_path / "figures" / f"{name}.md").write_text("")
+    _, table, more = readme._table2(tmp_path)
+    assert table.splitlines()[2:] == [
+        "| toy: v, bf16, seeds 1-2 | CVGA | 0.2000 ± 0.0100 | - | - | 0.2500 (λ = 0.2), **+0.0500 ± 0.0100** |",
+        "| toy, tuned: v, bf16, seeds 1-2 | CVGA | 0.2200 ± 0.0100 | - | - | 0.2500 (λ = 0.2), +0.0300 ± 0.0400 |",
+    ]
+    assert "[toy](figures/table2.md), [toy, tuned](figures/table2_tuned.md)" in more

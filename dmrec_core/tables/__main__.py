@@ -6,7 +6,8 @@ set than toy to figures/<dataset>/.
 
 With --tune the first seed chooses: DMRec's lambda, the base's KL weight and one setting of each other model are tried
 at five values each, or at as many as are given, with that seed alone, the best on its validation split is kept, and
-only that is run with the other seeds. So a tuned row of three seeds costs seven runs, not fifteen.
+only that is run with the other seeds. So a tuned row of three seeds costs seven runs, not fifteen. Tuned tables stand
+beside the others, as table2_tuned and table3_tuned.
 """
 
 from __future__ import annotations

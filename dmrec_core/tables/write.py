@@ -33,7 +33,11 @@ FOREIGN = "The vectors are not the paper's (ada-002): numbers of rows that read 
 
 
 def write_table(name: str, title: str, rows: Sequence[Row], provenance: Mapping, folder: Path) -> Path:
-    """Write `name.md` and `name.json` into `folder`, each whole or not at all; returns the first."""
+    """Write `name.md` and `name.json` into `folder`, each whole or not at all; returns the first.
+
+    A table of tuned rows is another table, and takes no other's place: it is called `name_tuned`.
+    """
+    name = f"{name}_tuned" if provenance.get("tuned") else name
     folder.mkdir(parents=True, exist_ok=True)
     document = {"name": name, "numbers": [as_numbers(row) for row in rows], "provenance": provenance}
     write_atomically(folder / f"{name}.json", to_json(document).encode())
