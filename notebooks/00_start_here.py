@@ -21,9 +21,9 @@
 #
 # ```mermaid
 # flowchart LR
-#     X["clicks x_u"] --> E["encoder φ"] --> Q["q(z|x): collaborative distribution"]
-#     T["texts s_u, s_i"] --> W["vectors w_u, w_i"] --> M["meta-network φ'"] --> P["p(z|s): language distribution"]
-#     Q --> S(("sum")) --> Z["taste z"] --> D["decoder θ"] --> R["scores for all items"]
+#     X["clicks x_u"] --> E["encoder"] --> Q["q(z|x): collaborative distribution"]
+#     T["texts s_u, s_i"] --> W["vectors w_u, w_i"] --> M["meta-network"] --> P["p(z|s): language distribution"]
+#     Q --> S(("sum")) --> Z["taste z"] --> D["decoder"] --> R["scores for all items"]
 #     P --> S
 #     Q <-. "matched by GODM, CPDM or MDDM, strength λ" .-> P
 # ```
@@ -31,6 +31,8 @@
 # - **Collaborative space**: $q_\phi(z_u|x_u)$, a Gaussian over user $u$'s taste $z_u$, made from their clicks $x_u$.
 # - **Language space**: $p_\varphi(z_u|s_u)$, a Gaussian over the *same* $z_u$, made from texts $s_u$ about the user
 #   and the items.
+# - $\phi$, $\varphi$, $\theta$: the weights of the encoder, of the meta-network and of the decoder.
+# - $w_u, w_i$: the texts of a user and of an item as vectors, made by a language model and kept as they are.
 # - **Matching**: a loss that says how far the two are apart. **λ** (lambda) is the one coefficient that weighs it.
 
 # %% tags=["parameters"]
