@@ -13,7 +13,7 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -156,7 +156,7 @@ def _texts(root: Path) -> list[str]:
 
 def _table2(root: Path) -> list[str]:
     rows = []
-    for name, document in _both(root, "table2"):
+    for name, document in _documents(root, "table2").items():
         facts = _facts(name, document)
         numbers, tuned = document["numbers"], bool(document["provenance"]["tuned"])
         for base in numbers:
@@ -178,7 +178,7 @@ def _table2(root: Path) -> list[str]:
 
 
 def _table3(root: Path) -> list[str]:
-    found = dict(_both(root, "table3"))
+    found = _documents(root, "table3")
     if not found:
         return []
     keys = list(dict.fromkeys(row["key"] for document in found.values() for row in document["numbers"]))
@@ -196,14 +196,6 @@ def _table3(root: Path) -> list[str]:
     )
     columns = ("model", *(_facts(name, document) for name, document in found.items()))
     return [title, _table(columns, rows), f"More of it, with p-values: {_pages(root, 'table3')}."]
-
-
-def _both(root: Path, name: str) -> Iterator[tuple[str, Mapping]]:
-    """Data set and table, its tuned one after the other."""
-    for dataset in DATASETS:
-        for each in (name, f"{name}_tuned"):
-            if document := _documents(root, each).get(dataset):
-                yield dataset + ", tuned" * (each != name), document
 
 
 def _over(row: Mapping, base: str) -> str:
@@ -226,13 +218,8 @@ def _facts(name: str, document: Mapping) -> str:
 
 
 def _pages(root: Path, name: str) -> str:
-    """Links to the pages `name` of every data set that has one, tuned ones too."""
-    places = [
-        (dataset + ", tuned" * (each != name), Path("figures") / ("" if dataset == "toy" else dataset) / f"{each}.md")
-        for dataset in DATASETS
-        for each in (name, f"{name}_tuned")
-    ]
-    return ", ".join(f"[{said}]({place.as_posix()})" for said, place in places if (root / place).is_file())
+    """Links to the pages `name`, which stand beside their JSON."""
+    return ", ".join(f"[{said}]({place.with_suffix('.md').as_posix()})" for said, place in _places(root, name).items())
 
 
 def _value(row: Mapping, metric: str) -> str:
@@ -265,11 +252,18 @@ SECTIONS = {"equations": equations_table, "claims": claims_table, "results": res
 
 
 def _documents(root: Path, name: str) -> dict[str, Mapping]:
-    """Data set -> the JSON `name` that was kept for it; toy's lie in figures/ itself."""
+    """Data set -> the JSON `name` that was kept for it."""
+    return {said: json.loads((root / at).read_text(encoding="utf-8")) for said, at in _places(root, name).items()}
+
+
+def _places(root: Path, name: str) -> dict[str, Path]:
+    """Data set -> where its JSON `name` is, from the root; toy's lie in figures/ itself. Tuned tables come too."""
     places = {
-        dataset: root / "figures" / ("" if dataset == "toy" else dataset) / f"{name}.json" for dataset in DATASETS
+        dataset + ", tuned" * bool(tuned): Path("figures", "" if dataset == "toy" else dataset, f"{name}{tuned}.json")
+        for dataset in DATASETS
+        for tuned in ("", "_tuned")
     }
-    return {dataset: json.loads(path.read_text(encoding="utf-8")) for dataset, path in places.items() if path.is_file()}
+    return {said: place for said, place in places.items() if (root / place).is_file()}
 
 
 def _cell(text: str) -> str:
