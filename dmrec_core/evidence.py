@@ -29,7 +29,8 @@ class Evidence:
     """
 
     def __init__(self, results: Sequence[RunResult], dataset: RecDataset) -> None:
-        self.results, self.dataset = list(results), dataset
+        # a run may stand in two rows of a table: tuning may choose what was there before
+        self.results, self.dataset = list({run.spec: run for run in results}.values()), dataset
         self.groups = sparsity_groups(dataset)
 
     def runs(self, strategy: str, model: str = "mult-vae", **fields: object) -> list[RunResult]:

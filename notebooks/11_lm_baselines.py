@@ -37,7 +37,7 @@ embedder = "auto"  # what turns texts into vectors
 device = "auto"
 seeds = 3
 first_seed = 2024
-tune = False  # True, or values of λ: the first seed's validation chooses it, and one setting of every other model
+tune = None  # or True, or values of λ: the first seed's validation chooses it, and one setting of every other model
 precision = "float32"  # of matrix products; "bf16" trains faster on processors that have it
 patience = None  # evaluations without a gain before a run stops; None: each model's own
 readings = False  # also train three models the other way they can be read, and KAR with the wrong texts
@@ -431,7 +431,7 @@ printed.style.format(dict.fromkeys(paper.DATASETS, "{:.4f}")).set_properties(**l
 # after 15 epochs without a gain, DMRec after 60. A curve that rises slowly may be cut short by 15. `patience = 20`
 # above gives everybody the same twenty evaluations.
 #
-# With `tune = False` nobody is tuned for this table. A gap to a model that nobody tuned is weak evidence: with `tune
+# With `tune = None` nobody is tuned for this table. A gap to a model that nobody tuned is weak evidence: with `tune
 # = True` the first seed's validation split chooses DMRec's λ among five values, and of every other model one setting
 # among as many. Try it before you believe a gap.
 

@@ -221,6 +221,11 @@ def test_of_two_bases_the_better_on_validation_is_the_one_to_beat():
     assert judge([*other, *tuned], DATASET, ["other-backbones"])[0].verdict == FAILS
 
 
+def test_a_run_that_stands_in_two_rows_counts_once():
+    world = [*a_world_as_the_paper_has_it(), *runs("base", 0.2, model="cvga"), *runs("mddm", 0.4, lam=0.3, model="cvga")]
+    assert judge([*world, *world], DATASET) == judge(world, DATASET)
+
+
 def test_what_was_run_with_all_seeds_is_judged_and_nothing_is_trained(tmp_path, monkeypatch, capsys):
     world = a_world_as_the_paper_has_it(
         **{"godm": runs("godm", 0.33, lam=0.4)[:2], "mddm": runs("mddm", 0.35, lam=0.6), "kar": runs(model="kar")}
