@@ -222,7 +222,11 @@ def test_of_two_bases_the_better_on_validation_is_the_one_to_beat():
 
 
 def test_a_run_that_stands_in_two_rows_counts_once():
-    world = [*a_world_as_the_paper_has_it(), *runs("base", 0.2, model="cvga"), *runs("mddm", 0.4, lam=0.3, model="cvga")]
+    world = [
+        *a_world_as_the_paper_has_it(),
+        *runs("base", 0.2, model="cvga"),
+        *runs("mddm", 0.4, lam=0.3, model="cvga"),
+    ]
     assert judge([*world, *world], DATASET) == judge(world, DATASET)
 
 
