@@ -14,7 +14,14 @@ import numpy as np
 import pytest
 
 from dmrec_core.figures.__main__ import main
-from dmrec_core.figures.run_notebooks import NotebookFailed, UnknownParameter, plain, run_notebook
+from dmrec_core.figures.run_notebooks import (
+    NotebookFailed,
+    UnknownParameter,
+    declared_parameters,
+    parse_value,
+    plain,
+    run_notebook,
+)
 
 KERNEL_ID = "import os, pathlib\npathlib.Path('kernel.pid').write_text(str(os.getpid()))"
 
@@ -45,6 +52,12 @@ def test_parameters_reach_the_notebook_as_plain_python(write, tmp_path):
 def test_a_value_that_no_cell_can_hold_is_refused(value):
     with pytest.raises(TypeError, match="cannot be passed to a notebook"):
         plain(value)
+
+
+@pytest.mark.parametrize("name", ["10_base_models", "11_lm_baselines"])
+def test_tune_may_be_true_or_a_list_from_the_command_line(checkout, name):
+    default = declared_parameters(checkout / "notebooks" / f"{name}.py")["tune"]
+    assert parse_value("tune", "[0.2, 1]", default) == [0.2, 1] and parse_value("tune", "true", default) is True
 
 
 def test_a_misspelt_parameter_is_refused_before_anything_runs(write, tmp_path, capsys):
