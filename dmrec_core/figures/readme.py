@@ -223,7 +223,8 @@ def _pages(root: Path, name: str) -> str:
 
 
 def _value(row: Mapping, metric: str) -> str:
-    return _spread(row["ours"][metric])
+    """Ours, and behind it the paper's where it has the number."""
+    return _spread(row["ours"][metric]) + (f" (the paper's: {row['paper'][metric]:.4f})" if row.get("paper") else "")
 
 
 def _spread(found: Mapping) -> str:

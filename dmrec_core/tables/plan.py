@@ -100,7 +100,10 @@ def _backbone_rows(dataset: str, model: str, values: Sequence[float], changes: M
     options = [base]
     if model == "cvga":
         whole = base.with_(settings={**dict(base.settings), "divide_kl_by_batch": False})
-        rows.append(Plan("cvga base undivided", model, "base, KL term not divided", (whole,), ("cvga base",)))
+        printed = rows[0].paper
+        notes = ("the paper prints one base of CVGA, and does not say which",) if printed else ()
+        label = "base, KL term not divided"
+        rows.append(Plan("cvga base undivided", model, label, (whole,), ("cvga base",), printed, notes))
         options.append(whole)
     against = tuple(row.key for row in rows)
     if values:

@@ -155,7 +155,7 @@ def _compared(row: Row, rows: Sequence[Row], other: str) -> list[str]:
     plan = next(each.plan for each in rows if each.plan.key == other)
     name = plan.label if plan.model == row.plan.model else plan.name
     printed = "—"
-    if row.plan.paper and plan.paper:
+    if row.plan.paper and plan.paper and row.plan.paper != plan.paper:  # CVGA's two bases share a printed one
         gain = row.plan.paper[HEADLINE] - plan.paper[HEADLINE]
         printed = f"{gain:+.4f} ({100 * gain / plan.paper[HEADLINE]:+.1f} %)"
     ps = ["—" if p is None else f"{p:.2g}" for p in (found.p_seeds, found.p_users)]
