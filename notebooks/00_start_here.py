@@ -32,7 +32,7 @@
 # - **Language space**: $p_\varphi(z_u|s_u)$, a Gaussian over the *same* $z_u$, made from texts $s_u$ about the user
 #   and the items.
 # - $\phi$, $\varphi$, $\theta$: the weights of the encoder, of the meta-network and of the decoder.
-# - $w_u, w_i$: the texts of a user and of an item as vectors, made by a language model and kept as they are.
+# - $w_u, w_i$: the texts of a user and of an item, each turned into a vector once and kept as it is.
 # - **Matching**: a loss that says how far the two are apart. **λ** (lambda) is the one coefficient that weighs it.
 
 # %% tags=["parameters"]

@@ -172,7 +172,7 @@ def _table2(root: Path) -> list[str]:
         "Table 2, DMRec on three base models: Recall@20, and how far ahead of the base (bold where the whole 95 % "
         "interval over seeds is on one side). CVGA's base comes with its KL term divided by the batch size once more, "
         "as it was released, and without. Tuned: validation of the first seed chose λ and the base's KL weight from "
-        "the same number of values."
+        "the same number of values (CVGA's base: from so many with the division and so many without)."
     )
     return [title, _table(columns, rows), f"More of it, with p-values: {_pages(root, 'table2')}."] if rows else []
 
@@ -188,7 +188,8 @@ def _table3(root: Path) -> list[str]:
         for document in found.values():
             ours, row = document["numbers"][-1], {row["key"]: row for row in document["numbers"]}.get(key)
             ahead = f", {_ahead(ours, key)}" if key in ours["compared"] else ""
-            cells.append("-" if row is None else _value(row, "recall@20") + ahead)
+            lam = f" (λ = {row['lam']:g})" if row and row["lam"] is not None else ""
+            cells.append("-" if row is None else _value(row, "recall@20") + lam + ahead)
         rows.append((NAMES[key] if key in NAMES else "DMRec-M on Mult-VAE", *cells))
     title = (
         "Table 3, other ways to use a language model, all run here: Recall@20, and how far DMRec-M is ahead (bold "
