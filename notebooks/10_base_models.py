@@ -528,7 +528,8 @@ notebook.check("Exercise 3", answer_3, truth="CVGA", hint="Look at the three equ
 # ## What the paper says, and what these runs say
 #
 # *Holds* if all of the 95 % interval over seeds of every such gain is above zero, *does not hold here* if all of one
-# is below it, and otherwise these seeds do not decide. CVGA must beat the better of its two bases.
+# is below it, and otherwise these seeds do not decide. Of several bases (CVGA has two, tuning adds more) the one that
+# validation prefers is the one to beat.
 
 # %%
 findings = claims.judge(runs, data, ["other-backbones"])
