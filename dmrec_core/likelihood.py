@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -69,15 +70,6 @@ def fused_multinomial_nll(hidden: Tensor, weight: Tensor, bias: Tensor, rows: In
     return _FusedMultinomialNLL.apply(hidden, weight, bias, rows.items, rows.row_index, rows.counts, dtype)
 
 
-def _softmax_in_place(logits: Tensor, wide: torch.dtype) -> Tensor:
-    """Turn `(rows, n_items)` logits into probabilities; returns each row's log sum exp, `(rows,)`."""
-    probability = torch.softmax(logits, dim=1)
-    # log sum exp = any logit - log of its probability; the likeliest item's, which cannot underflow
-    normaliser = logits.amax(dim=1).to(wide) - probability.amax(dim=1).to(wide).log()
-    logits.copy_(probability)
-    return normaliser
-
-
 class _FusedMultinomialNLL(torch.autograd.Function):
     @staticmethod
     def forward(ctx, hidden, weight, bias, items, row, counts, dtype):
@@ -85,12 +77,17 @@ class _FusedMultinomialNLL(torch.autograd.Function):
         with torch.autocast(hidden.device.type, enabled=False):
             narrow_hidden, narrow_weight = hidden.to(dtype), weight.to(dtype)
             logits = torch.addmm(bias.to(dtype), narrow_hidden, narrow_weight.T)
-            taken = logits[row, items].to(wide)
             # A few rows at a time stay in the processor's cache, and their probabilities take their logits' place.
-            normaliser = torch.cat([_softmax_in_place(part, wide) for part in logits.split(ROWS_AT_ONCE)])
-            probability = logits
-            counts = counts.to(wide)
-            nll = counts * normaliser - torch.zeros_like(normaliser).index_add_(0, row, taken)
+            for part in logits.split(ROWS_AT_ONCE):
+                part.copy_(torch.softmax(part, dim=1))
+            probability, counts = logits, counts.to(wide)
+            log_probability = probability[row, items].to(wide).log()
+            lost = log_probability.isinf()
+            if lost.any():  # items too unlikely for a number above 0: their rows once more, in logs
+                users, place = row[lost].unique(return_inverse=True)
+                logits = torch.addmm(bias.to(dtype), narrow_hidden[users], narrow_weight.T)
+                log_probability[lost] = torch.log_softmax(logits, dim=1, dtype=wide)[place, items[lost]]
+            nll = -torch.zeros_like(counts).index_add_(0, row, log_probability)
         ctx.save_for_backward(narrow_hidden, narrow_weight, probability, items, row, counts)
         ctx.dtypes = hidden.dtype, weight.dtype, bias.dtype
         return nll
@@ -105,7 +102,9 @@ class _FusedMultinomialNLL(torch.autograd.Function):
             d_logits = probability.mul_((counts * grad).to(probability.dtype).unsqueeze(1))
             d_logits.index_put_((row, items), -grad.to(probability.dtype)[row], accumulate=True)
             d_hidden = (d_logits @ weight).to(hidden_dtype)
-            d_weight = (d_logits.T @ hidden).to(weight_dtype)
-            # a product with ones sums in float32 inside the kernel; .sum(0, dtype=float32) would copy the whole buffer
-            d_bias = (d_logits.new_ones(1, len(d_logits)) @ d_logits).squeeze(0).to(bias_dtype)
+            if hidden.dtype == hidden_dtype:
+                d_weight, d_bias = d_logits.T @ hidden, (d_logits.new_ones(1, len(d_logits)) @ d_logits).squeeze(0)
+            else:  # a column of ones brings the bias's gradient along; 8 of them keep the rows aligned
+                both = d_logits.T @ F.pad(hidden, (0, 8), value=1)
+                d_weight, d_bias = both[:, :-8].to(weight_dtype), both[:, -8].to(bias_dtype)
         return d_hidden, d_weight, d_bias, None, None, None, None

@@ -60,6 +60,6 @@ class MetaNetwork(nn.Module):
 
     def forward(self, batch: UserBatch) -> DiagonalGaussian:
         r"""The language distribution $p_\varphi(z_u|s_u)$ of each user of the batch, `(B, d)`."""
-        own = self.user_vectors[batch.users]
+        own = self.user_vectors.index_select(0, batch.users)
         inputs = base_network(batch.inputs, self.item_vectors, own) if self.aggregate else own
         return DiagonalGaussian.from_heads(self.layers(inputs))

@@ -85,15 +85,25 @@ def test_fused_in_bfloat16_is_close_and_gives_float32(rows, layer):
         nll = fused_multinomial_nll(*inputs, rows)
     assert nll.dtype == torch.float32
     torch.testing.assert_close(nll, exact, rtol=0.03, atol=0.03)
+    slopes = torch.autograd.grad(exact.sum(), inputs)
     nll.sum().backward()
     assert all(t.grad.dtype == torch.float32 for t in inputs)
+    for tensor, slope in zip(inputs, slopes, strict=True):
+        torch.testing.assert_close(tensor.grad, slope, rtol=0.05, atol=0.05)
 
 
-def test_fused_survives_logits_far_apart(rows):
-    hidden = torch.full((USERS, 1), 300.0)
+@pytest.mark.parametrize("bf16", [False, True])
+def test_fused_survives_logits_far_apart(rows, bf16):
+    hidden = torch.full((USERS, 1), 300.0, requires_grad=True)
     weight = torch.linspace(-1, 1, ITEMS).unsqueeze(1)
-    nll = fused_multinomial_nll(hidden, weight, torch.zeros(ITEMS), rows)
-    torch.testing.assert_close(nll, multinomial_nll(hidden @ weight.T, rows))
+    logits = hidden @ weight.T
+    plain = multinomial_nll(logits, rows)
+    assert (torch.softmax(logits, 1)[rows.row_index, rows.items] == 0).any()  # in float32, so in bfloat16
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+        nll = fused_multinomial_nll(hidden, weight, torch.zeros(ITEMS), rows)
+    torch.testing.assert_close(nll, plain, **(dict(rtol=0.01, atol=0.1) if bf16 else {}))
+    nll.sum().backward()
+    assert hidden.grad.isfinite().all()
 
 
 def test_shapes_that_disagree_are_named(rows):
