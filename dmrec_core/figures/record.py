@@ -28,7 +28,7 @@ def record(
     folder: str | Path = "figures",
     timings: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write `name.png`, `name.svg` and `name.json`; the same inputs write the same bytes.
+    """Write `name.png`, `name.svg` and `name.json`; the same inputs write the same bytes. Tuned: see `kept_name`.
 
     Args:
         name: file name without suffix, e.g. `"09_lambda_sensitivity"`.
@@ -50,6 +50,7 @@ def record(
 
     if not name or Path(name).name != name:
         raise ValueError(f"a figure's name is a file name without folders, got {name!r}; the folder is an argument")
+    name = kept_name(name, provenance)
     documents = {".json": {"name": name, "numbers": numbers, "provenance": provenance}}
     if timings is not None:
         documents[".timing.json"] = {"name": name, "timings": timings}
@@ -75,6 +76,11 @@ def record(
     return folder / f"{name}.json"
 
 
+def kept_name(name: str, provenance: Mapping[str, Any]) -> str:
+    """`name_tuned` where settings were tuned: that is another figure or table, and takes no other's place."""
+    return f"{name}_tuned" if provenance.get("tuned") else name
+
+
 def stamp(figure: Figure, provenance: Mapping[str, Any]) -> None:
     """Print data set, embedder and seeds under the picture, so that it says what it shows wherever it is pasted.
 
@@ -86,6 +92,8 @@ def stamp(figure: Figure, provenance: Mapping[str, Any]) -> None:
     parts += [f"seeds: {', '.join(map(str, seeds))}"] if seeds else []
     if (precision := provenance.get("precision", "float32")) != "float32":
         parts.append(f"matrix products in: {precision}")
+    if provenance.get("tuned"):
+        parts.append("settings chosen by validation")
     for old in [text for text in figure.texts if text.get_gid() == "stamp"]:
         old.remove()
     if parts:

@@ -8,7 +8,7 @@ from pathlib import Path
 from dmrec_core.analysis import Interval
 from dmrec_core.checkpoint import write_atomically
 from dmrec_core.comparisons import Comparison
-from dmrec_core.figures.record import to_json
+from dmrec_core.figures.record import kept_name, to_json
 from dmrec_core.tables.plan import NAMES
 from dmrec_core.tables.rows import HEADLINE, Row
 
@@ -35,9 +35,9 @@ FOREIGN = "The vectors are not the paper's (ada-002): numbers of rows that read 
 def write_table(name: str, title: str, rows: Sequence[Row], provenance: Mapping, folder: Path) -> Path:
     """Write `name.md` and `name.json` into `folder`, each whole or not at all; returns the first.
 
-    A table of tuned rows is another table, and takes no other's place: it is called `name_tuned`.
+    A table of tuned rows is called `name_tuned`, as figures are: see `kept_name`.
     """
-    name = f"{name}_tuned" if provenance.get("tuned") else name
+    name = kept_name(name, provenance)
     folder.mkdir(parents=True, exist_ok=True)
     document = {"name": name, "numbers": [as_numbers(row) for row in rows], "provenance": provenance}
     write_atomically(folder / f"{name}.json", to_json(document).encode())

@@ -14,19 +14,31 @@ SOURCES = sorted(NOTEBOOKS.glob("*.py"))  # by glob, never by list: a new notebo
 LONGEST_CELL_SECONDS = 600
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
-def test_notebook_runs_on_toy(source, tmp_path):
-    command = [sys.executable, "-m", "dmrec_core.figures", "--only", source.stem, "--dataset", "toy"]
-    folders = ["--out", str(tmp_path / "figures"), "--build", str(tmp_path / "build")]
+def run_on_toy(source: Path, folder: Path, *arguments: str) -> list[Path]:
+    """Run one notebook by the reader's command into `folder`; returns the JSON files of its figures and tables."""
+    command = [sys.executable, "-m", "dmrec_core.figures", "--only", source.stem, "--dataset", "toy", *arguments]
+    folders = ["--out", str(folder / "figures"), "--build", str(folder / "build")]
     finished = subprocess.run(
         [*command, *folders, "--timeout", str(LONGEST_CELL_SECONDS)], capture_output=True, text=True
     )
     assert finished.returncode == 0, finished.stdout + finished.stderr
-    assert [path.name for path in (tmp_path / "build").iterdir()] == [f"{source.stem}.ipynb"]
-    for kept in (tmp_path / "figures").glob("*.json"):
-        if not kept.name.endswith(".timing.json"):
-            assert json.loads(kept.read_text())["provenance"]["dataset"] in ("toy", None), kept.name
+    assert [path.name for path in (folder / "build").iterdir()] == [f"{source.stem}.ipynb"]
+    return [path for path in (folder / "figures").glob("*.json") if not path.name.endswith(".timing.json")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_notebook_runs_on_toy(source, tmp_path):
+    for kept in run_on_toy(source, tmp_path):
+        assert json.loads(kept.read_text())["provenance"]["dataset"] in ("toy", None), kept.name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "table"), [("10_base_models", "table2"), ("11_lm_baselines", "table3")])
+def test_a_tables_notebook_runs_tuned_and_keeps_it_beside_the_untuned_one(name, table, tmp_path):
+    kept = run_on_toy(NOTEBOOKS / f"{name}.py", tmp_path, "-p", "tune", "[0.2, 0.5]")
+    assert {path.stem for path in kept} == {f"{name}_tuned", f"{table}_tuned", "claims"}
+    assert json.loads((tmp_path / "figures" / f"{table}_tuned.json").read_text())["provenance"]["tuned"] == [0.2, 0.5]
 
 
 def test_every_source_has_the_name_that_the_entry_point_looks_for():

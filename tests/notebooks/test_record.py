@@ -111,6 +111,15 @@ def test_timings_have_a_file_of_their_own(tmp_path):
     assert json.loads((tmp_path / "01_x.timing.json").read_text())["timings"] == {"epoch": 0.2}
 
 
+def test_a_tuned_figure_takes_no_others_place(tmp_path):
+    plain = record("10_x", draw(), {"n": 1}, {"tuned": []}, folder=tmp_path)
+    tuned = record("10_x", figure := draw(), {"n": 2}, {"tuned": [0.2, 0.5]}, folder=tmp_path)
+    assert figure.texts[-1].get_text() == "settings chosen by validation"
+    assert (plain.name, tuned.name) == ("10_x.json", "10_x_tuned.json")
+    assert json.loads(plain.read_text())["numbers"] == {"n": 1}
+    assert {path.suffix for path in tmp_path.glob("10_x_tuned.*")} == {".json", ".png", ".svg"}
+
+
 def test_provenance_reads_specs_results_and_the_data_set():
     class Data:
         name, fingerprint = "toy", "abc"
