@@ -18,8 +18,8 @@ from IPython.display import Code, Markdown, display
 from dmrec_core import __version__
 from dmrec_core.data import RecDataset
 from dmrec_core.figures import style
-from dmrec_core.sweep import get_ready
-from dmrec_core.train import resolve_device
+from dmrec_core.runs.sweeps import get_ready
+from dmrec_core.training.device import device_name, resolve_device
 
 THE_PAPERS_EMBEDDER = "text-embedding-ada-002"
 
@@ -42,7 +42,7 @@ def opening(dataset: RecDataset | None = None, device: str = "auto", seed: int =
     chosen = resolve_device(device)
     if dataset is not None and chosen.type == "cpu":  # elsewhere a sweep needs no workers
         get_ready()
-    name = torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else chosen.type
+    name = device_name(chosen)
     rows = {
         "data set": "none: pure mathematics" if dataset is None else _described(dataset),
         "vectors": "none" if dataset is None or dataset.language is None else _vectors(dataset),

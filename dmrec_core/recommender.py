@@ -104,3 +104,24 @@ class Backbone(nn.Module, ABC):
 def fixed_noise(n_users: int, width: int) -> Tensor:
     """Standard normal noise that is the same in every run, one row per user, `(n_users, width)`."""
     return torch.randn(n_users, width, generator=torch.Generator().manual_seed(0))
+
+
+def top_items(scores: Tensor, n: int) -> Tensor:
+    """The n best items of each row, best first, `(B, n)`; among equal scores the lower item id comes first.
+
+    `torch.topk` leaves the order of ties open, so a metric could change from machine to machine. Rows with a tie at the
+    cut, which are rare, take a full stable sort.
+
+    Example:
+        >>> top_items(torch.tensor([[0.0, 2.0, 2.0, 1.0]]), 2)
+        tensor([[1, 2]])
+    """
+    n = min(n, scores.shape[1])
+    values, items = scores.topk(min(n + 1, scores.shape[1]), dim=1)  # one more shows whether there is a tie at the cut
+    tied = (values[:, n - 1 : n] == values[:, n:]).any(1).nonzero().squeeze(1)
+    items, by_id = items[:, :n].sort(dim=1)
+    order = values.gather(1, by_id).argsort(dim=1, descending=True, stable=True)
+    best = items.gather(1, order)
+    if len(tied):
+        best[tied] = scores[tied].argsort(dim=1, descending=True, stable=True)[:, :n]
+    return best

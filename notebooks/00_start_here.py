@@ -50,16 +50,17 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from dmrec_core import notebook, panels, summaries
-from dmrec_core.analysis import mean_interval, paired_test, sparsity_groups
-from dmrec_core.evaluate import top_items
-from dmrec_core.experiments import load
-from dmrec_core.figures import static
-from dmrec_core.figures.record import provenance, record
+from dmrec_core import notebook, panels
+from dmrec_core.analysis import summaries
+from dmrec_core.analysis.statistics import mean_interval, paired_test, sparsity_groups
+from dmrec_core.figures.kept import trained as static
 from dmrec_core.interactions import user_batch
 from dmrec_core.language import user_texts
-from dmrec_core.presets import paper_settings
-from dmrec_core.sweep import grid, sweep
+from dmrec_core.recommender import top_items
+from dmrec_core.records.writer import provenance, record
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.runs.store import load
+from dmrec_core.runs.sweeps import grid, sweep
 
 
 def spec(strategy, **changes):

@@ -55,10 +55,8 @@ from IPython.display import Markdown
 from dmrec_core import notebook, panels
 from dmrec_core.data import toy_dataset
 from dmrec_core.data.card import data_card, source_table
-from dmrec_core.evaluate import evaluate
-from dmrec_core.experiments import load
-from dmrec_core.figures import prompt_views, text_views
-from dmrec_core.figures.record import provenance, record
+from dmrec_core.figures.live import prompts as prompt_views
+from dmrec_core.figures.live import texts as text_views
 from dmrec_core.language import TfidfSvd, semantic_vectors, user_texts
 from dmrec_core.language.controls import random_like, shuffled
 from dmrec_core.language.embedders import choose_embedder
@@ -72,8 +70,11 @@ from dmrec_core.language.profiles import write_profiles
 from dmrec_core.language.prompts import item_prompts, user_prompts
 from dmrec_core.language.templates import TEMPLATES
 from dmrec_core.language.user_texts import item_texts, sampled_training_items
-from dmrec_core.presets import paper_settings
-from dmrec_core.untrained import Popularity, TextSimilarity, chance_recall
+from dmrec_core.records.writer import provenance, record
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.runs.store import load
+from dmrec_core.training.evaluate import evaluate
+from dmrec_core.training.floors import Popularity, TextSimilarity, chance_recall
 
 data = load(paper_settings(dataset, strategy="mddm", embedder=embedder))
 notebook.opening(data, device, seed)
@@ -478,8 +479,8 @@ figure
 # them fairly; the third runs every notebook on your data.
 #
 # ```sh
-# python -m dmrec_core.recommend my-data
-# python -m dmrec_core.tables --dataset my-data --tables 2 --models mult-vae --tune --seeds 2024 2025 2026
+# python -m dmrec_core.runs.recommend my-data
+# python -m dmrec_core.paper --dataset my-data --tables 2 --models mult-vae --tune --seeds 2024 2025 2026
 # python -m dmrec_core.figures --dataset my-data
 # ```
 #
@@ -514,7 +515,7 @@ def shell(command):
 
 shell("python -m dmrec_core.language profiles my-data --extractive")
 shell("python -m dmrec_core.language embed my-data --embedder tfidf")
-shell("python -m dmrec_core.recommend my-data -n 5")
+shell("python -m dmrec_core.runs.recommend my-data -n 5")
 
 # %%
 offered = pd.read_csv(folder / "recommendations.csv")

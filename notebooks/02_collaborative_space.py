@@ -43,17 +43,21 @@ import numpy as np
 import pandas as pd
 import torch
 
-from dmrec_core import elbo, notebook, panels
-from dmrec_core.analysis import posterior_means
+from dmrec_core import notebook, panels
+from dmrec_core.analysis import spaces as space_numbers
+from dmrec_core.analysis.statistics import posterior_means
 from dmrec_core.dmrec import BaseModel
-from dmrec_core.experiments import load, run
-from dmrec_core.figures import questions, space_numbers, space_static, space_views
-from dmrec_core.figures.record import provenance, record
+from dmrec_core.figures.kept import spaces as space_static
+from dmrec_core.figures.live import spaces as space_views
 from dmrec_core.gaussian import DiagonalGaussian, kl, kl_to_standard_normal, log_density
 from dmrec_core.interactions import InteractionRows, user_batch
 from dmrec_core.likelihood import fused_multinomial_nll, multinomial_nll
-from dmrec_core.monte_carlo import draws_from, mean_of_draws
-from dmrec_core.presets import paper_settings
+from dmrec_core.panels import questions
+from dmrec_core.records.writer import provenance, record
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.runs.store import load, run
+from dmrec_core.theory import elbo
+from dmrec_core.theory.monte_carlo import draws_from, mean_of_draws
 
 spec = paper_settings(dataset, latent=2, seed=seed)
 data = load(spec)

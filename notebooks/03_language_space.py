@@ -43,17 +43,20 @@ import pandas as pd
 import torch
 
 from dmrec_core import notebook, panels
+from dmrec_core.analysis import spaces as space_numbers
 from dmrec_core.dmrec import Spaces
-from dmrec_core.evaluate import top_items
-from dmrec_core.experiments import load
-from dmrec_core.figures import questions, space_numbers, space_static, space_views
-from dmrec_core.figures.record import provenance, record
+from dmrec_core.figures.kept import spaces as space_static
+from dmrec_core.figures.live import spaces as space_views
 from dmrec_core.gaussian import DiagonalGaussian
 from dmrec_core.interactions import InteractionRows, UserBatch, user_batch
 from dmrec_core.meta_network import MetaNetwork, base_network
-from dmrec_core.models import build_model
-from dmrec_core.presets import paper_settings
-from dmrec_core.sweep import sweep
+from dmrec_core.panels import questions
+from dmrec_core.recommender import top_items
+from dmrec_core.records.writer import provenance, record
+from dmrec_core.runs.build import build_model
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.runs.store import load
+from dmrec_core.runs.sweeps import sweep
 
 
 def spec(strategy, **changes):

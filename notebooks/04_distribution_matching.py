@@ -51,15 +51,21 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch.distributions import Normal, kl_divergence
 
-from dmrec_core import gaussian, information, matching, notebook, panels, pooling, transport
-from dmrec_core.experiments import load, run
-from dmrec_core.figures import gaussian_numbers, gaussian_views, matching_static, matching_views, questions, twin
-from dmrec_core.figures.record import provenance, record
+from dmrec_core import gaussian, matching, notebook, panels
+from dmrec_core.figures.kept import matching as matching_static
+from dmrec_core.figures.live import gaussians as gaussian_views
+from dmrec_core.figures.live import matching as matching_views
+from dmrec_core.figures.twins import pages as twin
 from dmrec_core.gaussian import DiagonalGaussian
 from dmrec_core.interactions import user_batch
-from dmrec_core.models import build_model
-from dmrec_core.monte_carlo import composite_divergence_by_sampling, mean_of_draws
-from dmrec_core.presets import paper_settings
+from dmrec_core.panels import questions
+from dmrec_core.records.writer import provenance, record
+from dmrec_core.runs.build import build_model
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.runs.store import load, run
+from dmrec_core.theory import information, pooling, transport
+from dmrec_core.theory import one_dimension as gaussian_numbers
+from dmrec_core.theory.monte_carlo import composite_divergence_by_sampling, mean_of_draws
 
 data = load(paper_settings(dataset, strategy="mddm", embedder=embedder))
 notebook.opening(data, device, seed)

@@ -41,19 +41,20 @@ from dataclasses import replace
 import pandas as pd
 import torch
 
-from dmrec_core import notebook, summaries
+from dmrec_core import notebook
+from dmrec_core.analysis import summaries
 from dmrec_core.dmrec import DMRec
-from dmrec_core.experiments import load
-from dmrec_core.figures import static
-from dmrec_core.figures.record import provenance, record
+from dmrec_core.figures.kept import trained as static
 from dmrec_core.gaussian import DiagonalGaussian
 from dmrec_core.interactions import InteractionRows, user_batch
 from dmrec_core.likelihood import fused_multinomial_nll, multinomial_nll
 from dmrec_core.matching import STRATEGIES, fuse
-from dmrec_core.models import build_model
-from dmrec_core.presets import paper_settings
-from dmrec_core.sweep import grid, sweep
-from dmrec_core.train import fit
+from dmrec_core.records.writer import provenance, record
+from dmrec_core.runs.build import build_model
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.runs.store import load
+from dmrec_core.runs.sweeps import grid, sweep
+from dmrec_core.training.fit import fit
 
 
 def spec(strategy, **changes):
@@ -218,7 +219,7 @@ cost_table.style.format(precision=1, subset=["epochs run", "best epoch", "ms per
 import tempfile
 from pathlib import Path
 
-from dmrec_core.train import TrainingCancelled
+from dmrec_core.training.fit import TrainingCancelled
 
 short = replace(spec("mddm").train, epochs=6)
 whole = build_model(spec("mddm"), data)

@@ -39,17 +39,18 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from dmrec_core import notebook, panels, summaries
-from dmrec_core.analysis import sparsity_groups
-from dmrec_core.comparisons import compare, group_comparisons, more_in_the_sparsest
+from dmrec_core import notebook, panels
+from dmrec_core.analysis import summaries
+from dmrec_core.analysis.comparisons import compare, group_comparisons, more_in_the_sparsest
+from dmrec_core.analysis.statistics import sparsity_groups
+from dmrec_core.analysis.verdicts import all_of, verdict
 from dmrec_core.data import RecDataset
-from dmrec_core.experiments import load
-from dmrec_core.figures import static
-from dmrec_core.figures.interactive import SPARSITY_CONTROLS, SPARSITY_PANEL, draw_sparsity
-from dmrec_core.figures.record import provenance, record
-from dmrec_core.presets import paper_settings
-from dmrec_core.sweep import grid, sweep
-from dmrec_core.verdicts import all_of, verdict
+from dmrec_core.figures.kept import trained as static
+from dmrec_core.figures.live.trained import SPARSITY_CONTROLS, SPARSITY_PANEL, draw_sparsity
+from dmrec_core.records.writer import provenance, record
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.runs.store import load
+from dmrec_core.runs.sweeps import grid, sweep
 
 
 def spec(strategy, **changes):

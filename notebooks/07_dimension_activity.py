@@ -36,17 +36,18 @@ import numpy as np
 import pandas as pd
 import torch
 
-from dmrec_core import notebook, panels, summaries
-from dmrec_core.analysis import dimension_activity, mean_interval, posterior_means
-from dmrec_core.dimensions import dimensions_of
-from dmrec_core.experiments import load
-from dmrec_core.figures import static
-from dmrec_core.figures.interactive import DIMENSIONS_PANEL, dimension_controls, draw_dimensions
-from dmrec_core.figures.record import provenance, record
-from dmrec_core.presets import paper_settings
-from dmrec_core.summaries import ACTIVE
-from dmrec_core.sweep import grid, sweep
-from dmrec_core.verdicts import verdict
+from dmrec_core import notebook, panels
+from dmrec_core.analysis import summaries
+from dmrec_core.analysis.dimensions import dimensions_of
+from dmrec_core.analysis.statistics import dimension_activity, mean_interval, posterior_means
+from dmrec_core.analysis.summaries import ACTIVE
+from dmrec_core.analysis.verdicts import verdict
+from dmrec_core.figures.kept import trained as static
+from dmrec_core.figures.live.trained import DIMENSIONS_PANEL, dimension_controls, draw_dimensions
+from dmrec_core.records.writer import provenance, record
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.runs.store import load
+from dmrec_core.runs.sweeps import grid, sweep
 
 
 def spec(strategy, **changes):

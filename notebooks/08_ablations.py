@@ -35,19 +35,20 @@ import pandas as pd
 import scipy.sparse as sp
 import torch
 
-from dmrec_core import notebook, summaries
-from dmrec_core.comparisons import compare
-from dmrec_core.experiments import load
-from dmrec_core.figures.compared import settings_compared
-from dmrec_core.figures.record import provenance, record
+from dmrec_core import notebook
+from dmrec_core.analysis import summaries
+from dmrec_core.analysis.comparisons import compare
+from dmrec_core.analysis.verdicts import verdict
+from dmrec_core.figures.kept.compared import settings_compared
 from dmrec_core.gaussian import DiagonalGaussian
 from dmrec_core.interactions import user_batch
 from dmrec_core.matching import STRATEGIES, add_only, fuse, without_mixing
 from dmrec_core.meta_network import MetaNetwork
-from dmrec_core.models import build_model
-from dmrec_core.presets import paper_settings
-from dmrec_core.sweep import grid, sweep
-from dmrec_core.verdicts import verdict
+from dmrec_core.records.writer import provenance, record
+from dmrec_core.runs.build import build_model
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.runs.store import load
+from dmrec_core.runs.sweeps import grid, sweep
 
 
 def spec(strategy, **changes):

@@ -40,13 +40,15 @@ variant = "published"  # or "paper": the equations as printed
 figures_dir = "figures"
 
 # %%
-from dmrec_core import notebook, panels, summaries
-from dmrec_core.analysis import mean_interval, paired_test
-from dmrec_core.experiments import load
-from dmrec_core.figures import static, twin
-from dmrec_core.figures.record import provenance, record
-from dmrec_core.presets import LAMBDA, paper_settings
-from dmrec_core.sweep import grid, sweep
+from dmrec_core import notebook, panels
+from dmrec_core.analysis import summaries
+from dmrec_core.analysis.statistics import mean_interval, paired_test
+from dmrec_core.figures.kept import trained as static
+from dmrec_core.figures.twins import pages as twin
+from dmrec_core.records.writer import provenance, record
+from dmrec_core.runs.presets import LAMBDA, paper_settings
+from dmrec_core.runs.store import load
+from dmrec_core.runs.sweeps import grid, sweep
 
 STRATEGIES = ("godm", "cpdm", "mddm")
 seed_list = [first_seed + k for k in range(seeds)]
@@ -193,7 +195,7 @@ notebook.check("Exercise 3", answer_3, truth=lambda a: abs(float(a) - gain) < 0.
 # %%
 from IPython.display import Markdown
 
-from dmrec_core import claims
+from dmrec_core.paper import claims
 
 evidence = sweep(claims.specs(spec, lambdas, seed_list, variant=variant), device=device)
 findings = claims.judge(evidence, data)

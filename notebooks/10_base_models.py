@@ -54,20 +54,24 @@ import scipy.sparse as sp
 import torch
 from IPython.display import Markdown
 
-from dmrec_core import claims, notebook, presets
+from dmrec_core import notebook
+from dmrec_core.analysis.verdicts import verdict
 from dmrec_core.backbones import CVGA, LDiffRec, MultVAE
 from dmrec_core.backbones.diffusion import NoiseSchedule
 from dmrec_core.dmrec import BaseModel
-from dmrec_core.experiments import load
-from dmrec_core.figures import base_static, table_static
-from dmrec_core.figures.record import provenance, record
+from dmrec_core.figures.kept import bases as base_static
+from dmrec_core.figures.kept import tables as table_static
 from dmrec_core.interactions import user_batch
-from dmrec_core.models import build_model
-from dmrec_core.presets import paper_settings
-from dmrec_core.tables import paper, write
-from dmrec_core.tables.plan import Plan, has_text, plan_table2, trained_with, tuning_grid, without_vectors
-from dmrec_core.tables.rows import fill
-from dmrec_core.verdicts import verdict
+from dmrec_core.paper import claims
+from dmrec_core.paper import printed as paper
+from dmrec_core.paper import tables as write
+from dmrec_core.paper.plan import Plan, has_text, plan_table2, trained_with, tuning_grid, without_vectors
+from dmrec_core.paper.rows import fill
+from dmrec_core.records.writer import provenance, record
+from dmrec_core.runs import presets
+from dmrec_core.runs.build import build_model
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.runs.store import load
 
 data = load(paper_settings(dataset))
 texts = has_text(data)

@@ -52,18 +52,19 @@ import torch.nn.functional as F
 from IPython.display import Markdown
 from scipy.cluster.hierarchy import leaves_list, linkage
 
-from dmrec_core import baselines, claims, notebook
+from dmrec_core import baselines, notebook
+from dmrec_core.analysis.comparisons import compare
+from dmrec_core.analysis.verdicts import verdict
+from dmrec_core.baselines.contrast import bpr, info_nce, sampled_softmax
 from dmrec_core.baselines.kar import Experts, ExpertTower
 from dmrec_core.baselines.llmrec import prune
-from dmrec_core.comparisons import compare
-from dmrec_core.contrast import bpr, info_nce, sampled_softmax
-from dmrec_core.experiments import load, untrained
-from dmrec_core.figures import baseline_static, table_static
-from dmrec_core.figures.record import provenance, record
-from dmrec_core.presets import paper_settings
-from dmrec_core.sampling import PairBatch
-from dmrec_core.tables import paper, write
-from dmrec_core.tables.plan import (
+from dmrec_core.baselines.sampling import PairBatch
+from dmrec_core.figures.kept import baselines as baseline_static
+from dmrec_core.figures.kept import tables as table_static
+from dmrec_core.paper import claims
+from dmrec_core.paper import printed as paper
+from dmrec_core.paper import tables as write
+from dmrec_core.paper.plan import (
     NAMES,
     Plan,
     has_text,
@@ -73,8 +74,10 @@ from dmrec_core.tables.plan import (
     tuning_grid,
     without_vectors,
 )
-from dmrec_core.tables.rows import fill
-from dmrec_core.verdicts import verdict
+from dmrec_core.paper.rows import fill
+from dmrec_core.records.writer import provenance, record
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.runs.store import load, untrained
 
 data = load(paper_settings(dataset))
 texts = has_text(data)

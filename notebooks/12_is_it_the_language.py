@@ -42,18 +42,19 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from dmrec_core import notebook, summaries
-from dmrec_core.analysis import mean_interval
-from dmrec_core.compare_texts import as_markdown, text_arms, texts_table
-from dmrec_core.comparisons import best_on_validation, compare
-from dmrec_core.experiments import load
-from dmrec_core.figures.compared import language_or_not
-from dmrec_core.figures.record import provenance, record
-from dmrec_core.figures.static import metric_name
+from dmrec_core import notebook
+from dmrec_core.analysis import summaries
+from dmrec_core.analysis.comparisons import best_on_validation, compare
+from dmrec_core.analysis.statistics import mean_interval
+from dmrec_core.analysis.verdicts import verdict
+from dmrec_core.figures.kept.compared import language_or_not
+from dmrec_core.figures.kept.trained import metric_name
 from dmrec_core.language.controls import noisy, random_like, shuffled
-from dmrec_core.presets import paper_settings
-from dmrec_core.sweep import grid, sweep
-from dmrec_core.verdicts import verdict
+from dmrec_core.paper.texts import as_markdown, text_arms, texts_table
+from dmrec_core.records.writer import provenance, record
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.runs.store import load
+from dmrec_core.runs.sweeps import grid, sweep
 
 
 def spec(strategy, **changes):
@@ -252,7 +253,7 @@ figure
 # - and the given texts once more, with every embedder of `other_embedders` that differs from this notebook's.
 #
 # The λ is the one chosen for the given texts, so the comparison leans towards them. One command makes this table alone,
-# without the rest of this notebook: `python -m dmrec_core.compare_texts --dataset yelp-xrec`.
+# without the rest of this notebook: `python -m dmrec_core.paper.texts --dataset yelp-xrec`.
 
 # %%
 texts = texts_table(by_texts, base, [metric])

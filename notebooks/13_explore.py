@@ -39,20 +39,23 @@ import torch
 from torch import nn
 
 from dmrec_core import notebook, panels
-from dmrec_core.analysis import mean_interval, paired_test
+from dmrec_core.analysis.snapshots import crowd, snapshot_of, spaces_of, take_snapshot, typical_users
+from dmrec_core.analysis.statistics import mean_interval, paired_test
 from dmrec_core.dmrec import BaseModel, DMRec
-from dmrec_core.evaluate import evaluate
-from dmrec_core.experiments import load
-from dmrec_core.figures import explore_views, twin, user_views
-from dmrec_core.figures.record import provenance, record
-from dmrec_core.figures.snapshot import crowd, snapshot_of, spaces_of, take_snapshot, typical_users
+from dmrec_core.figures.kept import corrections as explore_views
+from dmrec_core.figures.live import users as user_views
+from dmrec_core.figures.twins import pages as twin
 from dmrec_core.gaussian import DiagonalGaussian, kl, kl_to_standard_normal
 from dmrec_core.interactions import InteractionLinear, user_batch
 from dmrec_core.meta_network import MetaNetwork
-from dmrec_core.presets import paper_settings
 from dmrec_core.recommender import Backbone
-from dmrec_core.sweep import grid, sweep
-from dmrec_core.train import derived_seed, fit
+from dmrec_core.records.writer import provenance, record
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.runs.store import load
+from dmrec_core.runs.sweeps import grid, sweep
+from dmrec_core.training.device import derived_seed
+from dmrec_core.training.evaluate import evaluate
+from dmrec_core.training.fit import fit
 
 
 def spec(strategy, **changes):

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dmrec_core.evaluate import RankingMetrics
-from dmrec_core.experiments import RunResult
-from dmrec_core.presets import paper_settings
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.runs.store import RunResult
+from dmrec_core.training.evaluate import RankingMetrics
 
 METRICS = ("recall@20", "ndcg@20")
 

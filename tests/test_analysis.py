@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 import scipy.stats
 
-from dmrec_core.analysis import (
+from dmrec_core.analysis.statistics import (
     dimension_activity,
     mean_interval,
     paired_test,
@@ -13,10 +13,10 @@ from dmrec_core.analysis import (
     sparsity_groups,
 )
 from dmrec_core.data import RecDataset, load_dataset, toy_dataset
-from dmrec_core.evaluate import RankingMetrics
 from dmrec_core.language import with_language
-from dmrec_core.models import build_model
-from dmrec_core.presets import paper_settings
+from dmrec_core.runs.build import build_model
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.training.evaluate import RankingMetrics
 
 # upper bounds and user shares in per cent, computed once from the real files
 PUBLISHED_GROUPS = {

@@ -8,9 +8,9 @@ import scipy.sparse as sp
 import torch
 import torch.nn.functional as F
 
-from dmrec_core.contrast import bpr, info_nce, sampled_softmax, scaled_cosine_error, squared_norm
-from dmrec_core.graph import BipartiteGraph, EdgeWeights, combine_layers, propagate
-from dmrec_core.sampling import PairSampler
+from dmrec_core.baselines.contrast import bpr, info_nce, sampled_softmax, scaled_cosine_error, squared_norm
+from dmrec_core.baselines.graph import BipartiteGraph, EdgeWeights, combine_layers, propagate
+from dmrec_core.baselines.sampling import PairSampler
 
 
 def random_matrix(n_users=13, n_items=17, share=0.25, seed=0) -> sp.csr_matrix:
@@ -175,7 +175,7 @@ def test_epochs_differ_and_equal_generators_draw_equally(train):
 def test_packed_bits_and_the_sorted_list_draw_the_same_negatives(train, k, monkeypatch):
     users = torch.arange(train.shape[0]).repeat(40)
     packed = PairSampler(train)
-    monkeypatch.setattr("dmrec_core.sampling.PACKED", 0)
+    monkeypatch.setattr("dmrec_core.baselines.sampling.PACKED", 0)
     searched = PairSampler(train)
     assert packed._keys is None and searched._packed is None
     drawn = [s.negatives(users, k, torch.Generator().manual_seed(3)) for s in (packed, searched)]

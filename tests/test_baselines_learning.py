@@ -9,13 +9,13 @@ import torch
 
 from dmrec_core.baselines import LightGCN
 from dmrec_core.data import RecDataset, SemanticVectors, toy_dataset
-from dmrec_core.evaluate import evaluate
 from dmrec_core.interactions import user_batch
 from dmrec_core.language import with_language
-from dmrec_core.models import build_model
-from dmrec_core.presets import paper_settings
 from dmrec_core.recommender import Recommender
-from dmrec_core.train import TrainingCancelled, TrainSettings, fit
+from dmrec_core.runs.build import build_model
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.training.evaluate import evaluate
+from dmrec_core.training.fit import TrainingCancelled, TrainSettings, fit
 
 GRAPHS = ["lightgcn", "rlmrec-c", "rlmrec-g", "kar", "llmrec", "alpharec", "alpharec-star"]
 GENERATIVE = [(m, s) for m in ("mult-vae", "cvga", "l-diffrec") for s in ("base", "godm", "cpdm", "mddm")]

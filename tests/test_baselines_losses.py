@@ -8,18 +8,10 @@ import scipy.sparse as sp
 import torch
 import torch.nn.functional as F
 
-from dmrec_core.baselines import (
-    KAR,
-    AlphaRec,
-    LightGCN,
-    LLMRec,
-    RLMRecContrastive,
-    RLMRecGenerative,
-    edges_by_cosine,
-)
+from dmrec_core.baselines import KAR, AlphaRec, LightGCN, LLMRec, RLMRecContrastive, RLMRecGenerative, edges_by_cosine
 from dmrec_core.baselines.llmrec import prune, with_mean_at
+from dmrec_core.baselines.sampling import PairBatch
 from dmrec_core.interactions import user_batch
-from dmrec_core.sampling import PairBatch
 
 TINY = sp.csr_matrix(np.array([[1, 1, 0], [0, 1, 1]], dtype=np.float32))
 USERS, ITEMS, WIDTH = 9, 12, 6

@@ -7,13 +7,13 @@ import torch
 from dmrec_core.backbones import CVGA, LDiffRec
 from dmrec_core.baselines import LightGCN, candidate_pool
 from dmrec_core.data import toy_dataset
-from dmrec_core.evaluate import evaluate
-from dmrec_core.experiments import cached, run, untrained
 from dmrec_core.language import with_language
-from dmrec_core.models import build_model
-from dmrec_core.presets import paper_settings
-from dmrec_core.spec import BASELINES, LANGUAGE_MODELS, MODELS, RunSpec
-from dmrec_core.train import TrainSettings
+from dmrec_core.runs.build import build_model
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.runs.spec import BASELINES, LANGUAGE_MODELS, MODELS, RunSpec
+from dmrec_core.runs.store import cached, run, untrained
+from dmrec_core.training.evaluate import evaluate
+from dmrec_core.training.fit import TrainSettings
 
 FEW = TrainSettings(epochs=2, batch_size=64)
 
@@ -95,7 +95,7 @@ def test_a_setting_nobody_has_is_named(dataset):
 @pytest.mark.parametrize("model", ["llmrec", "l-diffrec"])
 def test_what_a_run_starts_from_is_a_run_of_its_own(dataset, tmp_path, monkeypatch, model):
     few = paper_settings("toy", "lightgcn", train=FEW)
-    monkeypatch.setattr("dmrec_core.experiments.paper_settings", lambda *_, **changes: few.with_(**changes))
+    monkeypatch.setattr("dmrec_core.runs.store.paper_settings", lambda *_, **changes: few.with_(**changes))
     spec = paper_settings("toy", model, train=FEW)
     result = run(spec, dataset, runs=tmp_path, device="cpu")
     assert cached(few, dataset, runs=tmp_path) is not None

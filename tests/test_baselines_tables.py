@@ -8,17 +8,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dmrec_core.comparisons import compare
+from dmrec_core.analysis.comparisons import compare
 from dmrec_core.data import toy_dataset
-from dmrec_core.experiments import run
-from dmrec_core.figures.provenance import provenance
 from dmrec_core.language import with_language
-from dmrec_core.tables import paper
-from dmrec_core.tables.__main__ import main
-from dmrec_core.tables.plan import GRID, has_text, plan_table2, plan_table3, tuned_setting, without_vectors
-from dmrec_core.tables.rows import fill
-from dmrec_core.tables.write import as_markdown, as_numbers, write_table
-from dmrec_core.train import TrainSettings
+from dmrec_core.paper import printed as paper
+from dmrec_core.paper.make_tables import main
+from dmrec_core.paper.plan import GRID, has_text, plan_table2, plan_table3, tuned_setting, without_vectors
+from dmrec_core.paper.rows import fill
+from dmrec_core.paper.tables import as_markdown, as_numbers, write_table
+from dmrec_core.records.origin import provenance
+from dmrec_core.runs.store import run
+from dmrec_core.training.fit import TrainSettings
 
 FEW = TrainSettings(epochs=3, batch_size=64)
 # improvement of the best strategy over the base, per cent, as Table 2 prints it: R@10 R@20 N@10 N@20

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dmrec_core import claims, evidence
-from dmrec_core.analysis import mean_interval
-from dmrec_core.claims import CLAIMS, judge, main, markdown, read, runs_of, save, specs
+from dmrec_core.analysis.statistics import mean_interval
+from dmrec_core.analysis.verdicts import FAILS, HOLDS, UNDECIDED, UNTESTED, all_of, verdict, verdict_equal
 from dmrec_core.data import toy_dataset
 from dmrec_core.language import with_language
-from dmrec_core.presets import paper_settings
-from dmrec_core.verdicts import FAILS, HOLDS, UNDECIDED, UNTESTED, all_of, verdict, verdict_equal
+from dmrec_core.paper import claims, evidence
+from dmrec_core.paper.claims import CLAIMS, judge, main, markdown, read, runs_of, save, specs
+from dmrec_core.runs.presets import paper_settings
 from tests.made_results import result
 
 DATASET = with_language(toy_dataset(n_users=100, n_items=60), "tfidf")

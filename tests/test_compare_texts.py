@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dmrec_core import compare_texts
-from dmrec_core.compare_texts import as_markdown, main, text_arms, texts_table
 from dmrec_core.data import toy_dataset
-from dmrec_core.experiments import load, run
 from dmrec_core.language import with_language
-from dmrec_core.presets import paper_settings
-from dmrec_core.sweep import grid
-from dmrec_core.train import TrainSettings
+from dmrec_core.paper import texts as compare_texts
+from dmrec_core.paper.texts import as_markdown, main, text_arms, texts_table
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.runs.store import load, run
+from dmrec_core.runs.sweeps import grid
+from dmrec_core.training.fit import TrainSettings
 
 QUICK = TrainSettings(epochs=2, batch_size=256)
 SPEC = paper_settings("toy", strategy="mddm", train=QUICK)

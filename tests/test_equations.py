@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dmrec_core.figures import readme
-from dmrec_core.figures.readme import EQUATIONS, SECTIONS, Stale, cards, equations_table, filled, owners
+from dmrec_core.upkeep import readme
+from dmrec_core.upkeep.readme import EQUATIONS, SECTIONS, Stale, cards, equations_table, filled, owners
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -40,7 +40,7 @@ def test_equation_has_a_row_in_the_readme(number, owned):
     text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
     section = text.partition("<!-- BEGIN equations -->")[2].partition("<!-- END equations -->")[0]
     rows = [line for line in section.splitlines() if line.startswith(f"| {number} |")]
-    assert len(rows) == 1, f"README.md has {len(rows)} rows for Eq. {number}: run python -m dmrec_core.figures.readme"
+    assert len(rows) == 1, f"README.md has {len(rows)} rows for Eq. {number}: run python -m dmrec_core.upkeep.readme"
     assert f"[`{owned[number][0].name}`]" in rows[0] and "notebooks/" in rows[0], rows[0]
 
 
@@ -50,7 +50,7 @@ def test_no_equation_beyond_the_papers_is_claimed(owned, shown):
 
 def test_the_readme_is_as_it_would_be_written_now():
     text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-    assert filled(text, CHECKOUT) == text, "README.md is stale: run python -m dmrec_core.figures.readme"
+    assert filled(text, CHECKOUT) == text, "README.md is stale: run python -m dmrec_core.upkeep.readme"
 
 
 @pytest.fixture

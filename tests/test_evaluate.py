@@ -7,8 +7,8 @@ import scipy.sparse as sp
 import torch
 
 from dmrec_core.data import RecDataset
-from dmrec_core.evaluate import evaluate, ranking_metrics, top_items
-from dmrec_core.recommender import LossTerms, Recommender
+from dmrec_core.recommender import LossTerms, Recommender, top_items
+from dmrec_core.training.evaluate import evaluate, ranking_metrics
 
 
 class FixedScores(Recommender):

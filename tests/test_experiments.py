@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 import torch
 
-from dmrec_core import experiments
 from dmrec_core.data import toy_dataset
-from dmrec_core.evaluate import evaluate
-from dmrec_core.experiments import cached, folder_of, forget, load, run
 from dmrec_core.language import with_language
-from dmrec_core.presets import paper_settings
-from dmrec_core.progress import ctrl_c
-from dmrec_core.spec import NUMBERS_VERSION, RunSpec
-from dmrec_core.sweep import RunFailed, grid, sweep
-from dmrec_core.train import TrainingCancelled, TrainSettings
+from dmrec_core.runs import store as experiments
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.runs.progress import ctrl_c
+from dmrec_core.runs.spec import NUMBERS_VERSION, RunSpec
+from dmrec_core.runs.store import cached, folder_of, forget, load, run
+from dmrec_core.runs.sweeps import RunFailed, grid, sweep
+from dmrec_core.training.evaluate import evaluate
+from dmrec_core.training.fit import TrainingCancelled, TrainSettings
 
 TINY = TrainSettings(epochs=4, batch_size=256, evaluate_every=2)
 SPEC = paper_settings("toy", strategy="mddm", train=TINY)
@@ -84,7 +84,7 @@ print(len(trained), result.metrics["test"]["recall@20"], flush=True)
 
 def test_two_processes_asking_at_once_train_once(tmp_path):
     (tmp_path / "tests_spec.py").write_text(
-        "from dmrec_core.presets import paper_settings\nfrom dmrec_core.train import TrainSettings\n"
+        "from dmrec_core.runs.presets import paper_settings\nfrom dmrec_core.training.fit import TrainSettings\n"
         "SPEC = paper_settings('toy', strategy='mddm', train=TrainSettings(epochs=4, batch_size=256))\n"
     )
     both = [
@@ -211,7 +211,7 @@ def test_a_fault_that_nobody_foresaw_keeps_its_traceback(dataset, tmp_path, monk
     def broken(*_, **__):
         raise KeyError("no such tensor")
 
-    monkeypatch.setattr("dmrec_core.sweep.run", broken)
+    monkeypatch.setattr("dmrec_core.runs.sweeps.run", broken)
     with pytest.raises(RunFailed, match=r"(?s)run failed: mult-vae mddm.*Traceback.*in broken.*no such tensor"):
         sweep([SPEC], dataset, runs=tmp_path, executor=ThreadPoolExecutor(1), progress=lambda *_: None)
 
@@ -233,6 +233,6 @@ def test_build_is_deterministic_and_leaves_the_global_generator_alone(dataset):
 
 
 def run_weights(spec, dataset):
-    from dmrec_core.models import build_model
+    from dmrec_core.runs.build import build_model
 
     return list(build_model(spec, dataset).state_dict().values())

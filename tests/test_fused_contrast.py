@@ -4,9 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dmrec_core import fused_contrast
-from dmrec_core.contrast import info_nce
-from dmrec_core.fused_contrast import distinct, fused_info_nce, products_at
+from dmrec_core.baselines import fused_contrast
+from dmrec_core.baselines.contrast import info_nce
+from dmrec_core.baselines.fused_contrast import distinct, fused_info_nce, products_at
 
 B, K = 11, 17
 

@@ -10,8 +10,17 @@ import plotly.graph_objects as go
 import pytest
 import torch
 
-from dmrec_core.figures import gaussian_views, matching_views, questions, space_views, style
-from dmrec_core.figures.gaussian_numbers import (
+from dmrec_core.figures import style
+from dmrec_core.figures.kept.matching import matching_figure, matching_numbers
+from dmrec_core.figures.live import gaussians as gaussian_views
+from dmrec_core.figures.live import matching as matching_views
+from dmrec_core.figures.live import spaces as space_views
+from dmrec_core.gaussian import DiagonalGaussian, geometric_composite, moment_matched_composite
+from dmrec_core.matching import STRATEGIES, composite_divergence, fuse
+from dmrec_core.panels import questions
+from dmrec_core.records.writer import plain_numbers
+from dmrec_core.theory.monte_carlo import composite_divergence_by_sampling
+from dmrec_core.theory.one_dimension import (
     GRID,
     composite_curves,
     gaussian,
@@ -23,11 +32,6 @@ from dmrec_core.figures.gaussian_numbers import (
     quadrature_kl,
     single_fits,
 )
-from dmrec_core.figures.matching_static import matching_figure, matching_numbers
-from dmrec_core.figures.record import plain_numbers
-from dmrec_core.gaussian import DiagonalGaussian, geometric_composite, moment_matched_composite
-from dmrec_core.matching import STRATEGIES, composite_divergence, fuse
-from dmrec_core.monte_carlo import composite_divergence_by_sampling
 
 CONTROLS = {**gaussian_views.CONTROLS, **matching_views.CONTROLS}
 DRAWS = {draw.__name__: draw for draw in CONTROLS}

@@ -10,20 +10,20 @@ import torch
 from scipy import sparse
 
 from dmrec_core.backbones import MultVAE
-from dmrec_core.elbo import (
+from dmrec_core.gaussian import DiagonalGaussian, kl, kl_to_standard_normal, log_density, wasserstein2_squared
+from dmrec_core.interactions import UserBatch, user_batch
+from dmrec_core.likelihood import multinomial_nll
+from dmrec_core.matching import mddm
+from dmrec_core.theory.elbo import (
     evidence_lower_bound,
     evidence_on_a_grid,
     importance_weighted_bound,
     log_importance_weights,
 )
-from dmrec_core.gaussian import DiagonalGaussian, kl, kl_to_standard_normal, log_density, wasserstein2_squared
-from dmrec_core.information import LinearGaussianWorld, information, information_bottleneck
-from dmrec_core.interactions import UserBatch, user_batch
-from dmrec_core.likelihood import multinomial_nll
-from dmrec_core.matching import mddm
-from dmrec_core.monte_carlo import composite_divergence_by_sampling, draws_from, kl_by_sampling, mean_of_draws
-from dmrec_core.pooling import log_linear_pool, pool_constant
-from dmrec_core.transport import coupling_cost, displacement, transport_map
+from dmrec_core.theory.information import LinearGaussianWorld, information, information_bottleneck
+from dmrec_core.theory.monte_carlo import composite_divergence_by_sampling, draws_from, kl_by_sampling, mean_of_draws
+from dmrec_core.theory.pooling import log_linear_pool, pool_constant
+from dmrec_core.theory.transport import coupling_cost, displacement, transport_map
 
 
 def generator(seed: int = 0) -> torch.Generator:

@@ -32,7 +32,7 @@ from dmrec_core.language import (
     with_language,
     write_profiles,
 )
-from dmrec_core.language.__main__ import main
+from dmrec_core.language.commands import main
 from dmrec_core.language.own_fields import read_item_fields, read_reviews
 from dmrec_core.language.prompts import Prompt, item_prompts, user_prompts
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dmrec_core.analysis import paired_test, sparsity_groups
-from dmrec_core.evaluate import evaluate
-from dmrec_core.experiments import load
-from dmrec_core.presets import paper_settings
+from dmrec_core.analysis.statistics import paired_test, sparsity_groups
 from dmrec_core.recommender import LossTerms, Recommender
-from dmrec_core.sweep import grid, sweep
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.runs.store import load
+from dmrec_core.runs.sweeps import grid, sweep
+from dmrec_core.training.evaluate import evaluate
 
 SEEDS = [2024, 2025, 2026, 2027, 2028]
 METRIC = "ndcg@20"

@@ -17,10 +17,9 @@ import plotly.graph_objects as go
 import pytest
 
 from dmrec_core import panels
-from dmrec_core.experiments import load, run
-from dmrec_core.figures.lambda_views import Curve, Here, base_level, curves_of, draw_lambda
-from dmrec_core.figures.snapshot import crowd, take_snapshot, typical_users
-from dmrec_core.figures.user_views import draw_user, moves, top_table, user_card
+from dmrec_core.analysis.snapshots import crowd, take_snapshot, typical_users
+from dmrec_core.figures.live.lambda_curves import Curve, Here, base_level, curves_of, draw_lambda
+from dmrec_core.figures.live.users import draw_user, moves, top_table, user_card
 from dmrec_core.panels import live_lambda
 from dmrec_core.panels.explorer import Explorer
 from dmrec_core.panels.front_end import is_live
@@ -29,9 +28,10 @@ from dmrec_core.panels.latest_only import LatestOnly
 from dmrec_core.panels.live_lambda import LambdaPanel
 from dmrec_core.panels.parts import control, label_of
 from dmrec_core.panels.users import UserPanel
-from dmrec_core.presets import paper_settings
-from dmrec_core.sweep import grid
-from dmrec_core.train import TrainingCancelled, TrainSettings
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.runs.store import load, run
+from dmrec_core.runs.sweeps import grid
+from dmrec_core.training.fit import TrainingCancelled, TrainSettings
 
 STRATEGIES = ("godm", "cpdm", "mddm")
 QUICK = TrainSettings(epochs=2, batch_size=128, learning_rate=3e-3)
@@ -690,7 +690,7 @@ def test_under_papermill_a_panel_is_a_figure_and_its_errors_fail_the_cell(tmp_pa
 
 
 def test_importing_the_core_does_not_load_a_widget():
-    code = "import sys, dmrec_core.experiments, dmrec_core.figures; sys.exit('ipywidgets' in sys.modules)"
+    code = "import sys, dmrec_core.runs.store, dmrec_core.figures; sys.exit('ipywidgets' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 

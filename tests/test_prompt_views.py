@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dmrec_core.data import toy_dataset
-from dmrec_core.figures.prompt_views import draw_neighbours, marked, tell_edit
+from dmrec_core.figures.live.prompts import draw_neighbours, marked, tell_edit
 from dmrec_core.language.extractive import ExtractiveProfiler
 from dmrec_core.language.item_space import item_space
 from dmrec_core.language.prompts import Prompt

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from dmrec_core.data import load_own, toy_dataset
-from dmrec_core.experiments import folder_of
-from dmrec_core.presets import paper_settings
-from dmrec_core.recommend import main, recommendations
-from dmrec_core.untrained import Popularity
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.runs.recommend import main, recommendations
+from dmrec_core.runs.store import folder_of
+from dmrec_core.training.floors import Popularity
 
 
 @pytest.fixture

@@ -7,25 +7,22 @@ import pandas as pd
 import pytest
 import torch
 
+from dmrec_core.analysis.spaces import bounds_of_users, language_inputs, spaces_while_clicking, spread_users
 from dmrec_core.data import SemanticVectors, toy_dataset
 from dmrec_core.data.card import data_card, source_table
 from dmrec_core.dmrec import Spaces
-from dmrec_core.evaluate import evaluate
-from dmrec_core.figures import space_static, space_views, text_views
-from dmrec_core.figures.space_numbers import (
-    bounds_of_users,
-    language_inputs,
-    spaces_while_clicking,
-    spread_users,
-)
+from dmrec_core.figures.kept import spaces as space_static
+from dmrec_core.figures.live import spaces as space_views
+from dmrec_core.figures.live import texts as text_views
 from dmrec_core.gaussian import DiagonalGaussian
 from dmrec_core.interactions import user_batch
 from dmrec_core.language import with_language
 from dmrec_core.language.controls import shuffled
 from dmrec_core.language.geometry import centred, mean_cosine, nearest, pair_cosines, unit_rows
-from dmrec_core.models import build_model
-from dmrec_core.presets import paper_settings
-from dmrec_core.untrained import Popularity, TextSimilarity, chance_recall
+from dmrec_core.runs.build import build_model
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.training.evaluate import evaluate
+from dmrec_core.training.floors import Popularity, TextSimilarity, chance_recall
 
 
 @pytest.fixture(scope="module")

@@ -11,13 +11,14 @@ import plotly.graph_objects as go
 import pytest
 from matplotlib.figure import Figure
 
-from dmrec_core.analysis import sparsity_groups
-from dmrec_core.comparisons import group_comparisons
+from dmrec_core.analysis.comparisons import group_comparisons
+from dmrec_core.analysis.dimensions import Dimensions
+from dmrec_core.analysis.statistics import sparsity_groups
+from dmrec_core.analysis.summaries import HEADLINE, group_metrics, over_seeds
 from dmrec_core.data import toy_dataset
-from dmrec_core.dimensions import Dimensions
-from dmrec_core.figures import static
-from dmrec_core.figures.compared import language_or_not, settings_compared
-from dmrec_core.figures.interactive import (
+from dmrec_core.figures.kept import trained as static
+from dmrec_core.figures.kept.compared import language_or_not, settings_compared
+from dmrec_core.figures.live.trained import (
     DIMENSIONS_PANEL,
     SPARSITY_CONTROLS,
     SPARSITY_PANEL,
@@ -26,7 +27,6 @@ from dmrec_core.figures.interactive import (
     draw_sparsity,
 )
 from dmrec_core.figures.style import MARKS
-from dmrec_core.summaries import HEADLINE, group_metrics, over_seeds
 from tests.made_results import result
 
 DATASET = toy_dataset(n_users=100, n_items=60)

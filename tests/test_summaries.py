@@ -9,14 +9,16 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from dmrec_core.analysis import SparsityGroups, mean_interval
-from dmrec_core.comparisons import best_on_validation, compare, group_comparisons, more_in_the_sparsest, per_user
-from dmrec_core.data import toy_dataset
-from dmrec_core.dimensions import dimensions_of
-from dmrec_core.experiments import run
-from dmrec_core.language import with_language
-from dmrec_core.presets import paper_settings
-from dmrec_core.summaries import (
+from dmrec_core.analysis.comparisons import (
+    best_on_validation,
+    compare,
+    group_comparisons,
+    more_in_the_sparsest,
+    per_user,
+)
+from dmrec_core.analysis.dimensions import dimensions_of
+from dmrec_core.analysis.statistics import SparsityGroups, mean_interval
+from dmrec_core.analysis.summaries import (
     activities,
     activity_counts,
     by_setting,
@@ -25,7 +27,11 @@ from dmrec_core.summaries import (
     learning_curves,
     over_seeds,
 )
-from dmrec_core.train import TrainSettings
+from dmrec_core.data import toy_dataset
+from dmrec_core.language import with_language
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.runs.store import run
+from dmrec_core.training.fit import TrainSettings
 from tests.made_results import result
 
 SEEDS = (2024, 2025, 2026)
@@ -155,7 +161,7 @@ def test_dimensions_come_most_active_first_and_know_what_they_push(trained, whic
 def test_a_dimensions_push_is_what_the_decoder_does(trained):
     import torch
 
-    from dmrec_core.analysis import posterior_means
+    from dmrec_core.analysis.statistics import posterior_means
 
     dataset, (base, _) = trained
     view, model = dimensions_of(base, dataset), base.model(dataset)

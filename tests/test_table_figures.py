@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dmrec_core.figures.base_static import diffusion, probabilities, propagation
-from dmrec_core.figures.baseline_static import cosines, gates, language_models, pruned, similarity
-from dmrec_core.figures.table_static import rows_compared
+from dmrec_core.figures.kept.baselines import cosines, gates, language_models, pruned, similarity
+from dmrec_core.figures.kept.bases import diffusion, probabilities, propagation
+from dmrec_core.figures.kept.tables import rows_compared
 
 NOTHING = float("nan")
 

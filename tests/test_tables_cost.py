@@ -8,12 +8,12 @@ import torch
 
 from dmrec_core.data import toy_dataset
 from dmrec_core.data.dataset import RecDataset
-from dmrec_core.experiments import load
-from dmrec_core.presets import paper_settings
-from dmrec_core.spec import BASELINES, MODELS
-from dmrec_core.tables import cost, measure
-from dmrec_core.tables.cost import CostTable, as_markdown, as_numbers, main, specs_of
-from dmrec_core.tables.measure import Cost, data_for
+from dmrec_core.paper import cost, measure
+from dmrec_core.paper.cost import CostTable, as_markdown, as_numbers, main, specs_of
+from dmrec_core.paper.measure import Cost, data_for
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.runs.spec import BASELINES, MODELS
+from dmrec_core.runs.store import load
 
 SECONDS = {"mult-vae": 2.0, "kar": 5.0}
 

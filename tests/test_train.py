@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from dmrec_core.checkpoint import CheckpointError, load_tensors
 from dmrec_core.data import toy_dataset
-from dmrec_core.evaluate import evaluate
 from dmrec_core.language import with_language
-from dmrec_core.models import build_model
-from dmrec_core.presets import paper_settings
 from dmrec_core.recommender import LossTerms
-from dmrec_core.train import TrainingCancelled, TrainingDiverged, TrainSettings, fit, resolve_device
+from dmrec_core.runs.build import build_model
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.training.checkpoint import CheckpointError, load_tensors
+from dmrec_core.training.device import resolve_device
+from dmrec_core.training.evaluate import evaluate
+from dmrec_core.training.fit import TrainingCancelled, TrainingDiverged, TrainSettings, fit
 
 SHORT = TrainSettings(epochs=7, batch_size=128, evaluate_every=3, patience=5)
 

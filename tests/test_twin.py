@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from dmrec_core.data import Profiles
-from dmrec_core.experiments import load, run
-from dmrec_core.figures import twin
-from dmrec_core.figures.record import provenance
-from dmrec_core.presets import paper_settings
-from dmrec_core.sweep import grid
-from dmrec_core.train import TrainSettings
+from dmrec_core.figures.twins import pages as twin
+from dmrec_core.records.writer import provenance
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.runs.store import load, run
+from dmrec_core.runs.sweeps import grid
+from dmrec_core.training.fit import TrainSettings
 
 QUICK = TrainSettings(epochs=2, batch_size=128, learning_rate=3e-3)
 

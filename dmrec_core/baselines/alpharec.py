@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dmrec_core.baselines.contrast import sampled_softmax
+from dmrec_core.baselines.fused_contrast import products_at
+from dmrec_core.baselines.graph import BipartiteGraph, EdgeWeights, combine_layers, propagate
 from dmrec_core.baselines.graph_recommender import GraphRecommender
+from dmrec_core.baselines.sampling import PairBatch
 from dmrec_core.baselines.vectors import by_rows, keep_vectors
-from dmrec_core.contrast import sampled_softmax
-from dmrec_core.fused_contrast import products_at
-from dmrec_core.graph import BipartiteGraph, EdgeWeights, combine_layers, propagate
 from dmrec_core.recommender import LossTerms
-from dmrec_core.sampling import PairBatch
 
 USER_SOURCES = ("items", "own", "own+items")
 

@@ -9,9 +9,9 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from dmrec_core.baselines.sampling import PairBatch, PairSampler
 from dmrec_core.interactions import UserBatch
 from dmrec_core.recommender import Recommender
-from dmrec_core.sampling import PairBatch, PairSampler
 
 
 class GraphRecommender(Recommender):

@@ -6,11 +6,11 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
 
+from dmrec_core.baselines.contrast import bpr, squared_norm
+from dmrec_core.baselines.graph import BipartiteGraph, EdgeWeights, combine_layers, propagate
 from dmrec_core.baselines.graph_recommender import GraphRecommender, pair_scores
-from dmrec_core.contrast import bpr, squared_norm
-from dmrec_core.graph import BipartiteGraph, EdgeWeights, combine_layers, propagate
+from dmrec_core.baselines.sampling import PairBatch
 from dmrec_core.recommender import LossTerms
-from dmrec_core.sampling import PairBatch
 
 
 class LightGCN(GraphRecommender):

@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dmrec_core.baselines.contrast import bpr, scaled_cosine_error
+from dmrec_core.baselines.fused_contrast import distinct
+from dmrec_core.baselines.graph import BipartiteGraph, EdgeWeights
 from dmrec_core.baselines.graph_recommender import GraphRecommender, pair_scores
+from dmrec_core.baselines.sampling import PairBatch
 from dmrec_core.baselines.vectors import keep_vectors
-from dmrec_core.contrast import bpr, scaled_cosine_error
-from dmrec_core.fused_contrast import distinct
-from dmrec_core.graph import BipartiteGraph, EdgeWeights
 from dmrec_core.recommender import LossTerms
-from dmrec_core.sampling import PairBatch
 
 
 class Texts(NamedTuple):

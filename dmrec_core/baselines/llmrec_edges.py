@@ -7,9 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dmrec_core.evaluate import top_items
 from dmrec_core.interactions import user_batches
-from dmrec_core.recommender import Recommender
+from dmrec_core.recommender import Recommender, top_items
 
 
 def candidate_pool(recommender: Recommender, train: sp.csr_matrix, size: int = 10) -> Tensor:

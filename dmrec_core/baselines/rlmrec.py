@@ -6,11 +6,11 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
 
+from dmrec_core.baselines.fused_contrast import distinct, fused_info_nce
 from dmrec_core.baselines.lightgcn import LightGCN
+from dmrec_core.baselines.sampling import PairBatch
 from dmrec_core.baselines.vectors import keep_vectors, projector
-from dmrec_core.fused_contrast import distinct, fused_info_nce
 from dmrec_core.recommender import LossTerms
-from dmrec_core.sampling import PairBatch
 
 
 class RLMRecContrastive(LightGCN):

@@ -9,6 +9,7 @@ from dmrec_core.data import rlmrec, xrec
 from dmrec_core.data.dataset import RecDataset
 from dmrec_core.data.own import load_own
 from dmrec_core.data.toy import toy_dataset
+from dmrec_core.records.checkout import find_checkout
 
 DATASETS = ("toy", *(f"{name}-xrec" for name in xrec.NAMES), *rlmrec.NAMES)
 
@@ -42,3 +43,22 @@ def load_dataset(name: str | Path, **options: object) -> RecDataset:
         f"no data set and no folder called {str(name)!r}.{hint} There are {', '.join(DATASETS)}; "
         "or give the path of a folder with your own interactions.csv"
     )
+
+
+def subfolder(dataset: str) -> str:
+    """The folder below figures/ that keeps a data set's results apart: "" for `toy`, whose figures are the default.
+
+    Args:
+        dataset: a data set's name, or a folder with one's own.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if dataset not in DATASETS and not Path(dataset).is_dir():
+        raise ValueError(f"no data set and no folder is called {dataset!r}; there is {', '.join(DATASETS)}")
+    return "" if dataset == "toy" else Path(dataset).resolve().name
+
+
+def figures_folder(dataset: str, out: Path | None = None) -> Path:
+    """Where a data set's figures and tables go: below `out`, or below figures/ of the checkout."""
+    return (out or (find_checkout() or Path.cwd()) / "figures") / subfolder(dataset)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
+from dmrec_core.analysis.snapshots import Snapshot, crowd, take_snapshot, typical_users
 from dmrec_core.data import RecDataset
-from dmrec_core.experiments import RunResult, cached, load
-from dmrec_core.figures.lambda_views import Curve, Here, base_level, curves_of, draw_lambda
-from dmrec_core.figures.snapshot import Snapshot, crowd, take_snapshot, typical_users
-from dmrec_core.figures.user_views import top_table
-from dmrec_core.presets import paper_settings
-from dmrec_core.spec import RunSpec
+from dmrec_core.figures.live.lambda_curves import Curve, Here, base_level, curves_of, draw_lambda
+from dmrec_core.figures.live.users import top_table
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.runs.spec import RunSpec
+from dmrec_core.runs.store import RunResult, cached, load
 
 
 class LambdaScene:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from dmrec_core.train import TrainingCancelled
+from dmrec_core.training.fit import TrainingCancelled
 
 
 @dataclass(frozen=True)

@@ -13,18 +13,18 @@ from IPython import get_ipython
 from IPython.display import HTML, display
 
 from dmrec_core.data import RecDataset
-from dmrec_core.experiments import RunResult, run
-from dmrec_core.figures.lambda_views import LONG_NAMES, METRICS, Here
-from dmrec_core.figures.user_views import user_card, user_label
+from dmrec_core.figures.live.lambda_curves import LONG_NAMES, METRICS, Here
+from dmrec_core.figures.live.users import user_card, user_label
 from dmrec_core.panels.canvas import Canvas
 from dmrec_core.panels.front_end import is_live, show_once
 from dmrec_core.panels.lambda_scene import LambdaScene
 from dmrec_core.panels.latest_only import Event, LatestOnly
 from dmrec_core.panels.parts import Predict, Status, box, control, really, wrapping
-from dmrec_core.presets import LAMBDA
-from dmrec_core.progress import clock
-from dmrec_core.spec import RunSpec
-from dmrec_core.train import Progress
+from dmrec_core.runs.presets import LAMBDA
+from dmrec_core.runs.progress import clock
+from dmrec_core.runs.spec import RunSpec
+from dmrec_core.runs.store import RunResult, run
+from dmrec_core.training.fit import Progress
 
 SETTLE = 0.35  # seconds a slider rests before a run starts: longer than between two key presses
 TELL_EVERY = 0.1  # seconds between two progress reports

@@ -9,13 +9,13 @@ import plotly.graph_objects as go
 from IPython import get_ipython
 from IPython.display import HTML, display
 
+from dmrec_core.analysis.snapshots import Snapshot, crowd, take_snapshot, typical_users
 from dmrec_core.data import RecDataset
-from dmrec_core.experiments import RunResult
-from dmrec_core.figures.snapshot import Snapshot, crowd, take_snapshot, typical_users
-from dmrec_core.figures.user_views import draw_user, lambda_of, top_table, user_card, user_label
+from dmrec_core.figures.live.users import draw_user, lambda_of, top_table, user_card, user_label
 from dmrec_core.panels.canvas import Canvas
 from dmrec_core.panels.front_end import is_live, show_once
 from dmrec_core.panels.parts import Predict, Status, box, control, wrapping
+from dmrec_core.runs.store import RunResult
 
 QUESTION = (
     "Pick a user with few items, then one with many. For whom will the language distribution p and the fused posterior "

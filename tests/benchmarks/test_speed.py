@@ -19,10 +19,10 @@ from dmrec_core.backbones import MultVAE
 from dmrec_core.baselines import RLMRecContrastive
 from dmrec_core.data import RecDataset
 from dmrec_core.dmrec import DMRec
-from dmrec_core.evaluate import evaluate
 from dmrec_core.interactions import user_batch
 from dmrec_core.meta_network import MetaNetwork
-from dmrec_core.train import TrainSettings, fit
+from dmrec_core.training.evaluate import evaluate
+from dmrec_core.training.fit import TrainSettings, fit
 
 sys.path.insert(0, str(Path(__file__).parent))
 from textbook import TextbookDMRec, rank_one_user_at_a_time, rlmrec_contrast

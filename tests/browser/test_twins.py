@@ -9,9 +9,7 @@ import pytest
 import torch
 from playwright.sync_api import expect
 
-from dmrec_core.experiments import load, run
-from dmrec_core.figures import twin
-from dmrec_core.figures.record import provenance
+from dmrec_core.figures.twins import pages as twin
 from dmrec_core.gaussian import (
     DiagonalGaussian,
     geometric_composite,
@@ -21,9 +19,11 @@ from dmrec_core.gaussian import (
     wasserstein2_squared,
 )
 from dmrec_core.matching import STRATEGIES, composite_divergence
-from dmrec_core.presets import paper_settings
-from dmrec_core.sweep import grid
-from dmrec_core.train import TrainSettings
+from dmrec_core.records.writer import provenance
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.runs.store import load, run
+from dmrec_core.runs.sweeps import grid
+from dmrec_core.training.fit import TrainSettings
 
 pytestmark = pytest.mark.browser
 QUICK = TrainSettings(epochs=4, batch_size=128, learning_rate=3e-3)

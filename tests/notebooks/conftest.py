@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dmrec_core.figures.pairs import HEADER
+from dmrec_core.upkeep.pairs import HEADER
 
 PARAMETERS = 'dataset = "toy"  # which data\nfigures_dir = "figures"\nlam = 0.5  # weight of the matching term'
 

@@ -9,7 +9,7 @@ import jupytext
 import nbformat
 import pytest
 
-from dmrec_core.figures.pairs import HEADER, check_pairs, main, sync_pair
+from dmrec_core.upkeep.pairs import HEADER, check_pairs, main, sync_pair
 
 
 def test_the_committed_pairs_agree(checkout):

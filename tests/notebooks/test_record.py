@@ -12,10 +12,11 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from dmrec_core.figures import provenance as provenance_module
-from dmrec_core.figures.checkout import NotACheckout, checkout, find_checkout
-from dmrec_core.figures.provenance import config_hash, current_commit, device_name
-from dmrec_core.figures.record import plain_numbers, provenance, record
+from dmrec_core.records import origin as provenance_module
+from dmrec_core.records.checkout import NotACheckout, checkout, find_checkout
+from dmrec_core.records.origin import config_hash, current_commit
+from dmrec_core.training.device import device_name
+from dmrec_core.records.writer import plain_numbers, provenance, record
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,9 +99,9 @@ def test_a_name_with_a_folder_is_refused(tmp_path, name):
 def test_a_relative_folder_is_meant_from_the_checkout(tmp_path, monkeypatch):
     (tmp_path / "checkout/notebooks").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "checkout/notebooks")  # where JupyterLab runs a notebook
-    monkeypatch.setattr("dmrec_core.figures.record.find_checkout", lambda: tmp_path / "checkout")
+    monkeypatch.setattr("dmrec_core.records.writer.find_checkout", lambda: tmp_path / "checkout")
     assert record("01_x", draw(), {}, {}, folder="figures") == tmp_path / "checkout/figures/01_x.json"
-    monkeypatch.setattr("dmrec_core.figures.record.find_checkout", lambda: None)  # an installed copy
+    monkeypatch.setattr("dmrec_core.records.writer.find_checkout", lambda: None)  # an installed copy
     assert record("01_x", draw(), {}, {}, folder="figures").parent == tmp_path / "checkout/notebooks/figures"
 
 
@@ -161,11 +162,11 @@ def test_commit_is_this_checkouts_or_unknown(tmp_path, monkeypatch, checkout):
 
 
 def test_device_is_named():
-    assert device_name(None) == device_name("cpu") == device_name(torch.device("cpu")) == "cpu"
+    assert device_name(torch.device("cpu")) == "cpu"
 
 
 def test_an_installed_copy_says_that_the_notebooks_are_in_the_clone(tmp_path, monkeypatch):
-    monkeypatch.setattr("dmrec_core.figures.checkout.PACKAGE_PARENT", tmp_path)
+    monkeypatch.setattr("dmrec_core.records.checkout.PACKAGE_PARENT", tmp_path)
     assert find_checkout() is None
     with pytest.raises(NotACheckout, match="git clone"):
         checkout()

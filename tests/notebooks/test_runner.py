@@ -13,8 +13,8 @@ import nbformat
 import numpy as np
 import pytest
 
-from dmrec_core.figures.__main__ import main
-from dmrec_core.figures.run_notebooks import (
+from dmrec_core.upkeep.make_figures import main
+from dmrec_core.upkeep.runner import (
     NotebookFailed,
     UnknownParameter,
     declared_parameters,
@@ -190,7 +190,7 @@ def test_running_twice_gives_identical_figures(write, tmp_path):
     source = write(
         "01_tiny",
         "import time\nimport numpy as np\nfrom matplotlib.figure import Figure\n"
-        "from dmrec_core.figures.record import provenance, record",
+        "from dmrec_core.records.writer import provenance, record",
         "figure = Figure()\nfigure.subplots().plot([0, lam], label='a')",
         "record('01_tiny', figure, {'curve': np.linspace(0, lam, 7)}, provenance(dataset, seeds=[2024]),\n"
         "       folder=figures_dir, timings={'seconds': time.perf_counter()})",

@@ -1,0 +1,140 @@
+"""Two settings compared on equal seeds and equal users, and the setting a validation set would choose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from dmrec_core.analysis.statistics import Interval, SparsityGroups, mean_interval, paired_test
+from dmrec_core.analysis.summaries import by_setting
+from dmrec_core.runs.store import RunResult
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The first setting minus the second, on the same seeds and users.
+
+    Args:
+        difference: mean over seeds of the per-seed differences, with its 95 % interval.
+        relative: the difference of the means as a share of the second's mean.
+        p_seeds: paired t-test over seeds, None with one seed.
+        p_users: paired t-test over users, each user's metric averaged over the seeds first; None with one user.
+        seeds: how many.
+        users: how many.
+    """
+
+    difference: Interval
+    relative: float
+    p_seeds: float | None
+    p_users: float | None
+    seeds: int
+    users: int
+
+    def __str__(self) -> str:
+        half = (self.difference.high - self.difference.low) / 2
+        spread = f" ± {half:.4f}" if self.seeds > 1 else " (one seed)"
+        return f"{self.difference.mean:+.4f}{spread} ({100 * self.relative:+.1f} %)"
+
+
+def compare(
+    ours: Sequence[RunResult],
+    theirs: Sequence[RunResult],
+    metric: str = "recall@20",
+    split: str = "test",
+    users: np.ndarray | None = None,
+) -> Comparison:
+    """Runs of two settings, paired by seed and by user.
+
+    Two kinds of luck are told apart: another seed (the interval and `p_seeds`) and other users (`p_users`).
+
+    Args:
+        ours, theirs: one run a seed, the same seeds in both, in any order.
+        metric: "recall@20", "ndcg@20", ...
+        split: "test" or "valid".
+        users: positions among the split's ranked users to look at, as a mask or as indices; None is all of them.
+
+    Returns:
+        The comparison, `ours` minus `theirs`.
+
+    Raises:
+        ValueError: the two sides do not have the same seeds, or were evaluated on different users.
+    """
+    mine, yours = per_user(ours, metric, split), per_user(theirs, metric, split)  # (seeds, users)
+    _same_seeds_and_users(ours, theirs, split)
+    if users is not None:
+        mine, yours = mine[:, users], yours[:, users]
+    a, b = mine.mean(1), yours.mean(1)
+    n_seeds, n_users = mine.shape
+    return Comparison(
+        difference=mean_interval(a - b),
+        relative=float(a.mean() / b.mean() - 1) if b.mean() > 0 else float("nan"),
+        p_seeds=paired_test(a, b).p if n_seeds > 1 else None,
+        p_users=paired_test(mine.mean(0), yours.mean(0)).p if n_users > 1 else None,
+        seeds=n_seeds,
+        users=n_users,
+    )
+
+
+def per_user(runs: Sequence[RunResult], metric: str, split: str = "test") -> np.ndarray:
+    """A metric of every ranked user in every run, `(runs, users)`, runs in ascending order of their seeds."""
+    return np.stack([run.per_user[split].per_user[metric] for run in _by_seed(runs)])
+
+
+def group_comparisons(
+    ours: Sequence[RunResult], theirs: Sequence[RunResult], groups: SparsityGroups, metric: str = "ndcg@20"
+) -> pd.DataFrame:
+    """`compare` inside each sparsity group: group, label, users, difference, low, high, relative, p_seeds, p_users."""
+    rows = []
+    for g, label in enumerate(groups.labels()):
+        found = compare(ours, theirs, metric, users=groups.group == g)
+        rows.append(
+            {
+                "group": g,
+                "label": label,
+                "users": found.users,
+                "difference": found.difference.mean,
+                "low": found.difference.low,
+                "high": found.difference.high,
+                "relative": found.relative,
+                "p_seeds": found.p_seeds,
+                "p_users": found.p_users,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def more_in_the_sparsest(
+    ours: Sequence[RunResult], theirs: Sequence[RunResult], groups: SparsityGroups, metric: str = "ndcg@20"
+) -> Interval:
+    """By how much more the first setting gains in the sparsest group than for all other users, over seeds."""
+    gain = per_user(ours, metric) - per_user(theirs, metric)  # (seeds, users)
+    _same_seeds_and_users(ours, theirs, "test")
+    sparsest = groups.group == 0
+    return mean_interval(gain[:, sparsest].mean(1) - gain[:, ~sparsest].mean(1))
+
+
+def best_on_validation(results: Sequence[RunResult], metric: str = "recall@20") -> list[RunResult]:
+    """The runs of the one setting whose validation metric is best on average over seeds.
+
+    The test split has no say, so that a table of test metrics does not flatter whoever had more settings to try.
+    """
+    settings = list(by_setting(results).values())
+    if not settings:
+        raise ValueError("there is nothing to choose from: no results")
+    return max(settings, key=lambda runs: np.mean([run.metrics["valid"][metric] for run in runs]))
+
+
+def _by_seed(runs: Sequence[RunResult]) -> list[RunResult]:
+    return sorted(runs, key=lambda run: run.spec.seed)
+
+
+def _same_seeds_and_users(ours: Sequence[RunResult], theirs: Sequence[RunResult], split: str) -> None:
+    mine, yours = ([run.spec.seed for run in _by_seed(runs)] for runs in (ours, theirs))
+    if mine != yours or len(set(mine)) != len(mine):
+        raise ValueError(f"a paired comparison needs one run a seed and the same seeds; got {mine} and {yours}")
+    first = ours[0].per_user[split].users
+    if not all(np.array_equal(first, run.per_user[split].users) for run in (*ours, *theirs)):
+        raise ValueError("a paired comparison needs runs that were evaluated on the same users")

@@ -1,0 +1,151 @@
+"""The kept figure of notebook 04: what each strategy does with two Gaussians, on one page, for print."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dmrec_core.figures.style import ALARM, COLLABORATIVE, LANGUAGE, MARKS, MATCHED, NEUTRAL, colormap
+from dmrec_core.gaussian import kl, wasserstein2_squared
+from dmrec_core.theory.one_dimension import (
+    GRID,
+    composite_curves,
+    density,
+    gaussian,
+    gradient_field,
+    log_two_tastes,
+    posterior_path,
+    single_fits,
+)
+from dmrec_core.theory.transport import displacement
+
+FIXED = (1.5, -1.0)  # the language side in the gradient fields: mean, log-variance
+STRATEGY_NAMES = ("godm", "cpdm", "mddm")
+
+
+def matching_numbers(lam: float = 0.5, alpha: float = 0.5, variant: str = "paper", items: int = 2) -> dict:
+    """Every number that `matching_figure` draws or states."""
+    q, p = gaussian(0.0, 1.0), gaussian(3.0, 0.5)
+    fits = single_fits(5.0)
+    curves = composite_curves(alpha)
+    return {
+        "lam": lam,
+        "alpha": alpha,
+        "variant": variant,
+        "transport": {
+            "w2_squared": wasserstein2_squared(p, q).item(),
+            "kl_q_p": kl(q, p).item(),
+            "kl_p_q": kl(p, q).item(),
+        },
+        "two_tastes": {"separation": 5.0, "covering": list(fits.covering), "seeking": list(fits.seeking)},
+        "composite": curves._asdict(),
+        "fields": {
+            name: {"lowest": list(field.lowest), "flattest": field.slope.min(), "steepest": field.slope.max()}
+            for name in STRATEGY_NAMES
+            for field in [gradient_field(name, variant, lam, alpha, fixed=FIXED, n=41)]
+        },
+        "posterior": {name: posterior_path(name, variant, items)._asdict() for name in STRATEGY_NAMES},
+        "items": items,
+    }
+
+
+def matching_figure(numbers: dict) -> Figure:
+    """The page from `matching_numbers`: transport, divergence, composite; then one gradient field for each strategy."""
+    figure = Figure(figsize=(16, 7.6), layout="constrained")
+    axes = figure.subplots(2, 4)
+    _transport(axes[0, 0], numbers)
+    _two_tastes(axes[0, 1], numbers)
+    _composite(axes[0, 2], numbers)
+    _posterior(axes[0, 3], numbers)
+    for axis, name in zip(axes[1], STRATEGY_NAMES, strict=False):
+        drawn = _field(axis, numbers, name)
+    axes[1, 3].axis("off")
+    bar = figure.colorbar(drawn, ax=axes[1, 3], location="left", fraction=0.5, pad=0.0, shrink=0.9)
+    bar.set_label("slope of L_DM")
+    bar.set_ticks(np.log10([0.03, 0.1, 0.3, 1, 3, 10, 30]), labels=["0.03", "0.1", "0.3", "1", "3", "10", "30"])
+    _legend_of_fields(axes[1, 3])
+    figure.suptitle(
+        f"Two Gaussians in one latent dimension; variant {numbers['variant']}, λ = {numbers['lam']:g}, "
+        f"α = {numbers['alpha']:g}"
+    )
+    return figure
+
+
+def _transport(axis: Axes, numbers: dict) -> None:
+    x = np.linspace(-4, 5.5, 400)
+    q, p = gaussian(0.0, 1.0), gaussian(3.0, 0.5)
+    for time in (0.25, 0.5, 0.75):
+        label = "on its way" if time == 0.5 else None
+        axis.plot(x, density(x, displacement(q, p, time)), color=MATCHED, linestyle="-.", label=label)
+    axis.plot(x, density(x, q), color=COLLABORATIVE, label="q")
+    axis.plot(x, density(x, p), color=LANGUAGE, linestyle="--", label="p")
+    axis.set(title=f"Moving mass: W2² = {numbers['transport']['w2_squared']:.2f}", xlabel="z", ylabel="density")
+    axis.legend(loc="upper left", fontsize=9)
+
+
+def _two_tastes(axis: Axes, numbers: dict) -> None:
+    tastes = numbers["two_tastes"]
+    axis.fill_between(
+        GRID,
+        np.exp(log_two_tastes(GRID, tastes["separation"], 0.5, 0.7)),
+        color=NEUTRAL,
+        alpha=0.35,
+        label="two tastes",
+    )
+    axis.plot(
+        GRID, density(GRID, gaussian(*tastes["covering"])), color=LANGUAGE, linestyle="--", label="min KL(tastes‖q)"
+    )
+    axis.plot(GRID, density(GRID, gaussian(*tastes["seeking"])), color=COLLABORATIVE, label="min KL(q‖tastes)")
+    axis.set(title="One direction covers, the other seeks", xlabel="z", ylabel="density", xlim=(-7, 7), ylim=(0, 0.85))
+    axis.legend(loc="upper right", fontsize=9)
+
+
+def _composite(axis: Axes, numbers: dict) -> None:
+    curves = numbers["composite"]
+    x = curves["separations"]
+    axis.plot(x, curves["mixture"], color=NEUTRAL, label="mixture")
+    axis.plot(x, curves["moment_matched"], color=MATCHED, linestyle="--", label="moments (paper)")
+    axis.plot(x, curves["geometric"], color=ALARM, linestyle="-.", label="geometric (published)")
+    axis.set(title="Eq. 12 for three composite priors", xlabel="distance between the means", ylabel="nats", ylim=(0, 5))
+    axis.legend(loc="upper right", fontsize=8.5)
+
+
+def _posterior(axis: Axes, numbers: dict) -> None:
+    for name in STRATEGY_NAMES:
+        path = numbers["posterior"][name]
+        axis.plot(path["lams"], path["mean"], **MARKS[name].line, markevery=4, markersize=5)
+    for value, color, style, text in (
+        (2.0, LANGUAGE, "--", "text"),
+        (0.0, NEUTRAL, ":", "prior"),
+        (-1.0, COLLABORATIVE, "-", "items"),
+    ):
+        axis.axhline(value, color=color, linestyle=style, linewidth=1)
+        axis.text(1.02, value, text, color=color, va="center", fontsize=9, transform=axis.get_yaxis_transform())
+    axis.set(title=f"A user with {numbers['items']} items", xlabel="λ", ylabel="posterior mean", ylim=(-1.3, 2.3))
+    axis.legend(loc="upper center", fontsize=9)
+
+
+def _field(axis: Axes, numbers: dict, name: str):
+    field = gradient_field(name, numbers["variant"], numbers["lam"], numbers["alpha"], fixed=FIXED, n=41)
+    levels = np.linspace(np.log10(0.03), np.log10(30), 25)
+    slope = np.log10(field.slope.clip(0.0301, 29.9))
+    drawn = axis.contourf(field.means, field.logvars, slope, levels=levels, cmap=colormap(ALARM))
+    axis.streamplot(
+        field.means, field.logvars, field.down_mean, field.down_logvar, color="#222222", linewidth=0.6, density=0.8,
+        arrowsize=0.8,
+    )  # fmt: skip
+    axis.plot(*FIXED, "s", color=LANGUAGE, markersize=9, markeredgecolor="black")
+    axis.plot(0, 0, "x", color="black", markersize=8)
+    axis.plot(*field.lowest, "D", color=MATCHED, markersize=9, markeredgecolor="white")
+    axis.set(title=f"{MARKS[name].label} pulls q", xlabel="mean of q", ylabel="log σ² of q", xlim=(-4, 4), ylim=(-4, 3))
+    axis.grid(False)
+    return drawn
+
+
+def _legend_of_fields(axis: Axes) -> None:
+    axis.plot([], [], "s", color=LANGUAGE, markeredgecolor="black", label="language p, held still")
+    axis.plot([], [], "x", color="black", label="prior N(0, 1)")
+    axis.plot([], [], "D", color=MATCHED, label="lowest point of L_DM")
+    axis.plot([], [], color="#222222", linewidth=0.8, label="downhill")
+    axis.legend(loc="center right", fontsize=10)

@@ -1,0 +1,1 @@
+"""Figures that move: values in, a plotly figure out."""

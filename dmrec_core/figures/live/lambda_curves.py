@@ -1,0 +1,261 @@
+"""What the lambda panel shows, as pure functions: curves over lambda with "you are here", the spaces, loss terms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from dmrec_core.analysis.snapshots import SPACES, Plane, Snapshot
+from dmrec_core.analysis.statistics import Interval, mean_interval
+from dmrec_core.figures.style import MARKS, MATCHED, NEUTRAL, REFERENCE, plotly_template
+from dmrec_core.runs.store import RunResult
+
+METRICS = {"recall@20": "Recall@20", "ndcg@20": "NDCG@20"}
+LONG_NAMES = {"godm": "GODM (DMRec-G)", "cpdm": "CPDM (DMRec-C)", "mddm": "MDDM (DMRec-M)"}
+TERMS = ("reconstruction", "prior", "matching")
+TERM_COLOURS = {"reconstruction": "#5C5C5C", "prior": NEUTRAL, "matching": MATCHED}
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A metric over lambda for one strategy: mean over seeds with its 95 % interval (NaN bounds for one seed)."""
+
+    strategy: str
+    variant: str
+    lam: np.ndarray  # (n,) ascending
+    mean: np.ndarray  # (n,)
+    low: np.ndarray  # (n,)
+    high: np.ndarray  # (n,)
+    seeds: int
+
+    def at(self, lam: float) -> float | None:
+        """The mean between the two neighbouring lambdas, linearly; None outside of the grid."""
+        if len(self.lam) < 2 or not self.lam[0] <= lam <= self.lam[-1]:
+            return None
+        return float(np.interp(lam, self.lam, self.mean))
+
+
+def curves_of(results: Iterable[RunResult], metric: str = "recall@20", split: str = "test") -> list[Curve]:
+    """One curve a strategy and variant, from runs over lambda and seeds; base runs are left out."""
+    groups: dict[tuple[str, str], dict[float, list[float]]] = {}
+    for result in results:
+        spec = result.spec
+        if spec.strategy != "base":
+            by_lam = groups.setdefault((spec.strategy, spec.variant), {})
+            by_lam.setdefault(spec.lam, []).append(result.metrics[split][metric])
+    curves = []
+    for (strategy, variant), by_lam in groups.items():
+        lams = sorted(by_lam)
+        intervals = [mean_interval(by_lam[lam]) for lam in lams]
+        mean, low, high = (np.array([getattr(i, name) for i in intervals]) for name in ("mean", "low", "high"))
+        curves.append(Curve(strategy, variant, np.array(lams), mean, low, high, max(i.n for i in intervals)))
+    return curves
+
+
+def base_level(results: Iterable[RunResult], metric: str = "recall@20", split: str = "test") -> Interval | None:
+    """The base model's metric over its seeds, or None where no base run is given."""
+    values = [r.metrics[split][metric] for r in results if r.spec.strategy == "base" and r.spec.kl_weight == 1]
+    return mean_interval(values) if values else None
+
+
+@dataclass(frozen=True)
+class Here:
+    """Where the reader stands: a lambda, the metric there, and whether a run measured it."""
+
+    strategy: str
+    variant: str
+    lam: float
+    value: float | None  # None: not known, neither trained nor between two trained runs
+    measured: bool
+
+    def words(self, metric: str) -> str:
+        """`λ = 0.45: Recall@20 0.3982, interpolated`."""
+        if self.value is None:
+            return f"λ = {self.lam:.2f}: not trained yet"
+        return (
+            f"λ = {self.lam:.2f}: {METRICS.get(metric, metric)} {self.value:.4f}, "
+            f"{'measured' if self.measured else 'interpolated between trained runs'}"
+        )
+
+
+def draw_lambda(
+    here: Here,
+    curves: Sequence[Curve],
+    base: Interval | None,
+    shown: Snapshot | None,
+    terms: Mapping[str, float],
+    user: int | None = None,
+    metric: str = "recall@20",
+    split: str = "test",
+    tried: Sequence[tuple[float, float]] = (),
+    strategies: Sequence[str] = ("godm", "cpdm", "mddm"),
+) -> go.Figure:
+    """The three linked views of the lambda panel; always the same traces, so that one figure can be updated in place.
+
+    Args:
+        here: the marker.
+        curves: the grid; those of `here.variant` are drawn, `here.strategy` strongly, the others faintly.
+        base: the base model's level.
+        shown: the run whose spaces are drawn: the one at `here`, or the nearest trained one.
+        terms: mean loss terms at `here`, nats.
+        user: drawn with its ellipses, if the snapshot has it.
+        metric, split: what the curves are.
+        tried: (lambda, metric) measured in this sitting for this strategy and variant.
+        strategies: those with a trace.
+
+    Returns:
+        A plotly figure, one row of three.
+    """
+    where = "" if shown is None else f" at λ = {shown.spec.lam:.2f}" if shown.spec.lam is not None else ": base model"
+    note = "" if shown is None or shown.spec.lam is None or np.isclose(shown.spec.lam, here.lam) else " (nearest)"
+    titles = (
+        f"{METRICS.get(metric, metric)} on {split}",
+        f"the spaces{where}{note}",
+        "loss terms, mean" + ("" if here.measured else " (interpolated)"),
+    )
+    figure = make_subplots(1, 3, column_widths=[0.43, 0.33, 0.24], subplot_titles=titles, horizontal_spacing=0.085)
+    low, high = _span(curves, base, here, tried)
+    _add_curves(figure, here, curves, base, strategies)
+    _add_here(figure, here, tried, low)
+    _add_spaces(figure, shown, user)
+    _add_terms(figure, here, terms)
+    figure.update_xaxes(title_text="λ", range=[-0.03, 1.03], row=1, col=1)
+    figure.update_yaxes(range=[low, high], tickformat=".3f", row=1, col=1)
+    reach = 1.5 if shown is None else shown.reach
+    share = "" if shown is None else f" ({shown.share:.0%} of all length)"
+    figure.update_xaxes(title_text=f"principal axes{share}", range=[-reach, reach], row=1, col=2)
+    figure.update_yaxes(range=[-reach, reach], scaleanchor="x2", constrain="domain", row=1, col=2)
+    figure.update_xaxes(title_text="nats per user", row=1, col=3)
+    figure.update_layout(
+        template=plotly_template(),
+        height=430,
+        margin={"l": 55, "r": 15, "t": 40, "b": 110},
+        legend={
+            "orientation": "h",
+            "yanchor": "top",
+            "y": -0.2,
+            "x": 0,
+            "font": {"size": 11},
+            "itemsizing": "constant",
+        },
+        uirevision="keep",
+        bargap=0.35,
+    )
+    figure.update_annotations(font_size=13)
+    figure.update_xaxes(title_font_size=12)
+    return figure
+
+
+def _add_curves(figure, here: Here, curves, base: Interval | None, strategies) -> None:
+    known = base is not None
+    x = [-0.03, 1.03] if known else []
+    band = x + x[::-1] if known and base.n > 1 else []
+    figure.add_scatter(
+        x=band, y=[base.low] * 2 + [base.high] * 2 if band else [], fill="toself", mode="none",
+        fillcolor=_rgba(MARKS["base"].color, 0.10), hoverinfo="skip", showlegend=False, row=1, col=1,
+    )  # fmt: skip
+    figure.add_scatter(
+        x=x, y=[base.mean] * 2 if known else [], mode="lines", name="base model", legendrank=10,
+        line={"color": MARKS["base"].color, "width": 1.5, "dash": "dot"}, row=1, col=1,
+    )  # fmt: skip
+    found = {(curve.strategy, curve.variant): curve for curve in curves}
+    for strategy in strategies:
+        curve, strong, mark = found.get((strategy, here.variant)), strategy == here.strategy, MARKS[strategy]
+        bounded = curve is not None and strong and curve.seeds > 1
+        figure.add_scatter(
+            x=[*curve.lam, *curve.lam[::-1]] if bounded else [], y=[*curve.low, *curve.high[::-1]] if bounded else [],
+            fill="toself", mode="none", fillcolor=_rgba(mark.color, 0.18), hoverinfo="skip", showlegend=False,
+            row=1, col=1,
+        )  # fmt: skip
+        figure.add_scatter(
+            x=[] if curve is None else curve.lam, y=[] if curve is None else curve.mean, mode="lines+markers",
+            name=f"{mark.label}" + (f", mean of {curve.seeds} seeds" if bounded else ""), legendrank=20,
+            line={"color": mark.color, "dash": mark.dash, "width": 2.5 if strong else 1.2},
+            marker={"symbol": mark.symbol, "size": 7 if strong else 4, "color": mark.color},
+            opacity=1.0 if strong else 0.55, showlegend=curve is not None, row=1, col=1,
+        )  # fmt: skip
+
+
+def _add_here(figure, here: Here, tried, low: float) -> None:
+    figure.add_scatter(
+        x=[lam for lam, _ in tried], y=[value for _, value in tried], mode="markers", name="trained here, one seed",
+        marker={"symbol": "circle", "size": 7, "color": REFERENCE}, showlegend=bool(tried), legendrank=30,
+        row=1, col=1,
+    )  # fmt: skip
+    known = here.value is not None
+    figure.add_scatter(
+        x=[here.lam, here.lam], y=[low, here.value if known else low], mode="lines+markers", legendrank=40,
+        name="you are here: " + ("measured" if here.measured else "interpolated" if known else "not trained"),
+        line={"color": REFERENCE, "width": 1, "dash": "solid" if here.measured else "dot"},
+        marker={
+            "symbol": "circle" if here.measured else "circle-open", "size": [0, 15 if known else 0],
+            "color": REFERENCE, "line": {"width": 2, "color": REFERENCE}, "opacity": 1,
+        },
+        row=1, col=1,
+    )  # fmt: skip
+
+
+def _add_spaces(figure, shown: Snapshot | None, user: int | None) -> None:
+    angle = np.linspace(0, 2 * np.pi, 60)
+    figure.add_scatter(
+        x=np.cos(angle), y=np.sin(angle), mode="lines", name="prior N(0, I), 1σ", legendrank=50, hoverinfo="skip",
+        line={"color": NEUTRAL, "dash": "dot", "width": 1.5}, row=1, col=2,
+    )  # fmt: skip
+    planes = {} if shown is None else shown.planes
+    row = shown.row(user) if shown is not None and user is not None and user in shown.users else None
+    for space in reversed(SPACES):  # q last: as published it shrinks to a small cloud that the others would cover
+        plane, mark = planes.get(space), MARKS[space]
+        mean = np.empty((0, 2)) if plane is None else plane.mean
+        figure.add_scatter(
+            x=mean[:, 0], y=mean[:, 1], mode="markers", name=mark.label, legendrank=60, showlegend=plane is not None,
+            marker={"symbol": mark.symbol, "size": 5, "color": mark.color, "opacity": 0.5}, hoverinfo="skip",
+            row=1, col=2,
+        )  # fmt: skip
+    for space in SPACES:
+        plane, mark = planes.get(space), MARKS[space]
+        x, y = ([], []) if plane is None or row is None else ellipse(plane, row)
+        figure.add_scatter(
+            x=x, y=y, mode="lines", name=f"user {user}, 1σ of {mark.label}", showlegend=False,
+            line={"color": mark.color, "dash": mark.dash, "width": 2.5}, row=1, col=2,
+        )  # fmt: skip
+
+
+def _add_terms(figure, here: Here, terms: Mapping[str, float]) -> None:
+    values = [terms.get(name, 0.0) for name in TERMS]
+    figure.add_bar(
+        x=values, y=list(TERMS), orientation="h", showlegend=False, cliponaxis=False,
+        text=[f"{value:.2f}" if terms else "" for value in values], textposition="outside",
+        marker={
+            "color": [TERM_COLOURS[name] for name in TERMS], "pattern": {"shape": "" if here.measured else "/"},
+        },
+        row=1, col=3,
+    )  # fmt: skip
+    figure.update_yaxes(autorange="reversed", row=1, col=3)
+    figure.update_xaxes(range=[0, 1.3 * max([*values, 1.0])], row=1, col=3)
+
+
+def ellipse(plane: Plane, row: int, points: int = 48) -> tuple[np.ndarray, np.ndarray]:
+    """The 1σ outline of one user's Gaussian in the plane, x and y."""
+    values, vectors = np.linalg.eigh(plane.covariance[row])
+    angle = np.linspace(0, 2 * np.pi, points)
+    circle = np.stack([np.cos(angle), np.sin(angle)])
+    outline = plane.mean[row][:, None] + vectors @ (np.sqrt(np.maximum(values, 0))[:, None] * circle)
+    return outline[0], outline[1]
+
+
+def _span(curves, base: Interval | None, here: Here, tried) -> tuple[float, float]:
+    values = [v for curve in curves if curve.variant == here.variant for v in (*curve.mean, *curve.low, *curve.high)]
+    values += [value for _, value in tried] + ([here.value] if here.value is not None else [])
+    values += [base.mean, base.low, base.high] if base is not None else []
+    finite = [value for value in values if np.isfinite(value)] or [0.0, 1.0]
+    margin = 0.08 * (max(finite) - min(finite)) or 0.01
+    return min(finite) - margin, max(finite) + margin
+
+
+def _rgba(colour: str, opacity: float) -> str:
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity})"

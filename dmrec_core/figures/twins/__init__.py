@@ -1,0 +1,1 @@
+"""Kernel-free twins: one small HTML file with a native slider each."""

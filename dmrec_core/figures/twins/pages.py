@@ -1,0 +1,309 @@
+"""Kernel-free twins: one small HTML file with sliders, for a figure that otherwise needs a running kernel.
+
+A twin opens from a folder (`file://`), makes no request to anywhere, is moved by mouse, touch or keyboard, and keeps
+where it is in its address (`09_lambda_sensitivity.html#lam=0.6`). Its numbers are the runs'; where JavaScript computes
+(the matching of two Gaussians), the browser tests compare it with the core.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dmrec_core.analysis.snapshots import SPACES, Snapshot, crowd, take_snapshot, typical_users
+from dmrec_core.analysis.statistics import Interval
+from dmrec_core.data import RecDataset
+from dmrec_core.figures.live.lambda_curves import LONG_NAMES, METRICS, TERMS, base_level, curves_of
+from dmrec_core.figures.live.users import history_of, profile_of, titles_of, user_label
+from dmrec_core.figures.style import MARKS
+from dmrec_core.records.checkout import find_checkout
+from dmrec_core.runs.store import RunResult
+
+PAGES = ("lambda_sensitivity", "distribution_matching", "explore")
+LARGEST = 1_000_000  # bytes: a twin is something one can mail
+LONGEST_PROFILE = 900  # characters shown
+
+
+def write_twin(
+    path: str | Path,
+    page: str,
+    title: str,
+    lede: str,
+    data: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+    tables: str = "",
+    example: str = "#lam=0.6",
+) -> Path:
+    """Write one twin; the same inputs write the same bytes.
+
+    Args:
+        path: the HTML file; a relative one is meant from the checkout's root, as `record`'s folder is.
+        page: which of `PAGES`.
+        title, lede: heading and first paragraph, plain text.
+        data: what the page draws, JSON-able.
+        provenance: as `record` keeps it; the footer says where the numbers are from.
+        tables: HTML with the numbers, readable without JavaScript.
+        example: the link that the footer shows.
+
+    Returns:
+        The file's path.
+
+    Raises:
+        ValueError: an unknown page, a number that is NaN or infinite, or more than a megabyte.
+    """
+    if page not in PAGES:
+        raise ValueError(f"page must be one of {PAGES}; got {page!r}")
+    path = Path(path)
+    path = path if path.is_absolute() else (find_checkout() or Path.cwd()) / path
+    parts = {
+        "title": escape(title),
+        "lede": escape(lede),
+        "style": _asset("style.css"),
+        "chart": _asset("chart.js"),
+        "view": _asset(f"{page}.js"),
+        "tables": tables,
+        "origin": escape(_origin(provenance)),
+        "example": escape(f"{path.name}{example}"),
+        # "<" written as JSON escapes it, so that no text of the data can end the script element
+        "data": json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
+    }
+    pieces = _asset("page.html").split("{{")
+    text = pieces[0] + "".join(parts[name] + rest for name, rest in (piece.split("}}", 1) for piece in pieces[1:]))
+    content = text.encode("utf-8")
+    if len(content) > LARGEST:
+        raise ValueError(
+            f"{path.name} would have {len(content):,} bytes, more than {LARGEST:,}: show fewer users or runs"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def write_lambda_sensitivity(
+    path: str | Path, results: Sequence[RunResult], provenance: Mapping[str, Any], split: str = "test"
+) -> Path:
+    """The twin of Figure 6: Recall@20 and NDCG@20 over lambda for each strategy, with intervals over seeds.
+
+    Args:
+        path: e.g. `figures/09_lambda_sensitivity.html`.
+        results: runs over lambda and seeds, and base runs, as `sweep` returns them.
+        provenance: as `record`'s.
+        split: of the metrics.
+    """
+    published = [r for r in results if r.spec.strategy in LONG_NAMES and r.spec.variant == "published"]
+    if not published:
+        raise ValueError(f"no run of {list(LONG_NAMES)} among the {len(results)} results given")
+    curves = {metric: {c.strategy: c for c in curves_of(published, metric, split)} for metric in METRICS}
+    strategies = [name for name in LONG_NAMES if name in curves["recall@20"]]
+    lams = sorted({result.spec.lam for result in published})
+    cells = [[[_cell(curves[m][s], lam) for lam in lams] for s in strategies] for m in METRICS]
+    base = [_interval(base_level(results, metric, split)) for metric in METRICS]
+    data = {
+        "split": split,
+        "lams": lams,
+        "metrics": [{"key": key, "label": label} for key, label in METRICS.items()],
+        "strategies": [{"key": name, "label": LONG_NAMES[name]} for name in strategies],
+        "cells": cells,
+        "base": None if base[0] is None else base,
+        "start": {"lam": _middle(lams), "strategy": strategies[-1]},
+    }
+    return write_twin(
+        path,
+        "lambda_sensitivity",
+        f"How much λ matters: DMRec on {_name(provenance)}",
+        "λ governs how strongly the language space is matched with the collaborative one. Move it, and compare the "
+        "height of each curve with the width of its band (seed noise) and with the base model.",
+        data,
+        provenance,
+        _numbers_table(data),
+    )
+
+
+def write_distribution_matching(path: str | Path, provenance: Mapping[str, Any] | None = None) -> Path:
+    """The twin of notebook 04: two Gaussians in one dimension, their composites, and the three losses over lambda."""
+    return write_twin(
+        path,
+        "distribution_matching",
+        "Matching two Gaussians",
+        "q is what interactions say of a user, p what texts say, in one latent dimension. The thick green curve is the "
+        "q that the chosen loss would end up with if nothing else pulled: move λ and watch it travel between the prior "
+        "and p. Equations as printed in the paper.",
+        {},
+        provenance or {"dataset": None},
+        example="#lam=0.2&strategy=mddm",
+    )
+
+
+def write_explore(
+    path: str | Path,
+    results: Sequence[RunResult],
+    dataset: RecDataset,
+    provenance: Mapping[str, Any],
+    users: Sequence[int] | None = None,
+    crowd_size: int = 120,
+) -> Path:
+    """The twin of notebook 13: a fixed set of users over the trained lambdas of one strategy and seed.
+
+    Args:
+        path: e.g. `figures/13_explore.html`.
+        results: runs of one strategy, variant and seed over lambda; a base run among them is what rankings are compared
+            with.
+        dataset: their data.
+        provenance: as `record`'s.
+        users: whom to show; by default twelve, from the shortest history to the longest.
+        crowd_size: users in the picture's background.
+    """
+    matched = sorted((r for r in results if r.spec.strategy != "base"), key=lambda r: r.spec.lam)
+    if len({result.spec.with_(lam=0.5) for result in matched}) != 1:
+        raise ValueError("the runs of the explore twin must differ in lambda only")
+    users = typical_users(dataset) if users is None else np.asarray(users)
+    everybody = crowd(dataset, users, crowd_size)
+    base = next((r for r in results if r.spec.strategy == "base" and r.spec.kl_weight == 1), None)
+    snapshots: list[Snapshot] = []
+    for result in matched:
+        snapshots.append(take_snapshot(result, dataset, everybody, snapshots[0] if snapshots else None))
+    rows = [snapshots[0].row(user) for user in users]
+    before = None if base is None else take_snapshot(base, dataset, users)
+    lams, spec = [result.spec.lam for result in matched], matched[0].spec
+    items = {int(i) for s in snapshots for i in s.top[rows].ravel()} | {
+        i for row in rows for i in snapshots[0].ranks[row]
+    }
+    titles = titles_of(dataset)
+    data = {
+        "lams": lams,
+        "label": MARKS[spec.strategy].label,
+        "strategy": spec.strategy,
+        "users": [_person(dataset, int(user)) for user in users],
+        "runs": [_run(snapshot, rows) for snapshot in snapshots],
+        "titles": {str(item): titles[item] for item in sorted(items)},
+        "before": None if before is None else before.top.tolist(),
+        "ranksBefore": None if before is None else _ranks(before, range(len(users))),
+        "curve": [round(result.metrics["test"]["recall@20"], 4) for result in matched],
+        "base": None if base is None else round(base.metrics["test"]["recall@20"], 4),
+        "start": {"user": len(users) // 3, "lam": _middle(lams)},
+    }
+    return write_twin(
+        path,
+        "explore",
+        f"One user at a time: {MARKS[spec.strategy].label} on {_name(provenance)}",
+        "Pick a user and move λ. The ellipses are this user's distributions, the faint dots other users' means; loss "
+        "terms and the ten best items change with them. Every position of the slider is a trained run.",
+        data,
+        provenance,
+        example=f"#user={users[len(users) // 3]}&lam={_middle(lams):g}",
+    )
+
+
+def _run(snapshot: Snapshot, rows: list[int]) -> dict[str, Any]:
+    corner = np.array([0, 1, 3])  # xx, xy, yy of a flattened covariance
+    return {
+        "share": round(snapshot.share, 2),
+        "reach": round(snapshot.reach, 2),
+        "crowd": {name: snapshot.planes[name].mean.round(2).tolist() for name in SPACES},
+        "mean": {name: snapshot.planes[name].mean[rows].round(3).tolist() for name in SPACES},
+        "covariance": {
+            name: snapshot.planes[name].covariance[rows].reshape(-1, 4)[:, corner].round(4).tolist() for name in SPACES
+        },
+        "terms": np.stack([snapshot.terms[name][rows] for name in TERMS], axis=1).astype(float).round(3).tolist(),
+        "top": snapshot.top[rows].tolist(),
+        "ranks": _ranks(snapshot, rows),
+    }
+
+
+def _ranks(snapshot: Snapshot, rows: Iterable[int]) -> list[list[int]]:
+    return [[snapshot.ranks[row][item] for item in sorted(snapshot.ranks[row])] for row in rows]
+
+
+def _person(dataset: RecDataset, user: int) -> dict[str, Any]:
+    test = dataset.test.indices[dataset.test.indptr[user] : dataset.test.indptr[user + 1]]
+    return {
+        "id": user,
+        "label": user_label(dataset, user),
+        "history": history_of(dataset, user)[:40],
+        "profile": profile_of(dataset, user)[:LONGEST_PROFILE],
+        "test": sorted(int(item) for item in test),
+    }
+
+
+def _cell(curve: Any, lam: float) -> dict[str, Any] | None:
+    place = np.flatnonzero(np.isclose(curve.lam, lam))
+    if not len(place):
+        return None
+    i = int(place[0])
+    return _interval(Interval(float(curve.mean[i]), float(curve.low[i]), float(curve.high[i]), curve.seeds))
+
+
+def _interval(interval: Interval | None) -> dict[str, Any] | None:
+    if interval is None:
+        return None
+    bounds = {"low": interval.low, "high": interval.high}
+    return {"mean": round(interval.mean, 5)} | {
+        name: round(value, 5) if math.isfinite(value) else None for name, value in bounds.items()
+    }
+
+
+def _numbers_table(data: Mapping[str, Any]) -> str:
+    """All numbers of the lambda twin as a static table."""
+    labels = [metric["label"] for metric in data["metrics"]]
+    head = "".join(f"<th scope='col'>{escape(text)}</th>" for text in ("strategy", "λ", *labels))
+    lines = []
+    if data["base"] is not None:
+        lines.append(f"<tr><td>base model</td><td></td>{''.join(f'<td>{_written(c)}</td>' for c in data['base'])}</tr>")
+    for s, strategy in enumerate(data["strategies"]):
+        for i, lam in enumerate(data["lams"]):
+            values = "".join(f"<td>{_written(data['cells'][m][s][i])}</td>" for m in range(len(labels)))
+            name = escape(strategy["label"])
+            lines.append(
+                f"<tr data-strategy='{strategy['key']}' data-lam='{i}'><td>{name}</td><td>{lam:g}</td>{values}</tr>"
+            )
+    return (
+        "<details id='numbers'><summary>All numbers</summary><div class='scroll'><table>"
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div></details>"
+    )
+
+
+def _written(cell: Mapping[str, Any] | None) -> str:
+    if cell is None:
+        return "not run"
+    if cell["low"] is None:
+        return f"{cell['mean']:.4f} (one seed)"
+    return f"{cell['mean']:.4f} ± {(cell['high'] - cell['low']) / 2:.4f}"
+
+
+def _origin(provenance: Mapping[str, Any]) -> str:
+    """One sentence: data set, embedder, seeds, commit."""
+    if not provenance.get("dataset"):
+        return "Pure mathematics: computed in this page."
+    seeds = provenance.get("seeds") or []
+    facts = [
+        f"Data set: {provenance['dataset']}",
+        f"semantic vectors: {provenance.get('embedder') or 'none'}",
+        f"seed{'s' if len(seeds) != 1 else ''}: {', '.join(map(str, seeds)) or 'none'}",
+        f"code: {provenance.get('commit') or 'unknown commit'}",
+    ]
+    return "; ".join(facts) + "."
+
+
+def _name(provenance: Mapping[str, Any]) -> str:
+    return str(provenance.get("dataset") or "no data")
+
+
+def _middle(lams: Sequence[float]) -> float:
+    return lams[len(lams) // 2]
+
+
+def _asset(name: str) -> str:
+    return (resources.files("dmrec_core.figures.twins") / name).read_text(encoding="utf-8").rstrip("\n")

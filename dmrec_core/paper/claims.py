@@ -1,0 +1,334 @@
+"""The paper's testable statements, judged by runs: our number, and a verdict that only an interval may give.
+
+The statements are paraphrased; `where` says which section, figure or table of the paper makes them. A verdict is given
+by the 95 % interval over seeds of a paired difference: on the claimed side of zero the statement holds, on the other
+side it does not, and across zero these seeds do not decide. So about one verdict in twenty is luck, and three seeds
+decide little; p over users is printed beside it.
+
+`python -m dmrec_core.paper.claims --dataset yelp-xrec`
+judges what the runs kept in runs/ can say, and trains nothing: of
+every setting that has been run with all seeds. Notebooks 09 to 11 train what they judge.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from dmrec_core.data import DATASETS, RecDataset
+from dmrec_core.data.load import figures_folder
+from dmrec_core.matching import VARIANTS
+from dmrec_core.paper import evidence
+from dmrec_core.paper.evidence import Answer, Evidence
+from dmrec_core.paper.plan import GRID, plan_table2, plan_table3
+from dmrec_core.records.checkout import find_checkout
+from dmrec_core.records.origin import provenance
+from dmrec_core.records.writer import to_json
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.runs.spec import RunSpec
+from dmrec_core.runs.store import RunResult, cached, load, runs_folder
+from dmrec_core.runs.sweeps import grid
+from dmrec_core.training.checkpoint import write_atomically
+
+# key -> statement, where the paper makes it, its test, and what is said where the runs for it are missing
+CLAIMS: Mapping[str, tuple[str, str, Callable[[Evidence], Answer], str]] = {
+    "godm-beats-base": ("DMRec-G ranks better than the base model", "Table 2", evidence.beats("godm"), "no such runs"),
+    "cpdm-beats-base": ("DMRec-C ranks better than the base model", "Table 2", evidence.beats("cpdm"), "no such runs"),
+    "mddm-beats-base": ("DMRec-M ranks better than the base model", "Table 2", evidence.beats("mddm"), "no such runs"),
+    "mddm-best": (
+        "Of the three strategies, DMRec-M is the best",
+        "Table 2, Sec. 3.2",
+        evidence.mddm_is_best,
+        "no such runs",
+    ),
+    "other-backbones": (
+        "The gain is there on other generative base models too",
+        "Table 2",
+        evidence.helps_other_backbones,
+        "needs runs of CVGA and L-DiffRec: notebook 10",
+    ),
+    "language-baselines": (
+        "DMRec ranks better than other recommenders that use a language model",
+        "Table 3",
+        evidence.beats_language_baselines,
+        "needs runs of the baselines: notebook 11",
+    ),
+    "sparse-gain-most": (
+        "Users with few interactions gain most",
+        "Figure 3",
+        evidence.sparse_users_gain_most,
+        "no such runs, or one group only",
+    ),
+    "active-fused": (
+        "DMRec-M's latent dimensions are more active than the base's (mean that is decoded)",
+        "Figure 4",
+        evidence.more_active("fused"),
+        "no such runs",
+    ),
+    "active-collaborative": (
+        "The same, of the collaborative encoder's mean alone",
+        "Figure 4",
+        evidence.more_active("collaborative"),
+        "no such runs",
+    ),
+    "pmn-matters": (
+        "Without the items' vectors (w/o PMN) it gets worse",
+        "Figure 5",
+        evidence.hurts("mddm", aggregate=False),
+        "no such runs",
+    ),
+    "matching-matters": (
+        "Adding the two distributions without matching (Add) is worse",
+        "Figure 5",
+        evidence.hurts("add"),
+        "no such runs",
+    ),
+    "mixing-matters": (
+        "Adding the language divergence instead of mixing it in (w/o Mixing) is worse",
+        "Figure 5",
+        evidence.hurts("without_mixing"),
+        "no such runs",
+    ),
+    "godm-peak": (
+        "DMRec-G rises from λ = 0 to a peak",
+        "Figure 6",
+        evidence.rises_from_zero("godm"),
+        "λ = 0 was not run",
+    ),
+    "cpdm-peak": (
+        "DMRec-C rises from λ = 0 to a peak",
+        "Figure 6",
+        evidence.rises_from_zero("cpdm"),
+        "λ = 0 was not run",
+    ),
+    "mddm-collapse": (
+        "DMRec-M falls below the base as λ goes to 0",
+        "Figure 6",
+        evidence.collapses_at_zero,
+        "λ = 0 was not run",
+    ),
+    "mddm-base-at-one": (
+        "DMRec-M at λ = 1 is the base model again",
+        "Figure 6",
+        evidence.is_the_base_at_one,
+        "λ = 1 was not run",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One statement and what these runs say about it."""
+
+    key: str
+    claim: str  # in our words
+    where: str  # in the paper
+    ours: str  # our number or numbers, in words
+    verdict: str
+    seeds: tuple[int, ...] = ()
+    dataset: str = ""
+    vectors: str = ""
+    precision: str = "float32"  # of the runs' matrix products
+
+
+def judge(results: Sequence[RunResult], dataset: RecDataset, keys: Sequence[str] | None = None) -> list[Finding]:
+    """Every statement of the paper that runs can test, judged by these runs.
+
+    Args:
+        results: at least those of `specs(...)`; whatever is missing makes its statements "cannot be tested here".
+        dataset: what they ran on.
+        keys: of the statements to judge; None is all of them.
+    """
+    runs_at_hand = Evidence(results, dataset)
+    findings = []
+    for key in CLAIMS if keys is None else keys:
+        claim, where, test, lacking = CLAIMS[key]
+        ours, said, runs = test(runs_at_hand)
+        findings.append(
+            Finding(
+                key=key,
+                claim=claim,
+                where=where,
+                ours=ours or lacking,
+                verdict=said,
+                seeds=tuple(sorted({run.spec.seed for run in runs})),
+                dataset=dataset.name,
+                vectors=dataset.language.embedder if dataset.language else "none",
+                precision=", ".join(sorted({run.spec.train.precision for run in runs})) or "float32",
+            )
+        )
+    return findings
+
+
+def specs(
+    make: Callable[..., RunSpec], lambdas: Sequence[float], seeds: Sequence[int], **changes: object
+) -> list[RunSpec]:
+    """The runs that `judge` asks about.
+
+    Args:
+        make: strategy, changes -> spec; `paper_settings` with data set and embedder filled in.
+        lambdas: the grid every strategy is tuned on.
+        seeds: of every setting.
+        changes: to every run, such as `variant="paper"`.
+    """
+    wanted = grid(make("base", **changes), seed=seeds)
+    for strategy in evidence.NAMES:
+        preset = make(strategy, **changes)  # every strategy is tuned on the same values
+        wanted += grid(preset, lam=[*lambdas, preset.lam], seed=seeds)
+    full = make("mddm", **changes)
+    wanted += grid(full, aggregate=[False], seed=seeds)
+    wanted += grid(make("add", **changes), seed=seeds)
+    wanted += grid(make("without_mixing", lam=full.lam, **changes), seed=seeds)
+    return list(dict.fromkeys(wanted))
+
+
+def at_hand(
+    dataset: str,
+    seeds: Sequence[int],
+    lambdas: Sequence[float],
+    *,
+    embedder: str = "auto",
+    variant: str = "published",
+    precision: str = "float32",
+    runs: Path | None = None,
+) -> list[RunResult]:
+    """The kept runs of every setting that notebooks 09 to 11 or `make tables` may have run, where no seed is missing.
+
+    Args:
+        dataset: a name, or the folder of one's own data.
+        seeds: all of which a setting must have.
+        lambdas: looked for besides the presets' and the tables'.
+        embedder, variant, precision: of the runs.
+        runs: parent of the run folders; by default `runs_folder()`.
+    """
+
+    def make(strategy: str, **changes: object) -> RunSpec:
+        return paper_settings(dataset, strategy=strategy, embedder=embedder, **changes)
+
+    settings = specs(make, sorted({*lambdas, *GRID}), seeds[:1], variant=variant)
+    for tune in (False, True, lambdas):
+        plans = [*plan_table2(dataset, tune=tune), *plan_table3(dataset, tune=tune)]
+        settings += [spec.with_(embedder=embedder, variant=variant) for plan in plans for spec in plan.options]
+    found = []
+    for spec in dict.fromkeys(spec.with_(train=replace(spec.train, precision=precision)) for spec in settings):
+        kept = [cached(spec.with_(seed=seed), runs=runs) for seed in seeds]
+        found += kept if None not in kept else []
+    return found
+
+
+def markdown(findings: Sequence[Finding]) -> str:
+    """The findings as a table, each number with its seeds, data set and vectors."""
+    lines = ["| the paper says (our words) | where | here | runs | verdict |", "|---|---|---|---|---|"]
+    for f in findings:
+        lines.append(f"| {f.claim} | {f.where} | {f.ours} | {runs_of(f)} | **{f.verdict}** |")
+    return "\n".join(lines) + "\n"
+
+
+def runs_of(finding: Finding) -> str:
+    """`toy, tfidf-svd-128, seeds 2024-2026`: what a number came from."""
+    if not finding.seeds:
+        return f"{finding.dataset}: none"
+    return f"{finding.dataset}, {made_with(finding.vectors, finding.precision, finding.seeds)}"
+
+
+def made_with(vectors: str, precision: str, seeds: Sequence[int]) -> str:
+    """`tfidf-svd-128, bf16, seeds 2024-2026`; float32, the usual, is not said."""
+    run_on = list(seeds) == list(range(seeds[0], seeds[-1] + 1)) and len(seeds) > 1
+    said = f"seeds {seeds[0]}-{seeds[-1]}" if run_on else f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+    return ", ".join([vectors, *[precision] * (precision != "float32"), said])
+
+
+def save(findings: Sequence[Finding], provenance: Mapping[str, object], folder: str | Path = "figures") -> Path:
+    """Write `claims.md` and `claims.json`, beside what other notebooks have judged there; returns the JSON.
+
+    Statements that are not in `findings`, or that these runs could not test, stay as they were kept if they were judged
+    on the same data in the same variant.
+
+    Args:
+        findings: as `judge` gives them.
+        provenance: of these findings; kept by statement where they are not all of them.
+        folder: a relative one is meant from the checkout's root.
+    """
+    folder = Path(folder)
+    folder = folder if folder.is_absolute() else (find_checkout() or Path.cwd()) / folder
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "claims.json"
+    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"claims": []}
+    told = {finding.key: finding for finding in read(before["claims"])}
+    facts = {key: before.get("provenance_of", {}).get(key, before["provenance"]) for key in told}
+    kept = {key: finding for key, finding in told.items() if _same_data(facts[key], provenance)}
+    mine = {finding.key: finding for finding in findings}
+    new = {key for key, finding in mine.items() if finding.seeds or key not in kept or not kept[key].seeds}
+    merged = [mine[key] if key in new else kept[key] for key in CLAIMS if key in new or key in kept]
+    whole = before["provenance"] if kept and len(mine) < len(CLAIMS) else provenance
+    facts |= dict.fromkeys(new, provenance)
+    others = {finding.key: facts[finding.key] for finding in merged if facts[finding.key] != whole}
+    document = {"name": "claims", "claims": [asdict(f) for f in merged], "provenance": whole, "provenance_of": others}
+    write_atomically(folder / "claims.md", markdown(merged).encode())
+    write_atomically(path, to_json(document).encode())
+    return path
+
+
+def _same_data(one: Mapping[str, object], other: Mapping[str, object]) -> bool:
+    # a published data set is known by its name: in its fingerprint are vectors, whose last bits vary by processor
+    own = {"fingerprint"} if other.get("dataset") not in DATASETS else set()
+    return all(one.get(fact) == other.get(fact) for fact in {"dataset", "embedder", "variant"} | own)
+
+
+def read(rows: Sequence[Mapping[str, object]]) -> list[Finding]:
+    """The findings of a `claims.json`'s "claims"."""
+    return [replace(Finding(**row), seeds=tuple(row["seeds"])) for row in rows]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Judge what the kept runs can say; exit status 0, 1 if there are none, 2 for usage."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        folder = figures_folder(options.dataset, options.out)
+        made_with = {"embedder": options.embedder, "variant": options.variant, "precision": options.precision}
+        results = at_hand(options.dataset, options.seeds, options.lambdas, **made_with, runs=options.runs)
+    except ValueError as error:
+        parser.error(str(error))
+    if not results:
+        print(
+            f"error: {options.runs or runs_folder()} has no setting on {options.dataset} that was run in "
+            f"{options.precision} with all of the seeds {', '.join(map(str, options.seeds))}; notebooks 09 to 11 and "
+            "`make tables` make such runs",
+            file=sys.stderr,
+        )
+        return 1
+    reading = next((run.spec for run in results if run.spec.uses_language), results[0].spec)
+    data = load(reading)
+    findings = judge(results, data, options.only)
+    save(findings, provenance(data, results, variant=options.variant), folder)
+    print(f"{markdown(findings)}\n{folder / 'claims.md'}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m dmrec_core.paper.claims",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--dataset", default="toy", help="a data set's name, or a folder with your own (default: %(default)s)")
+    add("--seeds", type=int, nargs="+", default=[2024, 2025, 2026], help="(default: 2024 2025 2026)")
+    add("--lambdas", type=float, nargs="+", default=[0.0, 0.25, 0.5, 0.75, 1.0],
+        help="looked for besides the tables' (default: notebook 09's)")  # fmt: skip
+    add("--only", nargs="+", choices=CLAIMS, metavar="KEY", help=f"of {', '.join(CLAIMS)} (default: all)")
+    add("--embedder", default="auto", help="of the runs (default: %(default)s)")
+    add("--variant", choices=VARIANTS, default="published", help="of the runs (default: %(default)s)")
+    add("--precision", default="float32", choices=["float32", "bf16"], help="of the runs (default: %(default)s)")
+    add("--runs", type=Path, help=f"where runs are kept (default: {runs_folder()})")
+    add("--out", type=Path, help="where claims.md goes (default: figures/ of the checkout)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

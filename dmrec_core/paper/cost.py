@@ -1,0 +1,251 @@
+"""Time and memory of each model: `python -m dmrec_core.paper.cost --dataset amazon`.
+
+Every model runs a few epochs and evaluations in a process of its own, one after another, on the CPU and on the GPU
+where there is one. `cost.md` and `cost.json` go to figures/, those of any other data set than toy to
+figures/<dataset>/; they are written anew after every model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from dmrec_core.data.load import figures_folder
+from dmrec_core.paper.measure import EVALUATIONS, Cost
+from dmrec_core.paper.plan import NAMES, STRATEGIES
+from dmrec_core.records.origin import provenance
+from dmrec_core.records.writer import to_json
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.runs.spec import BACKBONES, MODELS, RunSpec
+from dmrec_core.runs.store import load
+from dmrec_core.training.checkpoint import write_atomically
+
+INTERRUPTED = 130
+HEADER = "model", "", "parameters", "s an epoch (CPU)", "× {0}", "s an evaluation (CPU)", "peak, MiB", "× {0}", "load"
+YARDSTICK = "mult-vae", "base"
+LEGEND = (
+    "Seconds an epoch: median of {epochs} epochs after a first one, without evaluation. An epoch is what a model's own "
+    "recipe makes of it: every user once for Mult-VAE, CVGA and L-DiffRec, as many pairs as there are interactions for "
+    "the graph models. Seconds an evaluation: median of {evaluations} full rankings for the users of the test split. "
+    "CPU: processor time of the same, summed over threads; it does not count waiting for other processes. "
+    "Peak: on a CPU the highest resident memory of the model's process above what it held with the data loaded, which "
+    "includes the code that its first step loads; on a GPU torch's highest allocation, vectors included. "
+    "× {yardstick}: in units of its row; an epoch by processor time on a CPU, by elapsed time on a GPU. L-DiffRec and "
+    "LLMRec start from an untrained LightGCN here, whose own training is not counted."
+)
+LOAD = (
+    "Load: the machine's load average over the last minute, as a model began and as it ended, on {cores} cores. A "
+    "model makes one per thread of it at most; the rest is other work, which makes elapsed times longer and uneven."
+)
+RANDOM = "The data has no texts: models that read vectors got random ones, as wide as the paper's. They cost the same."
+
+
+@dataclass(frozen=True)
+class CostTable:
+    """All that was measured on one device.
+
+    Args:
+        costs: one per model.
+        again: the yardstick measured once more after the others, if there were any: how much the machine drifted.
+    """
+
+    costs: Sequence[Cost]
+    again: Cost | None = None
+
+    @property
+    def yardstick(self) -> Cost | None:
+        """Mult-VAE's cost, if it is here."""
+        return next((c for c in self.costs if (c.spec.model, c.spec.strategy) == YARDSTICK), None)
+
+    def times_yardstick(self, cost: Cost) -> float | None:
+        """An epoch in units of Mult-VAE's: of processor time on a CPU, as other work disturbs that least."""
+        if self.yardstick is None:
+            return None
+        if self.device == "cpu":
+            return cost.processor_seconds_an_epoch / self.yardstick.processor_seconds_an_epoch
+        return cost.seconds_an_epoch / self.yardstick.seconds_an_epoch
+
+    @property
+    def device(self) -> str:
+        """Its name."""
+        return str(self.costs[0].record["device"])
+
+
+def specs_of(dataset: str, models: Sequence[str]) -> list[RunSpec]:
+    """What is measured: every backbone as it is and with DMRec-M, every baseline.
+
+    Example:
+        >>> [spec.label for spec in specs_of("amazon", ["mult-vae", "kar"])]
+        ['mult-vae base seed 2024', 'mult-vae mddm λ=0.6 seed 2024', 'kar seed 2024']
+    """
+    pairs = [(m, s) for m in MODELS if m in models for s in (("base", "mddm") if m in BACKBONES else ("base",))]
+    return [paper_settings(dataset, model, strategy) for model, strategy in pairs]
+
+
+def measured(spec: RunSpec, epochs: int, device: str, threads: int | None = None) -> Cost:
+    """`measure` in a new process.
+
+    Raises:
+        RuntimeError: it failed; the message ends with what it said.
+    """
+    request = json.dumps({"spec": spec.to_json(), "epochs": epochs, "device": device, "threads": threads})
+    command = [sys.executable, "-m", "dmrec_core.paper.measure"]
+    child = subprocess.run(command, input=request, capture_output=True, text=True)
+    if child.returncode:
+        raise RuntimeError(f"{spec.label} could not be measured on {device}:\n{child.stderr.strip()}")
+    return Cost(spec, json.loads(child.stdout.splitlines()[-1]))
+
+
+def write_costs(tables: Sequence[CostTable], folder: Path) -> Path:
+    """Write `cost.json` and `cost.md`, each whole or not at all; returns the second."""
+    costs = [cost for table in tables for cost in table.costs]
+    facts = provenance(
+        load(costs[0].spec.with_(model="mult-vae", strategy="base", settings=())),
+        costs,
+        threads=sorted({cost.record["threads"] for cost in costs}),
+        processor=costs[0].record["processor"],
+        cores=os.cpu_count(),
+        precision=costs[0].spec.train.precision,
+    )
+    numbers = [as_numbers(cost, table) for table in tables for cost in table.costs]
+    again = {table.device: as_numbers(table.again, table) for table in tables if table.again}
+    folder.mkdir(parents=True, exist_ok=True)
+    document = {"name": "cost", "numbers": numbers, "yardstick_again": again, "provenance": facts}
+    write_atomically(folder / "cost.json", to_json(document).encode())
+    write_atomically(folder / "cost.md", as_markdown(tables, facts).encode())
+    return folder / "cost.md"
+
+
+def as_numbers(cost: Cost, table: CostTable) -> dict:
+    """A row in plain values."""
+    own = ("device", "threads", "embedder", "parameters", "peak_mib", "load")
+    lists = ("epoch_seconds", "epoch_processor_seconds", "evaluation_seconds", "evaluation_processor_seconds")
+    unit = table.yardstick and table.yardstick.record["peak_mib"]
+    return {
+        "model": cost.spec.model,
+        "strategy": cost.spec.strategy,
+        "batch_size": cost.spec.train.batch_size,
+        "seconds_an_epoch": cost.seconds_an_epoch,
+        "processor_seconds_an_epoch": cost.processor_seconds_an_epoch,
+        "seconds_an_evaluation": cost.seconds_an_evaluation,
+        "processor_seconds_an_evaluation": cost.processor_seconds_an_evaluation,
+        "times_yardstick": table.times_yardstick(cost),
+        "memory_times_yardstick": cost.record["peak_mib"] / unit if cost.record["peak_mib"] and unit else None,
+        **{name: cost.record[name] for name in (*own, *lists)},
+    }
+
+
+def as_markdown(tables: Sequence[CostTable], facts: Mapping) -> str:
+    """The whole page: what it was measured on, a table per device, how to read it."""
+    yardstick = NAMES[YARDSTICK[0]]
+    threads = " or ".join(map(str, facts["threads"]))
+    said = {
+        "data": facts["dataset"],
+        "vectors": facts["embedder"] or "none",
+        "processor": f"{facts['processor']}, {threads} thread{'s' * (threads != '1')}",
+        "precision": facts["precision"],
+        "torch": facts["torch"],
+        "commit": facts["commit"],
+    }
+    parts = [f"# Time and memory, on {facts['dataset']}", "; ".join(f"{k}: {v}" for k, v in said.items()) + "."]
+    if "random" in str(facts["embedder"]):
+        parts.append(RANDOM)
+    for table in tables:
+        lines = [[name.format(yardstick) for name in HEADER], ["---"] * len(HEADER)]
+        lines += [_cells(cost, table) for cost in table.costs]
+        parts += [f"## {table.device}", "\n".join("| " + " | ".join(line) + " |" for line in lines)]
+        if table.again:
+            first, last = (
+                f"{c.seconds_an_epoch:.3g} s an epoch, {c.processor_seconds_an_epoch:.3g} s of the CPU,"
+                for c in (table.yardstick, table.again)
+            )
+            parts.append(f"{yardstick} took {first} as the first model and {last} after the last.")
+    epochs = len(tables[0].costs[0].record["epoch_seconds"])
+    parts.append(LEGEND.format(epochs=epochs, evaluations=EVALUATIONS, yardstick=yardstick))
+    parts.append(LOAD.format(cores=facts["cores"]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _cells(cost: Cost, table: CostTable) -> list[str]:
+    numbers, spec, record = as_numbers(cost, table), cost.spec, cost.record
+    label = STRATEGIES.get(spec.strategy, "base" if spec.model in BACKBONES else "")
+    return [
+        NAMES[spec.model],
+        label,
+        f"{record['parameters']:,}",
+        f"{cost.seconds_an_epoch:.3g} ({cost.processor_seconds_an_epoch:.3g})",
+        _said(numbers["times_yardstick"], ".3g"),
+        f"{cost.seconds_an_evaluation:.3g} ({cost.processor_seconds_an_evaluation:.3g})",
+        _said(record["peak_mib"], ",.0f"),
+        _said(numbers["memory_times_yardstick"], ".2g"),
+        " → ".join(_said(load, ".1f") for load in record["load"]),
+    ]
+
+
+def _said(value: float | None, how: str) -> str:
+    return "—" if value is None else format(value, how)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure what `arguments` ask for; exit status 0, 1 if a model failed, 2 for usage, 130 if interrupted."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        folder = figures_folder(options.dataset, options.out)
+    except ValueError as error:
+        parser.error(str(error))
+    for name in ("epochs", "threads"):
+        if getattr(options, name) is not None and getattr(options, name) < 1:
+            parser.error(f"--{name} must be at least 1; got {getattr(options, name)}")
+    devices = [options.device] if options.device != "both" else ["cpu", *["cuda"] * torch.cuda.is_available()]
+    specs = specs_of(options.dataset, options.models)
+    done: list[CostTable] = []
+    try:
+        for device in devices:
+            costs: list[Cost] = []
+            for spec in specs:
+                costs.append(measured(spec, options.epochs, device, options.threads))
+                now = CostTable(costs)
+                path = write_costs([*done, now], folder)
+                print(" ".join(_cells(costs[-1], now)), flush=True)
+            now = CostTable(costs)
+            if now.yardstick and len(costs) > 1:
+                now = CostTable(costs, measured(now.yardstick.spec, options.epochs, device, options.threads))
+            done.append(now)
+            path = write_costs(done, folder)
+    except KeyboardInterrupt:
+        print("\ninterrupted; what was measured before is kept", file=sys.stderr)
+        return INTERRUPTED
+    except RuntimeError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"\n{path.read_text(encoding='utf-8')}\n{path}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m dmrec_core.paper.cost",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--dataset", default="toy", help="a data set's name, or a folder with your own (default: %(default)s)")
+    add("--models", nargs="+", choices=MODELS, default=MODELS, metavar="MODEL", help=f"of {', '.join(MODELS)}")
+    add("--epochs", type=int, default=3, help="timed after a first one (default: %(default)s)")
+    add("--threads", type=int, help="at most; on a busy machine 1 gives the steadiest times (default: torch's choice)")
+    add("--device", default="both", help="both (the CPU, and a GPU if there is one), cpu, cuda, mps")
+    add("--out", type=Path, help="where the files go (default: figures/ of the checkout)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,194 @@
+"""What one model costs: seconds, memory and parameters, measured in the process that runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import statistics
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from dmrec_core.data import RecDataset, SemanticVectors
+from dmrec_core.paper.plan import has_text
+from dmrec_core.runs.build import build_model
+from dmrec_core.runs.spec import RunSpec
+from dmrec_core.runs.store import load, pretraining_run
+from dmrec_core.training.device import derived_seed, device_name, resolve_device
+from dmrec_core.training.evaluate import evaluate
+from dmrec_core.training.fit import Progress, fit
+
+WIDTH = 1536  # of the paper's vectors (ada-002)
+EVALUATIONS = 3
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one model costs on one device.
+
+    Args:
+        spec: what was run.
+        record: `parameters`; `epoch_seconds`, one number per epoch after a first one, and `epoch_processor_seconds`,
+            the same summed over threads and without waiting for other processes; `evaluation_seconds`,
+            `evaluation_processor_seconds`; `peak_mib`, None where the system does not tell; `load`, the load average
+            of the last minute before and after, None alike; `embedder`, device, threads, processor and versions.
+    """
+
+    spec: RunSpec
+    record: Mapping[str, object]
+
+    @property
+    def seconds_an_epoch(self) -> float:
+        """The median over epochs."""
+        return statistics.median(self.record["epoch_seconds"])
+
+    @property
+    def processor_seconds_an_epoch(self) -> float:
+        """The median over epochs."""
+        return statistics.median(self.record["epoch_processor_seconds"])
+
+    @property
+    def seconds_an_evaluation(self) -> float:
+        """The median over evaluations."""
+        return statistics.median(self.record["evaluation_seconds"])
+
+    @property
+    def processor_seconds_an_evaluation(self) -> float:
+        """The median over evaluations."""
+        return statistics.median(self.record["evaluation_processor_seconds"])
+
+
+def measure(spec: RunSpec, epochs: int = 3, device: str = "auto", threads: int | None = None) -> Cost:
+    """Train a model for a few epochs and evaluate it, in this process.
+
+    Memory is counted from after the data are loaded, so it should be a fresh process. What a run would start from (the
+    LightGCN of L-DiffRec and LLMRec) is left untrained: it changes what is learned, not what it costs.
+
+    Args:
+        spec: which model; its number of epochs and its evaluations are replaced.
+        epochs: to be timed, after one that is not.
+        device: "auto", "cpu", "cuda", "mps".
+        threads: at most, from here on in this process; as many as torch takes if None.
+
+    Raises:
+        ValueError: `epochs` is not positive.
+    """
+    if threads is not None:
+        torch.set_num_threads(threads)
+    if epochs < 1:
+        raise ValueError(f"at least one epoch must be timed; got {epochs}")
+    dataset, on = data_for(spec), resolve_device(device)
+    before = _load_average()
+    first = pretraining_run(spec)
+    pretrained = None if first is None else build_model(first, dataset)
+    start = _begin_peak(on)
+    model = build_model(spec, dataset, pretrained)
+    del pretrained
+    settings = replace(spec.train, epochs=epochs + 1, evaluate_every=epochs + 2)  # only the first epoch evaluates
+    epochs_ended, evaluations, evaluations_processor = [], [], []
+    used = 0
+
+    def after_each(now: Progress) -> None:  # inside `fit`, on as many threads as its own evaluations
+        nonlocal used
+        epochs_ended.append(time.process_time())
+        used = torch.get_num_threads()
+        for _ in range(EVALUATIONS if now.epoch == settings.epochs else 0):
+            began, began_processor = time.perf_counter(), time.process_time()
+            evaluate(model, dataset, "test", device=on)
+            evaluations.append(time.perf_counter() - began)
+            evaluations_processor.append(time.process_time() - began_processor)
+
+    history = fit(model, dataset, settings, seed=spec.seed, device=str(on), progress=after_each).history
+    return Cost(
+        spec,
+        {
+            "parameters": sum(p.numel() for p in model.parameters()),
+            "epoch_seconds": np.diff([row["seconds"] for row in history]).tolist(),
+            "epoch_processor_seconds": np.diff(epochs_ended).tolist(),
+            "evaluation_seconds": evaluations,
+            "evaluation_processor_seconds": evaluations_processor,
+            "peak_mib": _peak(on, start),
+            "load": [before, _load_average()],
+            "embedder": dataset.language.embedder if spec.uses_language else "none",
+            "device": device_name(on),
+            "threads": used,
+            "processor": _processor(),
+            "torch": str(torch.__version__),
+        },
+    )
+
+
+def data_for(spec: RunSpec) -> RecDataset:
+    """The spec's data; where it needs vectors and there is no text to make them from, random ones of `WIDTH`."""
+    plain = load(spec.with_(model="mult-vae", strategy="base", settings=()))
+    if not spec.uses_language:
+        return plain
+    return load(spec) if has_text(plain) else plain.with_language(random_vectors(plain.n_users, plain.n_items))
+
+
+def random_vectors(n_users: int, n_items: int, width: int = WIDTH) -> SemanticVectors:
+    """Vectors of length 1 in random directions, which say so in their name.
+
+    Example:
+        >>> random_vectors(2, 3, 4).embedder, random_vectors(2, 3, 4).item.shape
+        ('random, 4 wide', (3, 4))
+    """
+    rng = np.random.default_rng(derived_seed("random vectors", width))
+    sides = [rng.standard_normal((n, width), dtype=np.float32) for n in (n_users, n_items)]
+    user, item = (side / np.linalg.norm(side, axis=1, keepdims=True) for side in sides)
+    return SemanticVectors(user=user, item=item, embedder=f"random, {width} wide")
+
+
+def _begin_peak(device: torch.device) -> float | None:
+    """Forget earlier peaks; the memory in use now, MiB."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return 0.0
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # the peak becomes what is resident now
+    except OSError:  # not Linux, or not allowed: the peak of loading the data then hides part of what follows
+        pass
+    return resident_mib("VmRSS")
+
+
+def _peak(device: torch.device, start: float | None) -> float | None:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / MIB
+    peak = resident_mib("VmHWM")
+    return None if device.type != "cpu" or peak is None else peak - start
+
+
+def resident_mib(what: str) -> float | None:
+    """`VmRSS`, resident now, or `VmHWM`, its peak, MiB; None where there is no /proc."""
+    status = Path("/proc/self/status")
+    found = re.search(rf"{what}:\s+(\d+) kB", status.read_text()) if status.exists() else None
+    return int(found[1]) * 1024 / MIB if found else None
+
+
+def _load_average() -> float | None:
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
+def _processor() -> str:
+    information = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*: (.+)", information.read_text()) if information.exists() else None
+    return found[1] if found else platform.processor() or platform.machine()
+
+
+def main() -> None:
+    """Read a request from standard input, write the record to standard output: JSON both."""
+    request = json.load(sys.stdin)
+    cost = measure(RunSpec.from_json(request.pop("spec")), **request)
+    print(json.dumps(cost.record))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,6 @@
+"""Numbers and where they came from, on disk: whole files or none."""
+
+from dmrec_core.records.origin import provenance
+from dmrec_core.records.writer import record
+
+__all__ = ["provenance", "record"]

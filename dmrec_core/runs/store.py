@@ -1,0 +1,294 @@
+"""`run(spec)`: a run's result from its folder if it is there, resumed if it is not finished, trained otherwise."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import platform
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import filelock
+import numpy as np
+import pandas as pd
+import torch
+
+import dmrec_core
+from dmrec_core.training.checkpoint import load_tensors, save_tensors, write_atomically
+from dmrec_core.data import RecDataset, load_dataset
+from dmrec_core.data.cache import home
+from dmrec_core.training.evaluate import RankingMetrics, evaluate
+from dmrec_core.language import with_language
+from dmrec_core.language.controls import noisy, random_like, shuffled
+from dmrec_core.language.other_texts import with_language_from
+from dmrec_core.runs.build import build_model
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.records.checkout import find_checkout
+from dmrec_core.recommender import Recommender
+from dmrec_core.runs.spec import RunSpec
+from dmrec_core.training.device import device_name
+from dmrec_core.training.fit import FitResult, Progress, TrainingCancelled, fit
+
+SPLITS = ("valid", "test")
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run, read from its folder.
+
+    Args:
+        spec: what was run.
+        folder: `spec.json, history.csv, metrics.json, per_user.safetensors, weights.safetensors`.
+        metrics: split -> metric -> mean over users.
+        per_user: split -> per-user metrics, for sparsity groups and paired tests.
+        record: best epoch, why it stopped, seconds, and provenance (device, threads, versions, data fingerprint).
+    """
+
+    spec: RunSpec
+    folder: Path
+    metrics: Mapping[str, Mapping[str, float]]
+    per_user: Mapping[str, RankingMetrics]
+    record: Mapping[str, object]
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row an epoch: seconds, loss terms, validation metrics where evaluated."""
+        return pd.read_csv(self.folder / "history.csv")
+
+    def model(self, dataset: RecDataset | None = None) -> Recommender:
+        """The trained model, on the CPU, ready to score."""
+        model = untrained(self.spec, dataset, runs=self.folder.parent)
+        tensors, _ = load_tensors(self.folder / "weights.safetensors")
+        model.load_state_dict(tensors)
+        return model.eval()
+
+
+def runs_folder() -> Path:
+    """Where runs are kept: `DMREC_RUNS`, else `runs/` of the checkout, else `runs/` in the cache folder."""
+    if given := os.environ.get("DMREC_RUNS"):
+        return Path(given)
+    return (find_checkout() or home()) / "runs"
+
+
+def load(spec: RunSpec) -> RecDataset:
+    """The data a spec runs on: interactions, and vectors if the model reads any. Kept in memory for the next run."""
+    return _load(spec.dataset, spec.options, spec.profiles, spec.embedder, spec.vectors)
+
+
+@lru_cache(maxsize=8)
+def _load(name: str, options: tuple, profiles: str, embedder: str, vectors: str) -> RecDataset:
+    dataset = load_dataset(name, **dict(options))
+    if embedder == "none":
+        return dataset
+    if profiles == "given":
+        dataset = with_language(dataset, embedder)
+    else:
+        dataset = with_language_from(dataset, profiles, embedder)
+    kind, _, share = vectors.partition(":")
+    if kind == "real":
+        return dataset
+    if kind == "shuffled":
+        return dataset.with_language(shuffled(dataset.language, seed=2024))
+    if kind == "random":
+        return dataset.with_language(random_like(dataset.language, seed=2024))
+    if kind == "noisy":
+        return dataset.with_language(noisy(dataset.language, float(share), seed=2024))
+    raise ValueError(f"vectors must be 'real', 'shuffled', 'random' or 'noisy:SHARE'; got {vectors!r}")
+
+
+@lru_cache(maxsize=16)
+def _fingerprint(dataset: RecDataset, uses_language: bool) -> str:
+    language = dataset.language if uses_language else None
+    return replace(dataset, language=language, titles=None, profiles=None).fingerprint
+
+
+def folder_of(spec: RunSpec, dataset: RecDataset | None = None, runs: Path | None = None) -> Path:
+    """The folder a run has, or will have."""
+    dataset = load(spec) if dataset is None else dataset
+    name = f"{Path(spec.dataset).resolve().name}-{spec.model}-{spec.strategy}"
+    return (runs or runs_folder()) / f"{name}-{spec.key(_fingerprint(dataset, spec.uses_language))}"
+
+
+def cached(spec: RunSpec, dataset: RecDataset | None = None, runs: Path | None = None) -> RunResult | None:
+    """The result of a run if it is complete on disk, else None."""
+    folder = folder_of(spec, dataset, runs)
+    return _read(spec, folder) if (folder / "metrics.json").exists() else None
+
+
+def run(
+    spec: RunSpec,
+    dataset: RecDataset | None = None,
+    *,
+    runs: Path | None = None,
+    device: str = "auto",
+    progress: Callable[[Progress], None] | None = None,
+    cancel: Callable[[], bool] | None = None,
+    checkpoint_seconds: float = 30.0,
+) -> RunResult:
+    """The result of a run: from its folder if complete, resumed if interrupted, trained otherwise.
+
+    Two processes that ask for the same run at once train it once: the second waits for the first.
+
+    Args:
+        spec: what to run.
+        dataset: its data, if not the one `load(spec)` gives.
+        runs: parent of the run folders; by default `runs_folder()`.
+        device: "auto", "cpu", "cuda", "mps".
+        progress: called after every epoch.
+        cancel: asked before every mini-batch, and while waiting for another process.
+        checkpoint_seconds: seconds between checkpoints at least.
+
+    Returns:
+        The complete result.
+
+    Raises:
+        TrainingCancelled, TrainingDiverged, CheckpointError: as `fit`.
+
+    Example:
+        >>> from dmrec_core.runs.presets import paper_settings
+        >>> result = run(paper_settings("toy", strategy="mddm"))        # doctest: +SKIP
+        >>> result.metrics["test"]["recall@20"]                          # doctest: +SKIP
+    """
+    dataset = load(spec) if dataset is None else dataset
+    folder = folder_of(spec, dataset, runs)
+    if (folder / "metrics.json").exists():
+        return _read(spec, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _lock(folder, cancel):
+        if not (folder / "metrics.json").exists():
+            _train(spec, dataset, folder, device, progress, cancel, checkpoint_seconds)
+    return _read(spec, folder)
+
+
+def pretraining_run(spec: RunSpec) -> RunSpec | None:
+    """The run that this one starts from: LightGCN at its preset, on the same data with the same seed; None if none."""
+    if spec.pretraining is None:
+        return None
+    return paper_settings(spec.dataset, spec.pretraining, options=spec.options, seed=spec.seed)
+
+
+def untrained(
+    spec: RunSpec,
+    dataset: RecDataset | None = None,
+    *,
+    runs: Path | None = None,
+    device: str = "auto",
+    progress: Callable[[Progress], None] | None = None,
+    cancel: Callable[[], bool] | None = None,
+) -> Recommender:
+    """The model of a run before its first step, on the CPU; what it starts from is trained first, as a run of its own.
+
+    Args:
+        spec, dataset, runs, device, progress, cancel: as `run`.
+    """
+    dataset = load(spec) if dataset is None else dataset
+    first = pretraining_run(spec)
+    if first is None:
+        return build_model(spec, dataset)
+    result = run(first, dataset, runs=runs, device=device, progress=progress, cancel=cancel)
+    return build_model(spec, dataset, result.model(dataset))
+
+
+def _lock(folder: Path, cancel: Callable[[], bool] | None) -> filelock.AcquireReturnProxy:
+    lock = filelock.FileLock(folder / ".lock")
+    while True:
+        try:
+            return lock.acquire(timeout=0.2)
+        except filelock.Timeout:
+            if cancel is not None and cancel():
+                raise TrainingCancelled("cancelled while another process was training this run") from None
+
+
+def _train(spec, dataset, folder, device, progress, cancel, checkpoint_seconds) -> None:
+    _write_json(folder / "spec.json", spec.to_json())
+    model = untrained(spec, dataset, runs=folder.parent, device=device, progress=progress, cancel=cancel)
+    resume = folder / "resume.safetensors"
+    last_told = 0.0
+
+    def report(now: Progress) -> None:
+        nonlocal last_told
+        if time.monotonic() - last_told > 1:
+            _write_json(folder / "progress.json", {"epoch": now.epoch, "epochs": now.epochs, "seconds": now.seconds})
+            last_told = time.monotonic()
+        if progress is not None:
+            progress(now)
+
+    fitted = fit(
+        model,
+        dataset,
+        spec.train,
+        seed=spec.seed,
+        device=device,
+        checkpoint=resume,
+        checkpoint_seconds=checkpoint_seconds,
+        progress=report,
+        cancel=cancel,
+    )
+    _write_history(folder / "history.csv", fitted.history)
+    save_tensors(folder / "weights.safetensors", model.state_dict())
+    tensors, metrics = {}, {}
+    for split in SPLITS:
+        ranked = evaluate(model, dataset, split)
+        metrics[split] = ranked.means()
+        tensors[f"{split}.users"] = torch.from_numpy(ranked.users)
+        tensors |= {f"{split}.{name}": torch.from_numpy(values) for name, values in ranked.per_user.items()}
+    save_tensors(folder / "per_user.safetensors", tensors)
+    # written last: its presence says that the run is complete
+    _write_json(folder / "metrics.json", {"metrics": metrics, "record": _record(spec, dataset, model, fitted)})
+    resume.unlink(missing_ok=True)
+    (folder / "progress.json").unlink(missing_ok=True)
+
+
+def _record(spec: RunSpec, dataset: RecDataset, model: Recommender, fitted: FitResult) -> dict:
+    device = next(model.parameters()).device
+    return {
+        "best_epoch": fitted.best_epoch,
+        "epochs": len(fitted.history),
+        "stopped": fitted.stopped,
+        "seconds": round(fitted.seconds, 3),
+        "device": device_name(device),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "kit": dmrec_core.__version__,
+        "fingerprint": _fingerprint(dataset, spec.uses_language),
+        "profiles": spec.profiles if spec.uses_language else "none",
+        "embedder": dataset.language.embedder if spec.uses_language else "none",
+    }
+
+
+def _read(spec: RunSpec, folder: Path) -> RunResult:
+    values = json.loads((folder / "metrics.json").read_text())
+    tensors, _ = load_tensors(folder / "per_user.safetensors")
+    arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+    per_user = {split: _ranking(arrays, split) for split in SPLITS}
+    return RunResult(spec, folder, values["metrics"], per_user, values["record"])
+
+
+def _ranking(arrays: Mapping[str, np.ndarray], split: str) -> RankingMetrics:
+    mine = {name.removeprefix(f"{split}."): array for name, array in arrays.items() if name.startswith(f"{split}.")}
+    return RankingMetrics(mine.pop("users"), mine)
+
+
+def _write_json(path: Path, values: Mapping) -> None:
+    write_atomically(path, json.dumps(values, indent=1).encode())
+
+
+def _write_history(path: Path, history: list[dict]) -> None:
+    columns = list(dict.fromkeys(name for row in history for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="")
+    writer.writeheader()
+    writer.writerows(history)
+    write_atomically(path, text.getvalue().encode())
+
+
+def forget(spec: RunSpec, dataset: RecDataset | None = None, runs: Path | None = None) -> None:
+    """Delete a run's folder, finished or not."""
+    shutil.rmtree(folder_of(spec, dataset, runs), ignore_errors=True)

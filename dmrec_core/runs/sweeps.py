@@ -1,0 +1,177 @@
+"""Many runs at once: `sweep(specs)` on any `concurrent.futures` executor, with one bar and the time left over all."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from itertools import product
+from pathlib import Path
+
+import torch
+
+from dmrec_core.data import RecDataset
+from dmrec_core.runs.store import RunResult, cached, folder_of, run
+from dmrec_core.runs.progress import ProgressLine, clock
+from dmrec_core.runs.spec import RunSpec
+from dmrec_core.training.device import resolve_device
+from dmrec_core.training.fit import TrainingCancelled, TrainingDiverged
+
+EXPLAINED = TrainingDiverged, ValueError, ImportError, OSError  # the kit's own among them: their messages say enough
+
+
+class RunFailed(RuntimeError):
+    """A run of a sweep failed. The message names its spec; a fault nobody foresaw brings its traceback."""
+
+
+def grid(spec: RunSpec, **axes: Iterable) -> list[RunSpec]:
+    """All combinations of some fields' values, without the repetitions that mean the same run.
+
+    Example:
+        >>> len(grid(RunSpec(strategy="mddm", lam=0.5), lam=(0, 0.5, 1), seed=(1, 2)))
+        6
+        >>> len(grid(RunSpec(strategy="base"), lam=(0, 0.5, 1), seed=(1, 2)))   # a base model has no lambda
+        2
+    """
+    specs = [spec.with_(**dict(zip(axes, values, strict=True))) for values in product(*axes.values())]
+    return list(dict.fromkeys(specs))
+
+
+def sweep(
+    specs: Sequence[RunSpec],
+    dataset: RecDataset | None = None,
+    *,
+    executor: Executor | None = None,
+    workers: int | None = None,
+    runs: Path | None = None,
+    device: str = "auto",
+    progress: Callable[[str, bool], None] | None = None,
+    cancel: Callable[[], bool] | None = None,
+) -> list[RunResult]:
+    """Run every spec that has no result yet, and return all results in the order given.
+
+    Args:
+        specs: what to run; repetitions cost nothing.
+        dataset: their data, if not the one each spec loads by itself.
+        executor: anything with `submit`, such as a Dask cluster's; by default local processes. Its workers must see
+            the same runs folder.
+        workers: number of local processes; by default one a core on a CPU, one on a GPU.
+        runs: parent of the run folders.
+        device: as `run`.
+        progress: called with a status line and whether it is the last; by default printed.
+        cancel: asked a few times a second; True stops what has not finished. Finished runs stay, others resume.
+
+    Returns:
+        One result a spec.
+
+    Raises:
+        TrainingCancelled: `cancel` said so.
+        RunFailed: a run failed; the message names its spec. Results that were finished stay on disk.
+    """
+    show = ProgressLine() if progress is None else progress
+    wanted = [s for s in dict.fromkeys(specs) if cached(s, dataset, runs) is None]
+    if wanted:
+        _run_all(wanted, dataset, executor, workers, runs, device, show, cancel)
+    return [run(spec, dataset, runs=runs, device=device) for spec in specs]
+
+
+def _run_all(wanted, dataset, executor, workers, runs, device, show, cancel) -> None:
+    own, threads = executor is None, None
+    if own:
+        executor, threads = _local_executor(len(wanted), workers, device)
+    folders = [folder_of(spec, dataset, runs) for spec in wanted]
+    stop = folders[0].parent / f".stop-{os.getpid()}-{id(folders)}"  # workers on any machine can see a file
+    stop.parent.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    futures: dict[Future, RunSpec] = {
+        executor.submit(_work, spec, dataset, runs, device, threads, stop): spec for spec in wanted
+    }
+    try:
+        pending = set(futures)
+        while pending:
+            finished, pending = wait(pending, timeout=0.3)
+            for future in finished:
+                _raise_named(future, futures[future])
+            if cancel is not None and cancel():
+                raise TrainingCancelled(f"cancelled with {len(pending)} of {len(wanted)} runs unfinished")
+            show(_status(folders, len(wanted) - len(pending), time.monotonic() - started), not pending)
+    finally:
+        if any(not future.done() for future in futures):
+            stop.touch()
+        for future in futures:
+            future.cancel()
+        if own:
+            executor.shutdown(wait=True, cancel_futures=True)
+        stop.unlink(missing_ok=True)
+
+
+def _work(spec: RunSpec, dataset, runs, device, threads: int | None, stop: Path) -> None:
+    """One run inside a worker. Only the folder is the result: it may be on another machine."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+    run(spec, dataset, runs=runs, device=device, cancel=stop.exists)
+
+
+def _local_executor(jobs: int, workers: int | None, device: str) -> tuple[Executor, int | None]:
+    if resolve_device(device).type != "cpu":
+        return ThreadPoolExecutor(1), None
+    workers = min(jobs, workers or os.cpu_count() or 1)
+    return ProcessPoolExecutor(workers, mp_context=_context(), initializer=_begin, initargs=(dict(os.environ),)), max(
+        1, (os.cpu_count() or 1) // workers
+    )
+
+
+def _context() -> multiprocessing.context.BaseContext:
+    """How workers start: not forked from here, where a child would inherit torch's thread pool in a broken state.
+
+    Where there is one, a fork server imports torch and this package once, and every worker of every sweep is forked
+    from it within milliseconds; elsewhere each worker is a fresh interpreter that imports them anew, in seconds.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
+
+
+def get_ready() -> None:
+    """Start the fork server in the background, so that the first sweep need not wait for its imports."""
+    if _context().get_start_method() == "forkserver":
+        from multiprocessing import forkserver  # not everywhere
+
+        forkserver.ensure_running()
+
+
+def _begin(environment: dict[str, str]) -> None:
+    """Prepare a worker. Its fork server keeps the environment it was started with, which may since have changed."""
+    os.environ.clear()
+    os.environ.update(environment)
+    # Ctrl-C reaches every process of the terminal; the workers wait for the parent to say stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _raise_named(future: Future, spec: RunSpec) -> None:
+    error = future.exception()
+    if error is not None:
+        trace = "" if isinstance(error, EXPLAINED) else "\n" + "".join(traceback.format_exception(error)).rstrip()
+        raise RunFailed(f"run failed: {spec.label} on {spec.dataset}: {error}{trace}") from error
+
+
+def _status(folders: Sequence[Path], done: int, seconds: float) -> str:
+    """Runs done, and the time left judged from the share of epochs done over all runs."""
+    share = done + sum(_share(folder) for folder in folders if not (folder / "metrics.json").exists())
+    left = f", about {clock(seconds / share * (len(folders) - share))} left" if share > 0.05 else ""
+    return f"{done}/{len(folders)} runs, {clock(seconds)} spent{left}"
+
+
+def _share(folder: Path) -> float:
+    try:
+        now = json.loads((folder / "progress.json").read_text())
+    except (FileNotFoundError, json.JSONDecodeError):  # not begun, or finished this moment
+        return 0.0
+    return min(1.0, now["epoch"] / max(1, now["epochs"]))

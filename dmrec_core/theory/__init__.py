@@ -1,0 +1,1 @@
+"""Mathematics that only teaches: bounds, information, transport, pooling, estimates by sampling."""

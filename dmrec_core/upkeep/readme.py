@@ -1,0 +1,315 @@
+"""The generated sections of README.md: `python -m dmrec_core.upkeep.readme [--check]`.
+
+Between `<!-- BEGIN name -->` and `<!-- END name -->` stand tables made from the code and from figures/: `equations`
+(who owns each equation in the core, and which notebook shows it), `claims` and `results`. `--check` writes nothing and
+fails where the README differs from what would be written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from dmrec_core.analysis.verdicts import FAILS, HOLDS
+from dmrec_core.data import DATASETS
+from dmrec_core.figures.kept.trained import metric_name
+from dmrec_core.paper.claims import Finding, made_with, read, runs_of
+from dmrec_core.paper.plan import NAMES, STRATEGIES
+from dmrec_core.records.checkout import checkout
+from dmrec_core.training.checkpoint import write_atomically
+
+EQUATIONS = range(1, 20)  # of the paper
+OWNED = re.compile(r"Eq\. (\d+)(?:\.|,[^.]*\.| with [^.]*\.)(?:\s|$)")  # how an owner's second paragraph begins
+TAG = re.compile(r"\\tag\{(\d+)\}")
+
+
+class Stale(RuntimeError):
+    """README.md does not say what the code and figures say now."""
+
+
+class Owner(NamedTuple):
+    """The function or class whose docstring claims an equation."""
+
+    name: str
+    path: Path  # from the checkout's root
+    line: int
+    summary: str
+
+
+def owners(root: Path) -> dict[int, list[Owner]]:
+    """Equation -> who owns it in the core: those whose docstring's second paragraph begins with `Eq. n.`"""
+    found: dict[int, list[Owner]] = {}
+    for path in sorted((root / "dmrec_core").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.FunctionDef | ast.ClassDef):
+                continue
+            summary, _, rest = (ast.get_docstring(node) or "").partition("\n\n")
+            if match := OWNED.match(rest):
+                owner = Owner(node.name, path.relative_to(root), node.lineno, " ".join(summary.split()))
+                found.setdefault(int(match[1]), []).append(owner)
+    return found
+
+
+def cards(root: Path) -> dict[int, list[Path]]:
+    """Equation -> the notebooks whose text displays it with its number, `\\tag{n}`."""
+    found: dict[int, list[Path]] = {}
+    for path in sorted((root / "notebooks").glob("[0-9][0-9]_*.py")):
+        shown = {int(number) for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#")
+                 for number in TAG.findall(line)}  # fmt: skip
+        for number in sorted(shown):
+            found.setdefault(number, []).append(path.relative_to(root))
+    return found
+
+
+def equations_table(root: Path) -> str:
+    """One row an equation: what it is, its owner in the core, the notebooks that show it."""
+    owned, shown = owners(root), cards(root)
+    rows = []
+    for number in EQUATIONS:
+        mine = owned.get(number, [])
+        what = mine[0].summary.rstrip(".") if mine else "-"
+        where = ", ".join(f"[`{owner.name}`]({owner.path.as_posix()})" for owner in mine) or "-"
+        notebooks = ", ".join(
+            f"[{path.stem[:2]}]({path.with_suffix('.ipynb').as_posix()})" for path in shown.get(number, [])
+        )
+        rows.append((str(number), what, where, notebooks or "-"))
+    return _table(("Eq.", "what it is", "in the core", "walked through in"), rows)
+
+
+def claims_table(root: Path) -> str:
+    """One row a statement of the paper, one column a data set: the verdicts, whose numbers are in claims.md."""
+    findings = {dataset: read(document["claims"]) for dataset, document in _documents(root, "claims").items()}
+    if not findings:
+        return "No claims have been judged yet: run `make figures`."
+    ran = {dataset: Counter(map(_ran_on, mine)).most_common(1)[0][0] for dataset, mine in findings.items()}
+    said: dict[str, dict[str, str]] = {}
+    for dataset, mine in findings.items():
+        for finding in mine:
+            row = said.setdefault(finding.key, {"claim": finding.claim, "where": finding.where})
+            otherwise = "" if _ran_on(finding) == ran[dataset] or not finding.seeds else f" ({_ran_on(finding)})"
+            decided = finding.verdict in (HOLDS, FAILS)
+            row[dataset] = (f"**{finding.verdict}**" if decided else finding.verdict) + otherwise
+    columns = ("the paper says (our words)", "where", *(f"{dataset}: {facts}" for dataset, facts in ran.items()))
+    rows = [(row["claim"], row["where"], *(row.get(dataset, "-") for dataset in ran)) for row in said.values()]
+    return f"{_table(columns, rows)}\n\nThe numbers behind the verdicts: {_pages(root, 'claims')}."
+
+
+def _ran_on(finding: Finding) -> str:
+    return runs_of(finding).removeprefix(f"{finding.dataset}, ")
+
+
+def results_table(root: Path) -> str:
+    """Notebook 00's headline on every data set, what 12 says the gain is made of, what texts are worth, both tables."""
+    rows = []
+    for dataset, document in _documents(root, "00_start_here").items():
+        for row in document["numbers"]["headline"]:
+            p = row["p (paired t)"]
+            tested = _p(p)
+            gain = f"{row['gain in %']:+.1f} %"
+            rows.append((*_made_with(dataset, document), row["metric"], row["base"], row["DMRec-M"], gain, tested))
+    if not rows:
+        return "Nothing has been run yet: run `make figures`."
+    columns = ("data", "vectors", "seeds", "metric", "base", "DMRec-M", "gain", "p (paired t over seeds)")
+    return "\n\n".join(
+        [_table(columns, rows), *_what_the_gain_is_made_of(root), *_texts(root), *_table2(root), *_table3(root)]
+    )
+
+
+def _what_the_gain_is_made_of(root: Path) -> list[str]:
+    rows = []
+    for dataset, document in _documents(root, "12_is_it_the_language").items():
+        for row in document["numbers"]["decomposition"]:
+            spread = "one seed" if row["low"] is None else f"{row['low']:+.4f} to {row['high']:+.4f}"
+            step = (row["step"], f"{row['difference']:+.4f}", spread, row["is above zero"])
+            rows.append((*_made_with(dataset, document), metric_name(document["provenance"]["metric"]), *step))
+    columns = ("data", "vectors", "seeds", "metric", "step", "difference", "95 % interval over seeds", "above zero")
+    title = "Where the gain comes from, every step tuned on the same grid (notebook 12):"
+    return [title, _table(columns, rows)] if rows else []
+
+
+def _texts(root: Path) -> list[str]:
+    rows = []
+    for dataset, document in _documents(root, "texts").items():
+        seeds = _made_with(dataset, document)[2]
+        for row in document["numbers"]["texts"]:
+            if row["metric"] == "recall@20":
+                mean = _spread(row)
+                less = ("-", "-", "-") if row["difference"] is None else (
+                    f"{row['difference']:+.4f}", _p(row["p_seeds"]), row["given_is_better"]
+                )  # fmt: skip
+                rows.append((dataset, seeds, row["texts"], row["vectors"], mean, *less))
+    columns = ("data", "seeds", "texts", "vectors", "Recall@20", "minus the given texts", "p (paired t over seeds)",
+               "given texts are better")  # fmt: skip
+    title = (
+        "What DMRec-M's texts are worth (`python -m dmrec_core.paper.texts`; extractive: cut from the item texts "
+        "there are, which on the xrec data are GPT's):"
+    )
+    return [title, _table(columns, rows)] if rows else []
+
+
+def _table2(root: Path) -> list[str]:
+    rows = []
+    for name, document in _documents(root, "table2").items():
+        facts = _facts(name, document)
+        numbers, tuned = document["numbers"], bool(document["provenance"]["tuned"])
+        for base in numbers:
+            if base["strategy"] != "base" or tuned is not base["key"].endswith("tuned"):
+                continue
+            beside = {row["strategy"]: row for row in numbers if base["key"] in row["compared"]}
+            cells = [_over(beside[name], base["key"]) if name in beside else "-" for name in STRATEGIES]
+            model = NAMES[base["model"]] + base["label"].removeprefix("base").removesuffix(", tuned")
+            rows.append((facts, model, _value(base, "recall@20"), *cells))
+            facts = ""
+    columns = ("data", "base model", "base", *STRATEGIES.values())
+    title = (
+        "Table 2, DMRec on three base models: Recall@20, and how far ahead of the base (bold where the whole 95 % "
+        "interval over seeds is on one side). CVGA's base comes with its KL term divided by the batch size once more, "
+        "as it was released, and without. Tuned: validation of the first seed chose λ and the base's KL weight from "
+        "the same number of values (CVGA's base: from so many with the division and so many without)."
+    )
+    return [title, _table(columns, rows), f"More of it, with p-values: {_pages(root, 'table2')}."] if rows else []
+
+
+def _table3(root: Path) -> list[str]:
+    found = _documents(root, "table3")
+    if not found:
+        return []
+    keys = list(dict.fromkeys(row["key"] for document in found.values() for row in document["numbers"]))
+    rows = []
+    for key in keys:
+        cells = []
+        for document in found.values():
+            ours, row = document["numbers"][-1], {row["key"]: row for row in document["numbers"]}.get(key)
+            ahead = f", {_ahead(ours, key)}" if key in ours["compared"] else ""
+            lam = f" (λ = {row['lam']:g})" if row and row["lam"] is not None else ""
+            cells.append("-" if row is None else _value(row, "recall@20") + lam + ahead)
+        rows.append((NAMES[key] if key in NAMES else "DMRec-M on Mult-VAE", *cells))
+    title = (
+        "Table 3, other ways to use a language model, all run here: Recall@20, and how far DMRec-M is ahead (bold "
+        "where the whole 95 % interval over seeds is on one side)."
+    )
+    columns = ("model", *(_facts(name, document) for name, document in found.items()))
+    return [title, _table(columns, rows), f"More of it, with p-values: {_pages(root, 'table3')}."]
+
+
+def _over(row: Mapping, base: str) -> str:
+    return f"{row['ours']['recall@20']['mean']:.4f} (λ = {row['lam']:g}), {_ahead(row, base)}"
+
+
+def _ahead(row: Mapping, other: str) -> str:
+    """`+0.0022 ± 0.0010`, bold where no part of the interval lies on the other side of zero."""
+    found = row["compared"][other]["difference"]
+    if found["low"] is None:
+        return f"{found['mean']:+.4f}"
+    said = f"{found['mean']:+.4f} ± {found['high'] - found['mean']:.4f}"
+    return f"**{said}**" if found["low"] * found["high"] > 0 else said
+
+
+def _facts(name: str, document: Mapping) -> str:
+    """`yelp-xrec: all-MiniLM-L6-v2, bf16, seeds 2024-2026`."""
+    facts = document["provenance"]
+    return f"{name}: {made_with(facts['embedder'] or 'no vectors', facts.get('precision', 'float32'), facts['seeds'])}"
+
+
+def _pages(root: Path, name: str) -> str:
+    """Links to the pages `name`, which stand beside their JSON."""
+    return ", ".join(f"[{said}]({place.with_suffix('.md').as_posix()})" for said, place in _places(root, name).items())
+
+
+def _value(row: Mapping, metric: str) -> str:
+    """Ours, and behind it the paper's where it has the number."""
+    return _spread(row["ours"][metric]) + (f" (the paper's: {row['paper'][metric]:.4f})" if row.get("paper") else "")
+
+
+def _spread(found: Mapping) -> str:
+    """The mean, with half of its interval where more than one seed gave it one."""
+    return f"{found['mean']:.4f}" + ("" if found["low"] is None else f" ± {found['high'] - found['mean']:.4f}")
+
+
+def _p(value: float | None) -> str:
+    return "one seed" if value is None else f"{value:.2g}"
+
+
+def _made_with(dataset: str, document: Mapping) -> tuple[str, str, str]:
+    facts = document["provenance"]
+    seeds = facts["seeds"]
+    if facts.get("precision", "float32") != "float32":
+        dataset = f"{dataset}, in {facts['precision']}"
+    return dataset, facts["embedder"] or "none", f"{seeds[0]}-{seeds[-1]}" if len(seeds) > 1 else str(seeds[0])
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(map(_cell, row)) + " |" for row in (columns, *rows)]
+    return "\n".join([lines[0], "|" + "---|" * len(columns), *lines[1:]])
+
+
+SECTIONS = {"equations": equations_table, "claims": claims_table, "results": results_table}
+
+
+def _documents(root: Path, name: str) -> dict[str, Mapping]:
+    """Data set -> the JSON `name` that was kept for it."""
+    return {said: json.loads((root / at).read_text(encoding="utf-8")) for said, at in _places(root, name).items()}
+
+
+def _places(root: Path, name: str) -> dict[str, Path]:
+    """Data set -> where its JSON `name` is, from the root; toy's lie in figures/ itself. Tuned tables come too."""
+    places = {
+        dataset + ", tuned" * bool(tuned): Path("figures", "" if dataset == "toy" else dataset, f"{name}{tuned}.json")
+        for dataset in DATASETS
+        for tuned in ("", "_tuned")
+    }
+    return {said: place for said, place in places.items() if (root / place).is_file()}
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def filled(text: str, root: Path) -> str:
+    """README's text with every generated section renewed.
+
+    Raises:
+        Stale: a section's markers are missing, doubled or the wrong way round.
+    """
+    for name, table in SECTIONS.items():
+        begin, end = f"<!-- BEGIN {name} -->", f"<!-- END {name} -->"
+        if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+            raise Stale(f"README.md needs one `{begin}` and, after it, one `{end}`")
+        head, _, rest = text.partition(begin)
+        tail = rest.partition(end)[2]
+        text = f"{head}{begin}\n{table(root)}\n{end}{tail}"
+    return text
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Renew README.md, or with `--check` say whether it is as it would be written."""
+    parser = argparse.ArgumentParser(prog="python -m dmrec_core.upkeep.readme", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where README.md is stale")
+    options = parser.parse_args(arguments)
+    root = checkout()
+    path = root / "README.md"
+    try:
+        before = path.read_text(encoding="utf-8")
+        after = filled(before, root)
+        if options.check and before != after:
+            raise Stale("README.md is stale; `python -m dmrec_core.upkeep.readme` renews it")
+    except (Stale, FileNotFoundError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    if before == after:
+        print("README.md is up to date")
+    else:
+        write_atomically(path, after.encode())
+        print("README.md: renewed " + ", ".join(SECTIONS))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
