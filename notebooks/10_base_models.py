@@ -380,7 +380,7 @@ if texts:
     for model in ("mult-vae", "cvga", "l-diffrec"):
         attached = row_of[f"{model} mddm"].runs[0].model(data)
         inside = {name: round(float(value), 3) for name, value in attached.loss(batch).means().items()}
-        factor = attached.backbone.kl_weight(batch)
+        factor = attached.backbone.annealing(batch)
         print(f"{model:<10} before the divergences: {factor:<5g} terms: {inside}")
     put = dict(released.settings)
     before = 1 if put["reweight"] else (1 - 3 / 500) * put["diffusion_weight"]  # without weights, λ is on this side

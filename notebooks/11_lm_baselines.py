@@ -65,7 +65,6 @@ from dmrec_core.paper import claims
 from dmrec_core.paper import printed as paper
 from dmrec_core.paper import tables as write
 from dmrec_core.paper.plan import (
-    NAMES,
     Plan,
     has_text,
     plan_table2,
@@ -76,6 +75,7 @@ from dmrec_core.paper.plan import (
 )
 from dmrec_core.paper.rows import fill
 from dmrec_core.records.writer import provenance, record
+from dmrec_core.runs.models import CARDS
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.store import load, untrained
 
@@ -415,7 +415,7 @@ drawing if texts else None
 order = ("lightgcn", "kar", "llmrec", "rlmrec-c", "rlmrec-g", "alpharec", "alpharec-star", "mult-vae")
 printed = pd.DataFrame(
     {
-        "model": [NAMES.get(model, model) if model != "mult-vae" else "DMRec-M" for model in order],
+        "model": [CARDS[model].name if model != "mult-vae" else "DMRec-M" for model in order],
         **{name: [paper.table3(name, model)["recall@20"] for model in order] for name in paper.DATASETS},
         "where from": [paper.PROVENANCE[model] for model in order],
     }
@@ -462,7 +462,7 @@ def printed_gain(name, model):
     return 100 * (mine / base["recall@20"] - 1)
 
 
-label = {model: "DMRec-M" if model == "mult-vae" else NAMES[model] for model in own_base}
+label = {model: "DMRec-M" if model == "mult-vae" else CARDS[model].name for model in own_base}
 in_print = pd.DataFrame(
     {name: [printed_gain(name, model) for model in own_base] for name in paper.DATASETS},
     index=[label[model] for model in own_base],
@@ -528,7 +528,7 @@ if texts:
 
 # %%
 for row in other_rows:
-    print(f"{row.plan.name}, minus {NAMES[row.plan.model]}: {row.beyond[row.plan.model]}")
+    print(f"{row.plan.name}, minus {CARDS[row.plan.model].name}: {row.beyond[row.plan.model]}")
 if not other_rows:
     print("set readings = True above to see this")
 

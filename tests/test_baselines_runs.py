@@ -9,8 +9,9 @@ from dmrec_core.baselines import LightGCN, candidate_pool
 from dmrec_core.data import toy_dataset
 from dmrec_core.language import with_language
 from dmrec_core.runs.build import build_model
+from dmrec_core.runs.models import BASELINES, CARDS, LANGUAGE_MODELS
 from dmrec_core.runs.presets import paper_settings
-from dmrec_core.runs.spec import BASELINES, LANGUAGE_MODELS, MODELS, RunSpec
+from dmrec_core.runs.spec import RunSpec
 from dmrec_core.runs.store import cached, run, untrained
 from dmrec_core.training.evaluate import evaluate
 from dmrec_core.training.fit import TrainSettings
@@ -30,7 +31,7 @@ def lightgcn(dataset):
 
 
 @pytest.mark.parametrize("name", ["amazon", "yelp", "steam", "yelp-xrec", "toy"])
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", CARDS)
 def test_every_preset_builds(dataset, lightgcn, name, model):
     for strategy in ("base",) if model in BASELINES else ("base", "mddm"):
         spec = paper_settings(name, model, strategy)
@@ -69,13 +70,13 @@ def test_fields_that_cannot_matter_make_no_second_run():
 def test_dmrec_goes_on_backbones_alone():
     with pytest.raises(ValueError, match="kar is no backbone"):
         RunSpec(model="kar", strategy="mddm", lam=0.5)
-    with pytest.raises(ValueError, match="model must be one of"):
+    with pytest.raises(ValueError, match="model must be a ModelCard or one of"):
         RunSpec(model="svd")
 
 
 def test_who_reads_language_and_who_starts_from_lightgcn():
-    assert [m for m in MODELS if RunSpec(model=m).uses_language] == list(LANGUAGE_MODELS)
-    assert [m for m in MODELS if RunSpec(model=m).pretraining] == ["l-diffrec", "llmrec"]
+    assert [m for m in CARDS if RunSpec(model=m).uses_language] == list(LANGUAGE_MODELS)
+    assert [m for m in CARDS if RunSpec(model=m).pretraining] == ["l-diffrec", "llmrec"]
     by_texts = RunSpec(model="l-diffrec", settings={"item_vectors": "semantic"})
     assert by_texts.uses_language and by_texts.pretraining is None
     assert RunSpec(model="l-diffrec", settings={"clusters": 1}).pretraining is None

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from dmrec_core.data import DATASETS, RecDataset
 from dmrec_core.data.load import figures_folder
-from dmrec_core.matching import VARIANTS
+from dmrec_core.matching import STRATEGIES, VARIANTS
 from dmrec_core.paper import evidence
 from dmrec_core.paper.evidence import Answer, Evidence
 from dmrec_core.paper.plan import GRID, plan_table2, plan_table3
@@ -176,7 +176,7 @@ def specs(
         changes: to every run, such as `variant="paper"`.
     """
     wanted = grid(make("base", **changes), seed=seeds)
-    for strategy in evidence.NAMES:
+    for strategy in STRATEGIES:
         preset = make(strategy, **changes)  # every strategy is tuned on the same values
         wanted += grid(preset, lam=[*lambdas, preset.lam], seed=seeds)
     full = make("mddm", **changes)

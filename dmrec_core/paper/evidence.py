@@ -13,11 +13,11 @@ from dmrec_core.analysis.statistics import Interval, mean_interval, sparsity_gro
 from dmrec_core.analysis.summaries import activities, activity_counts
 from dmrec_core.analysis.verdicts import UNTESTED, all_of, verdict, verdict_equal
 from dmrec_core.data import RecDataset
-from dmrec_core.runs.spec import LANGUAGE_MODELS
+from dmrec_core.matching import STRATEGIES, strategy_of
+from dmrec_core.runs.models import LANGUAGE_MODELS
 from dmrec_core.runs.store import RunResult
 
 EQUAL_WITHIN = 0.01  # two settings within one per cent of the base's metric are called equal
-NAMES = {"godm": "DMRec-G", "cpdm": "DMRec-C", "mddm": "DMRec-M"}
 
 
 class Evidence:
@@ -73,7 +73,7 @@ def _said(name: str, found: Comparison, metric: str) -> str:
 def _at_lambda(ours: Sequence[RunResult]) -> str:
     """`λ = 0.4`, and what it means where that is no matching at all."""
     spec = ours[0].spec
-    nothing = spec.lam == (1.0 if spec.strategy == "mddm" else 0.0)
+    nothing = spec.lam == strategy_of(spec.strategy).lam_without_matching
     return f"λ = {spec.lam:g}{', no matching' if nothing else ''}"
 
 
@@ -93,12 +93,12 @@ def beats(strategy: str) -> Callable[[Evidence], Answer]:
 
 def mddm_is_best(evidence: Evidence) -> Answer:
     """DMRec-M against each of the two other strategies, all tuned."""
-    runs = {strategy: evidence.tuned(strategy) for strategy in NAMES}
+    runs = {strategy: evidence.tuned(strategy) for strategy in STRATEGIES}
     if not all(runs.values()):
         return NOTHING
     found = {other: compare(runs["mddm"], runs[other]) for other in ("godm", "cpdm")}
     mine, theirs = _at_lambda(runs["mddm"]), {other: _at_lambda(runs[other]) for other in found}
-    lines = [_said(f"{mine}, over {NAMES[o]} ({theirs[o]})", each, "recall@20") for o, each in found.items()]
+    lines = [_said(f"{mine}, over {STRATEGIES[o].label} ({theirs[o]})", each, "recall@20") for o, each in found.items()]
     return "; ".join(lines), all_of([verdict(each.difference) for each in found.values()]), _all(runs)
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from dmrec_core.analysis.comparisons import Comparison
 from dmrec_core.analysis.statistics import Interval
-from dmrec_core.paper.plan import NAMES
 from dmrec_core.paper.rows import HEADLINE, Row
 from dmrec_core.records.writer import kept_name, to_json
+from dmrec_core.runs.models import CARDS
 from dmrec_core.training.checkpoint import write_atomically
 
 LEGEND = "Mean over seeds ± half of its 95 % interval (Student's t); full ranking of all items, training items masked."
@@ -137,7 +137,7 @@ def _comparison(found: Comparison) -> dict:
 
 def _cells(row: Row, metrics: Sequence[str]) -> list[str]:
     lam = "" if row.spec.lam is None else f", λ = {row.spec.lam:g}"
-    return [NAMES[row.plan.model], row.plan.label + lam, *(_cell(row, metric) for metric in metrics)]
+    return [CARDS[row.plan.model].name, row.plan.label + lam, *(_cell(row, metric) for metric in metrics)]
 
 
 def _cell(row: Row, metric: str) -> str:
@@ -159,7 +159,7 @@ def _compared(row: Row, rows: Sequence[Row], other: str) -> list[str]:
         gain = row.plan.paper[HEADLINE] - plan.paper[HEADLINE]
         printed = f"{gain:+.4f} ({100 * gain / plan.paper[HEADLINE]:+.1f} %)"
     ps = ["—" if p is None else f"{p:.2g}" for p in (found.p_seeds, found.p_users)]
-    return [NAMES[row.plan.model], row.plan.label, name, str(found), printed, *ps]
+    return [CARDS[row.plan.model].name, row.plan.label, name, str(found), printed, *ps]
 
 
 def _grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -20,6 +20,7 @@ from dmrec_core.analysis.summaries import HEADLINE, for_json
 from dmrec_core.analysis.verdicts import verdict
 from dmrec_core.data import RecDataset
 from dmrec_core.data.load import figures_folder
+from dmrec_core.matching import DEFAULT_STRATEGY, STRATEGIES
 from dmrec_core.records.origin import provenance
 from dmrec_core.records.writer import to_json
 from dmrec_core.runs.presets import paper_settings
@@ -160,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--dataset", default="toy", help="a data set's name, or a folder with your own (default: %(default)s)")
     add("--seeds", type=int, nargs="+", default=[2024, 2025, 2026], help="(default: 2024 2025 2026)")
-    add("--strategy", choices=("godm", "cpdm", "mddm"), default="mddm", help="(default: %(default)s)")
+    add("--strategy", choices=list(STRATEGIES), default=DEFAULT_STRATEGY, help="(default: %(default)s)")
     add("--lam", type=float, help="lambda of every arm (default: the paper's, or 0.5 where it has none)")
     add("--profiles", choices=PROFILES[1:], nargs="+", default=PROFILES[1:],
         help="texts to put beside the given ones (default: all)")  # fmt: skip

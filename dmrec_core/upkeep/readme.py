@@ -20,9 +20,10 @@ from typing import NamedTuple
 from dmrec_core.analysis.verdicts import FAILS, HOLDS
 from dmrec_core.data import DATASETS
 from dmrec_core.figures.kept.trained import metric_name
+from dmrec_core.matching import STRATEGIES
 from dmrec_core.paper.claims import Finding, made_with, read, runs_of
-from dmrec_core.paper.plan import NAMES, STRATEGIES
 from dmrec_core.records.checkout import checkout
+from dmrec_core.runs.models import CARDS
 from dmrec_core.training.checkpoint import write_atomically
 
 EQUATIONS = range(1, 20)  # of the paper
@@ -164,10 +165,10 @@ def _table2(root: Path) -> list[str]:
                 continue
             beside = {row["strategy"]: row for row in numbers if base["key"] in row["compared"]}
             cells = [_over(beside[name], base["key"]) if name in beside else "-" for name in STRATEGIES]
-            model = NAMES[base["model"]] + base["label"].removeprefix("base").removesuffix(", tuned")
+            model = CARDS[base["model"]].name + base["label"].removeprefix("base").removesuffix(", tuned")
             rows.append((facts, model, _value(base, "recall@20"), *cells))
             facts = ""
-    columns = ("data", "base model", "base", *STRATEGIES.values())
+    columns = ("data", "base model", "base", *(strategy.label for strategy in STRATEGIES.values()))
     title = (
         "Table 2, DMRec on three base models: Recall@20, and how far ahead of the base (bold where the whole 95 % "
         "interval over seeds is on one side). CVGA's base comes with its KL term divided by the batch size once more, "
@@ -190,7 +191,7 @@ def _table3(root: Path) -> list[str]:
             ahead = f", {_ahead(ours, key)}" if key in ours["compared"] else ""
             lam = f" (λ = {row['lam']:g})" if row and row["lam"] is not None else ""
             cells.append("-" if row is None else _value(row, "recall@20") + lam + ahead)
-        rows.append((NAMES[key] if key in NAMES else "DMRec-M on Mult-VAE", *cells))
+        rows.append((CARDS[key].name if key in CARDS else "DMRec-M on Mult-VAE", *cells))
     title = (
         "Table 3, other ways to use a language model, all run here: Recall@20, and how far DMRec-M is ahead (bold "
         "where the whole 95 % interval over seeds is on one side)."

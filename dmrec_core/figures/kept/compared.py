@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dmrec_core.figures.kept.trained import metric_name
-from dmrec_core.figures.style import ALARM, MARKS, MATCHED, NEUTRAL, REFERENCE, Mark
+from dmrec_core.figures.style import ALARM, MARKS, MATCHED, NEUTRAL, REFERENCE, Mark, mark_of
 
 # what is fed to the second branch; "base" has none, and its coefficient is the weight of its prior
 VECTOR_MARKS: dict[str, Mark] = {
@@ -40,7 +40,7 @@ def settings_compared(summary: pd.DataFrame, names: Sequence[str], marks: Sequen
         if np.isfinite(level["low"]):
             ax.axvspan(level["low"], level["high"], color=MARKS[marks[reference]].color, alpha=0.08, linewidth=0)
         for place, (row, meaning) in enumerate(zip(rows.itertuples(), marks, strict=True)):
-            mark = MARKS[meaning]
+            mark = mark_of(meaning)
             error = [[row.mean - row.low], [row.high - row.mean]]
             ax.errorbar(row.mean, place, xerr=error, color=mark.color, marker=mark.marker, markersize=8, capsize=4,
                         linestyle="none")  # fmt: skip

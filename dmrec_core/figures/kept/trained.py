@@ -9,7 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dmrec_core.figures.style import MARKS, NEUTRAL, REFERENCE
+from dmrec_core.figures.style import MARKS, NEUTRAL, REFERENCE, mark_of
+from dmrec_core.matching import DEFAULT_STRATEGY
 
 METRIC_NAMES = {"recall": "Recall", "ndcg": "NDCG"}
 
@@ -31,7 +32,7 @@ def training_curves(curves: pd.DataFrame, metric: str = "recall@20") -> Figure:
     axes = figure.subplots(1, 2, sharey=True)
     for ax, x, unit in zip(axes, ("epoch", "seconds"), ("epoch", "training time in seconds"), strict=True):
         for strategy, part in curves.groupby("strategy", sort=False):
-            mark = MARKS[strategy]
+            mark = mark_of(strategy)
             for _, run in part.groupby("seed"):
                 ax.plot(run[x], run["value"], color=mark.color, linestyle=mark.linestyle, alpha=0.35, linewidth=1)
             mean = part.groupby("epoch")[["seconds", "value"]].mean().reset_index()
@@ -60,7 +61,7 @@ def lambda_sensitivity(summary: pd.DataFrame, published: Mapping[str, float] | N
         _level(ax, rows[rows["strategy"] == "base"])
         strategies = list(rows[rows["strategy"] != "base"].groupby("strategy", sort=False))
         for place, (strategy, part) in enumerate(strategies):
-            part, mark = part.sort_values("lam"), MARKS[strategy]
+            part, mark = part.sort_values("lam"), mark_of(strategy)
             lam = part["lam"] + 0.012 * (place - (len(strategies) - 1) / 2)  # side by side, or the intervals hide
             errors = [part["mean"] - part["low"], part["high"] - part["mean"]]
             ax.errorbar(lam, part["mean"], yerr=errors, **mark.line, linewidth=2, markersize=6, elinewidth=1, capsize=2)
@@ -108,7 +109,7 @@ def sparsity_groups(
     bars.set_ylabel("share of users in %")
     bars.set_ylim(0, 100)
     for (strategy, part), shift in zip(groups.groupby("strategy", sort=False), _shifts(groups), strict=True):
-        mark = MARKS[strategy]
+        mark = mark_of(strategy)
         errors = [part["mean"] - part["low"], part["high"] - part["mean"]]
         ax.errorbar(part["group"] + shift, part["mean"], yerr=errors, **mark.line, capsize=3)
     ax.set_ylabel(f"test {metric_name(metric)}")
@@ -128,7 +129,7 @@ def sparsity_groups(
 
 def _differences(ax: Axes, differences: pd.DataFrame, metric: str) -> None:
     errors = [differences["difference"] - differences["low"], differences["high"] - differences["difference"]]
-    style = MARKS["mddm"].line | {"linestyle": "none", "label": None}
+    style = MARKS[DEFAULT_STRATEGY].line | {"linestyle": "none", "label": None}
     ax.axhline(0, color=REFERENCE, linewidth=1)
     ax.errorbar(differences["group"], differences["difference"], yerr=errors, **style, markersize=8, capsize=4)
     for row in differences.itertuples():
@@ -160,7 +161,7 @@ def dimension_activity(activity: pd.DataFrame, threshold: float | None = None) -
     names = {"collaborative": "mean of q alone", "fused": "mean that is decoded"}
     labels = []
     for place, ((strategy, kl_weight, which), part) in enumerate(boxes):
-        mark = MARKS[strategy]
+        mark = mark_of(strategy)
         ax.boxplot(part["log_activity"], positions=[place], widths=0.5, patch_artist=True,
                    boxprops={"facecolor": mark.color, "alpha": 0.45 if which == "collaborative" else 0.9},
                    medianprops={"color": "white", "linewidth": 2},

@@ -15,7 +15,8 @@ from dmrec_core.analysis.summaries import ACTIVE, group_metrics
 from dmrec_core.data import RecDataset
 from dmrec_core.figures.kept.trained import metric_name
 from dmrec_core.figures.live.users import history_of, titles_of, user_label
-from dmrec_core.figures.style import ALARM, COLLABORATIVE, MARKS, NEUTRAL, REFERENCE, plotly_template
+from dmrec_core.figures.style import ALARM, COLLABORATIVE, MARKS, NEUTRAL, REFERENCE, mark_of, plotly_template
+from dmrec_core.matching import DEFAULT_STRATEGY
 from dmrec_core.runs.store import RunResult
 
 SPARSITY_CONTROLS = {
@@ -82,14 +83,14 @@ def draw_sparsity(
         part = table[table["strategy"] == strategy]
         figure.add_trace(
             go.Scatter(x=places + shift, y=part["mean"], error_y=_errors(part["mean"], part["low"], part["high"]),
-                       mode="lines+markers", hovertemplate="%{y:.4f}", **MARKS[strategy].plotly),
+                       mode="lines+markers", hovertemplate="%{y:.4f}", **mark_of(strategy).plotly),
             row=1, col=1, secondary_y=True,
         )  # fmt: skip
     hover = [
         f"{row.users} users<br>p over seeds {_p(row.p_seeds)}<br>p over users {_p(row.p_users)}"
         for row in gains.itertuples()
     ]
-    look = MARKS["mddm"].plotly
+    look = MARKS[DEFAULT_STRATEGY].plotly
     figure.add_trace(
         go.Scatter(x=places, y=gains["difference"], error_y=_errors(gains["difference"], gains["low"], gains["high"]),
                    mode="markers+text", marker=look["marker"] | {"size": 10}, showlegend=False, hovertext=hover,
