@@ -1,4 +1,4 @@
-"""A strategy and a backbone out of a notebook's cell: they train, sweep, appear in figures; edited code is told apart."""
+"""A strategy and a backbone out of a notebook's cell: they train, sweep and are drawn; edited code is told apart."""
 
 from __future__ import annotations
 

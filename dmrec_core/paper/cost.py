@@ -21,6 +21,7 @@ import torch
 from dmrec_core.data.load import figures_folder
 from dmrec_core.matching import DEFAULT_STRATEGY, strategy_of
 from dmrec_core.paper.measure import EVALUATIONS, Cost
+from dmrec_core.records.markdown import markdown_table
 from dmrec_core.records.origin import provenance
 from dmrec_core.records.writer import to_json
 from dmrec_core.runs.models import CARDS
@@ -160,9 +161,8 @@ def as_markdown(tables: Sequence[CostTable], facts: Mapping) -> str:
     if "random" in str(facts["embedder"]):
         parts.append(RANDOM)
     for table in tables:
-        lines = [[name.format(yardstick) for name in HEADER], ["---"] * len(HEADER)]
-        lines += [_cells(cost, table) for cost in table.costs]
-        parts += [f"## {table.device}", "\n".join("| " + " | ".join(line) + " |" for line in lines)]
+        header = [name.format(yardstick) for name in HEADER]
+        parts += [f"## {table.device}", markdown_table(header, [_cells(cost, table) for cost in table.costs])]
         if table.again:
             first, last = (
                 f"{c.seconds_an_epoch:.3g} s an epoch, {c.processor_seconds_an_epoch:.3g} s of the CPU,"

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dmrec_core.analysis.comparisons import Comparison, best_on_validation, compare, more_in_the_sparsest
-from dmrec_core.analysis.statistics import Interval, mean_interval, sparsity_groups
+from dmrec_core.analysis.statistics import mean_interval, sparsity_groups
 from dmrec_core.analysis.summaries import activities, activity_counts
 from dmrec_core.analysis.verdicts import UNTESTED, all_of, verdict, verdict_equal
 from dmrec_core.data import RecDataset
@@ -112,7 +112,7 @@ def sparse_users_gain_most(evidence: Evidence) -> Answer:
     more = more_in_the_sparsest(ours, base, groups)
     text = (
         f"{_said(f'{groups.labels()[0]} interactions', sparsest, 'ndcg@20')}; "
-        f"{_said('all others', others, 'ndcg@20')}; the first minus the second {_interval(more)}"
+        f"{_said('all others', others, 'ndcg@20')}; the first minus the second {format(more, '+')}"
     )
     return text, all_of([verdict(sparsest.difference), verdict(more)]), [*ours, *base]
 
@@ -128,7 +128,7 @@ def more_active(which: str) -> Callable[[Evidence], Answer]:
         mine = counts[(counts["strategy"] == "mddm") & (counts["which"] == which)]["mean_log_activity"]
         theirs = counts[counts["strategy"] == "base"]["mean_log_activity"]
         difference = mean_interval((mine - theirs).to_numpy())
-        text = f"mean ln a: {_interval(difference)} against the base (how much a weaker prior explains: notebook 07)"
+        text = f"mean ln a: {format(difference, '+')} against the base (how much a weaker prior explains: notebook 07)"
         return text, verdict(difference), [*ours, *base]
 
     return test
@@ -216,11 +216,6 @@ def beats_language_baselines(evidence: Evidence) -> Answer:
     text = "; ".join(_said(f"over {model}", each, "recall@20") for model, each in found.items())
     text = f"{_at_lambda(ours)}: {text}"
     return text, all_of([verdict(each.difference) for each in found.values()]), [*ours, *_all(others)]
-
-
-def _interval(interval: Interval) -> str:
-    spread = f" ± {(interval.high - interval.low) / 2:.4f}" if interval.n > 1 else " (one seed)"
-    return f"{interval.mean:+.4f}{spread}"
 
 
 def _all(runs: dict[str, list[RunResult]]) -> list[RunResult]:

@@ -11,14 +11,7 @@ from matplotlib.figure import Figure
 
 from dmrec_core.figures.style import MARKS, NEUTRAL, REFERENCE, mark_of
 from dmrec_core.matching import DEFAULT_STRATEGY
-
-METRIC_NAMES = {"recall": "Recall", "ndcg": "NDCG"}
-
-
-def metric_name(metric: str) -> str:
-    """`recall@20` -> `Recall@20`."""
-    kind, _, n = metric.partition("@")
-    return f"{METRIC_NAMES[kind]}@{n}"
+from dmrec_core.training.evaluate import metric_label
 
 
 def training_curves(curves: pd.DataFrame, metric: str = "recall@20") -> Figure:
@@ -42,7 +35,7 @@ def training_curves(curves: pd.DataFrame, metric: str = "recall@20") -> Figure:
         ax.set_xlabel(unit)
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(alpha=0.3)
-    axes[0].set_ylabel(f"validation {metric_name(metric)}")
+    axes[0].set_ylabel(f"validation {metric_label(metric)}")
     axes[0].legend(loc="lower right", frameon=False)
     return figure
 
@@ -69,7 +62,7 @@ def lambda_sensitivity(summary: pd.DataFrame, published: Mapping[str, float] | N
                 ax.plot(published[strategy], 0.0, marker=mark.marker, color=mark.color, clip_on=False, markersize=9,
                         transform=ax.get_xaxis_transform(), markeredgecolor="black")  # fmt: skip
         ax.set_xlabel("λ")
-        ax.set_ylabel(f"test {metric_name(metric)}")
+        ax.set_ylabel(f"test {metric_label(metric)}")
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(alpha=0.3)
     figure.axes[0].legend(frameon=False, fontsize=9)
@@ -112,7 +105,7 @@ def sparsity_groups(
         mark = mark_of(strategy)
         errors = [part["mean"] - part["low"], part["high"] - part["mean"]]
         ax.errorbar(part["group"] + shift, part["mean"], yerr=errors, **mark.line, capsize=3)
-    ax.set_ylabel(f"test {metric_name(metric)}")
+    ax.set_ylabel(f"test {metric_label(metric)}")
     ax.set_zorder(bars.get_zorder() + 1)
     ax.patch.set_visible(False)
     for each in (ax, bars):
@@ -137,7 +130,7 @@ def _differences(ax: Axes, differences: pd.DataFrame, metric: str) -> None:
             ax.annotate(f"{100 * row.relative:+.0f} %", (row.group, row.difference), (7, 4), fontsize=9,
                         textcoords="offset points")  # fmt: skip
     ax.margins(x=0.15)
-    ax.set_ylabel(f"difference in {metric_name(metric)}")
+    ax.set_ylabel(f"difference in {metric_label(metric)}")
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(False, axis="x")
     ax.grid(alpha=0.3, axis="y")

@@ -13,8 +13,9 @@ from dmrec_core.analysis.snapshots import SPACES, Plane, Snapshot
 from dmrec_core.analysis.statistics import Interval, mean_interval
 from dmrec_core.figures.style import MARKS, MATCHED, NEUTRAL, REFERENCE, mark_of, plotly_template
 from dmrec_core.runs.store import RunResult
+from dmrec_core.training.evaluate import metric_label
 
-METRICS = {"recall@20": "Recall@20", "ndcg@20": "NDCG@20"}
+METRICS = {name: metric_label(name) for name in ("recall@20", "ndcg@20")}
 LONG_NAMES = {"godm": "GODM (DMRec-G)", "cpdm": "CPDM (DMRec-C)", "mddm": "MDDM (DMRec-M)"}
 TERMS = ("reconstruction", "prior", "matching")
 TERM_COLOURS = {"reconstruction": "#5C5C5C", "prior": NEUTRAL, "matching": MATCHED}

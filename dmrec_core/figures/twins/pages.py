@@ -25,6 +25,7 @@ from dmrec_core.figures.live.lambda_curves import LONG_NAMES, METRICS, TERMS, ba
 from dmrec_core.figures.live.users import history_of, profile_of, titles_of, user_label
 from dmrec_core.figures.style import mark_of
 from dmrec_core.records.checkout import find_checkout
+from dmrec_core.records.markdown import plus_minus
 from dmrec_core.runs.store import RunResult
 
 PAGES = ("lambda_sensitivity", "distribution_matching", "explore")
@@ -276,11 +277,7 @@ def _numbers_table(data: Mapping[str, Any]) -> str:
 
 
 def _written(cell: Mapping[str, Any] | None) -> str:
-    if cell is None:
-        return "not run"
-    if cell["low"] is None:
-        return f"{cell['mean']:.4f} (one seed)"
-    return f"{cell['mean']:.4f} ± {(cell['high'] - cell['low']) / 2:.4f}"
+    return "not run" if cell is None else plus_minus(cell["mean"], cell["low"], cell["high"])
 
 
 def _origin(provenance: Mapping[str, Any]) -> str:
