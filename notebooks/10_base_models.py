@@ -506,7 +506,7 @@ for one in rows:
     mean = np.mean([run.metrics["test"]["recall@20"] for run in one.runs])
     assert one.ours["recall@20"].mean == mean, one.plan.name
 checked.assert_true("every row is the mean of its runs, one a seed", all(len(one.runs) == seeds for one in rows))
-if dataset in paper.DATASETS:
+if dataset in paper.PAPERS_DATASETS:
     printed = paper.table2(dataset, "cvga", "mddm")["recall@20"] / paper.table2(dataset, "cvga", "base")["recall@20"]
     print(f"the paper's own gain of DMRec-M on CVGA here: {100 * (printed - 1):+.1f} %")
 checked.show()

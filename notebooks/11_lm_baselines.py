@@ -416,12 +416,12 @@ order = ("lightgcn", "kar", "llmrec", "rlmrec-c", "rlmrec-g", "alpharec", "alpha
 printed = pd.DataFrame(
     {
         "model": [CARDS[model].name if model != "mult-vae" else "DMRec-M" for model in order],
-        **{name: [paper.table3(name, model)["recall@20"] for model in order] for name in paper.DATASETS},
+        **{name: [paper.table3(name, model)["recall@20"] for model in order] for name in paper.PAPERS_DATASETS},
         "where from": [paper.PROVENANCE[model] for model in order],
     }
 )
 left = {"subset": ["model", "where from"], "text-align": "left"}
-printed.style.format(dict.fromkeys(paper.DATASETS, "{:.4f}")).set_properties(**left).hide()
+printed.style.format(dict.fromkeys(paper.PAPERS_DATASETS, "{:.4f}")).set_properties(**left).hide()
 
 # %% [markdown]
 # So in Table 3 a model with a latent of 200, ten seeds and a patience of 60 epochs is compared with rows of another
@@ -464,7 +464,7 @@ def printed_gain(name, model):
 
 label = {model: "DMRec-M" if model == "mult-vae" else CARDS[model].name for model in own_base}
 in_print = pd.DataFrame(
-    {name: [printed_gain(name, model) for model in own_base] for name in paper.DATASETS},
+    {name: [printed_gain(name, model) for model in own_base] for name in paper.PAPERS_DATASETS},
     index=[label[model] for model in own_base],
 )
 in_print.style.format("{:+.1f} %")
@@ -484,7 +484,7 @@ for model, base in own_base.items() if texts else ():
             "relative": 100 * found.relative,
             "low": 100 * found.difference.low / level,
             "high": 100 * found.difference.high / level,
-            "paper": printed_gain(dataset, model) if dataset in paper.DATASETS else np.nan,
+            "paper": printed_gain(dataset, model) if dataset in paper.PAPERS_DATASETS else np.nan,
             "p (seeds)": found.p_seeds,
             "p (users)": found.p_users,
             "is above zero": verdict(found.difference),
@@ -538,7 +538,7 @@ if not other_rows:
 # %%
 same = all([run.spec.seed for run in row.runs] == seed_list for row in every_row)
 checked.assert_true("every row has the same seeds", same)
-for name in paper.DATASETS:
+for name in paper.PAPERS_DATASETS:
     assert paper.table3(name, "mult-vae")["recall@20"] == paper.table2(name, "mult-vae", "mddm")["recall@20"]
 checked.show()
 

@@ -1,5 +1,6 @@
 """Data sets: made, downloaded, or the user's own, all as one `RecDataset`."""
 
+from dmrec_core.data.card import data_card, source_table
 from dmrec_core.data.dataset import DataError, Profiles, RecDataset, SemanticVectors
 from dmrec_core.data.download import DownloadError
 from dmrec_core.data.load import DATASETS, load_dataset
@@ -19,10 +20,12 @@ __all__ = [
     "SemanticVectors",
     "ToyTruth",
     "UnsafePickleError",
+    "data_card",
     "load_dataset",
     "load_own",
     "load_rlmrec",
     "load_xrec",
+    "source_table",
     "split_per_user",
     "toy_dataset",
     "toy_ground_truth",
