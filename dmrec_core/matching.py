@@ -28,6 +28,7 @@ from dmrec_core.gaussian import (
     wasserstein2,
     wasserstein2_squared,
 )
+from dmrec_core.records.ranges import known
 
 Variant = Literal["published", "paper"]
 VARIANTS: tuple[Variant, ...] = ("published", "paper")
@@ -244,9 +245,7 @@ def strategy_of(strategy: str | Strategy) -> Strategy:
     """
     if isinstance(strategy, Strategy):
         return strategy
-    if strategy not in ALL_STRATEGIES:
-        raise ValueError(f"strategy must be a Strategy or one of {sorted(ALL_STRATEGIES)}; got {strategy!r}")
-    return ALL_STRATEGIES[strategy]
+    return ALL_STRATEGIES[known("strategy", strategy, ALL_STRATEGIES)]
 
 
 def _is_paper(variant: str) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import PurePath
 
 from dmrec_core.matching import ALL_STRATEGIES, VARIANTS, Strategy, strategy_of
+from dmrec_core.records.ranges import checked, known, short
 from dmrec_core.runs.identity import code_digest
 from dmrec_core.runs.models import CARDS, ModelCard, card_of
 from dmrec_core.training.fit import TrainSettings
@@ -46,20 +47,25 @@ class RunSpec:
     train: TrainSettings = field(default_factory=TrainSettings)
 
     def __post_init__(self) -> None:
-        for field_name, known in (("model", CARDS), ("strategy", ALL_STRATEGIES)):
+        for field_name, theirs in (("model", CARDS), ("strategy", ALL_STRATEGIES)):
             given = getattr(self, field_name)
-            if known.get(str(given)) is given:  # the kit's own go by their names
+            if theirs.get(str(given)) is given:  # the kit's own go by their names
                 object.__setattr__(self, field_name, str(given))
         for name in ("options", "settings"):
             pairs = getattr(self, name)
             pairs = pairs.items() if isinstance(pairs, Mapping) else pairs
-            object.__setattr__(self, name, tuple(sorted((str(key), value) for key, value in pairs)))
+            checked_pairs = sorted((str(key), checked(str(key), value)) for key, value in pairs)
+            object.__setattr__(self, name, tuple(checked_pairs))
+        for name in ("seed", "hidden", "latent", "dropout", "kl_weight", "aggregate"):
+            object.__setattr__(self, name, checked(name, getattr(self, name)))
+        if not isinstance(self.train, TrainSettings):
+            raise ValueError(f"train must be TrainSettings; got {short(self.train)}")
+        _check_vectors(self.vectors)
         if not self.uses_language:
             object.__setattr__(self, "profiles", "given")
             object.__setattr__(self, "embedder", "none")
             object.__setattr__(self, "vectors", "real")
-        if self.profiles not in PROFILES:
-            raise ValueError(f"profiles must be one of {PROFILES}; got {self.profiles!r}")
+        known("profiles", self.profiles, PROFILES)
         idle = self.card.idle
         if self.strategy == "base":
             for name in ("lam", "variant", "aggregate", *idle):
@@ -67,12 +73,12 @@ class RunSpec:
             return
         if not self.card.is_backbone:
             raise ValueError(f"{self.model} is no backbone DMRec could be put on; its strategy must be 'base'")
-        if self.variant not in VARIANTS:
-            raise ValueError(f"variant must be one of {VARIANTS}; got {self.variant!r}")
+        known("variant", self.variant, VARIANTS)
         matching = strategy_of(self.strategy)
         lam = self.lam if matching.highest_lam else 0.0
         if lam is None:
             raise ValueError(f"strategy {self.strategy} needs lam")
+        lam = checked("lam", lam)
         matching.check(lam)  # before anything is loaded or trained
         object.__setattr__(self, "lam", round(float(lam), 10))  # 0.1 + 0.2 and 0.3 are one run
         object.__setattr__(self, "kl_weight", 1.0)
@@ -153,3 +159,14 @@ class RunSpec:
     def with_(self, **changes: object) -> RunSpec:
         """A copy with some fields changed."""
         return replace(self, **changes)
+
+
+def _check_vectors(vectors: str) -> None:
+    kind, colon, share = str(vectors).partition(":")
+    if kind == "noisy" and colon:
+        try:
+            checked("noise", float(share))
+        except ValueError:
+            raise ValueError(f"vectors 'noisy:SHARE' needs a share from 0 to 1; got {short(vectors)}") from None
+    elif colon or kind not in ("real", "shuffled", "random"):
+        raise ValueError(f"vectors must be 'real', 'shuffled', 'random' or 'noisy:SHARE'; got {short(vectors)}")

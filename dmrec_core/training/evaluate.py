@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dmrec_core.interactions import InteractionRows, user_batch
 from dmrec_core.recommender import Recommender, top_items
+from dmrec_core.records.ranges import short
 
 if TYPE_CHECKING:
     from dmrec_core.data import RecDataset
@@ -75,8 +76,10 @@ def metric_label(name: str) -> str:
         'NDCG@20'
     """
     kind, _, n = name.partition("@")
-    if kind not in METRICS or not n.isdigit():
-        raise ValueError(f"a metric is one of {', '.join(METRICS)} with its cut-off, like 'recall@20'; got {name!r}")
+    if kind not in METRICS or not n.isascii() or not n.isdigit() or int(n) < 1:
+        raise ValueError(
+            f"a metric is one of {', '.join(METRICS)} with its cut-off, like 'recall@20'; got {short(name)}"
+        )
     return f"{METRICS[kind].label}@{n}"
 
 
