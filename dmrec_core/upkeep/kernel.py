@@ -1,4 +1,4 @@
-"""A Jupyter kernel that ends once its parent, the process PID, is gone: `python -m dmrec_core.upkeep.kernel PID -f FILE`.
+"""A Jupyter kernel that ends once its parent, process PID, is gone: `python -m dmrec_core.upkeep.kernel PID -f FILE`.
 
 ipykernel watches its parent as well, but not until it is up, and where an orphan goes to another process than number 1
 (a desktop session, a container with an init of its own) it may wait for ever.
