@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import signal
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
@@ -157,8 +158,19 @@ def _begin(environment: dict[str, str]) -> None:
     """Prepare a worker. Its fork server keeps the environment it was started with, which may since have changed."""
     os.environ.clear()
     os.environ.update(environment)
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
     # Ctrl-C reaches every process of the terminal; the workers wait for the parent to say stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _end_with_the_parent() -> None:
+    """End this worker as soon as the process that runs the sweep is gone, however it ended.
+
+    Each worker has a pipe whose other end only that process holds, and the system closes it, even after `kill -9`. The
+    fork server ends by itself once the last of its workers has. A run cut short here is one killed: it resumes.
+    """
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def _raise_named(future: Future, spec: RunSpec) -> None:

@@ -152,9 +152,9 @@ def evaluate(
             is_wanted = torch.zeros(scores.shape, dtype=torch.bool, device=scores.device)
             is_wanted[wanted.row_index, wanted.items] = True
             hits = is_wanted.gather(1, top_items(scores, max(cutoffs)))
-            parts.append(ranking_metrics(hits, wanted.counts, cutoffs))
+            parts.append(ranking_metrics(hits.cpu(), wanted.counts.cpu(), cutoffs))  # Apple's GPUs have no float64
     model.train(was_training)
-    return RankingMetrics(users, {name: torch.cat([part[name] for part in parts]).cpu().numpy() for name in parts[0]})
+    return RankingMetrics(users, {name: torch.cat([part[name] for part in parts]).numpy() for name in parts[0]})
 
 
 def _split(dataset: RecDataset, split: str) -> sp.csr_matrix:
