@@ -9,6 +9,7 @@ import torch
 from dmrec_core.data import toy_dataset
 from dmrec_core.data.dataset import RecDataset
 from dmrec_core.experiments import load
+from dmrec_core.memory import begin_peak, peak
 from dmrec_core.presets import paper_settings
 from dmrec_core.spec import BASELINES, MODELS
 from dmrec_core.tables import cost, measure
@@ -65,12 +66,12 @@ def test_a_measurement_of_one_model():
 
 
 def test_a_large_array_shows_in_the_peak_even_after_it_is_gone():
-    start = measure._begin_peak(torch.device("cpu"))
+    start = begin_peak(torch.device("cpu"))
     if start is None:
         pytest.skip("this system does not tell a process its memory")
-    small = measure._peak(torch.device("cpu"), start)
+    small = peak(torch.device("cpu"), start)
     np.ones(64 * 2**20 // 8).sum()
-    assert measure._peak(torch.device("cpu"), start) > small + 60
+    assert peak(torch.device("cpu"), start) > small + 60
 
 
 def test_data_without_texts_gets_random_vectors_that_say_so(monkeypatch):
