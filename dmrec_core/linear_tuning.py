@@ -29,7 +29,7 @@ GRIDS: Mapping[str, Mapping[str, Sequence]] = {
     "item-knn": {"shrinkage": (0, 10, 50, 100, 200, 500, 1000), "neighbours": (None, 200, 100, 50, 20)},
     "ease": {"l2": (20, 50, 100, 200, 500, 1000, 2000)},
     "gf-cf": {"k": (16, 32, 64, 96, 128, 256), "alpha": (0.1, 0.3, 1.0, 3.0)},
-    "ials": {"latent": (64,), "unobserved": (0.03, 0.1, 0.3, 1.0), "reg": (0.001, 0.003, 0.01, 0.03)},
+    "ials": {"latent": (32, 64), "unobserved": (0.003, 0.01, 0.03, 0.1), "reg": (0.003, 0.01, 0.03, 0.1)},
     "l3ae": {"l2": (50, 200, 500, 1000), "l2_text": (1, 10, 100), "distillation": (10, 100, 1000)},
 }
 TEXT_WEIGHTS = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1)  # of item-kNN, EASE, GF-CF and iALS with text
@@ -57,7 +57,7 @@ def reference(name: str, dataset: RecDataset, **settings: object) -> Recommender
         return Popularity(dataset, **settings)
     require(name in KINDS, f"the linear references are {', '.join(LINEAR)}", name)
     vectors = None if dataset.language is None else torch.from_numpy(dataset.language.item)
-    return KINDS[name](dataset.train, vectors, **settings)
+    return KINDS[name](dataset.train, item_vectors=vectors, **settings)
 
 
 def tune(

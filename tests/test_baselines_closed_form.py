@@ -5,7 +5,8 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from dmrec_core.baselines import EASE, GFCF, IALS, L3AE, ItemKNN, closed_form
+from dmrec_core import memory
+from dmrec_core.baselines import EASE, GFCF, IALS, L3AE, ItemKNN
 from dmrec_core.checkpoint import load_tensors, save_tensors
 from dmrec_core.data import load_dataset, toy_dataset
 from dmrec_core.evaluate import evaluate
@@ -50,7 +51,7 @@ def scores(model, matrix):
 
 
 def small(name, train, vectors, **settings):
-    return KINDS[name](train, vectors, **({"k": 3} if name == "gf-cf" else {}), **settings)
+    return KINDS[name](train, item_vectors=vectors, **({"k": 3} if name == "gf-cf" else {}), **settings)
 
 
 def same(found, expected, **tolerance):
@@ -211,28 +212,28 @@ def test_a_setting_out_of_range_is_named(train, kind, settings, said):
 @pytest.mark.parametrize("name", ["item-knn", "ease", "l3ae"])
 def test_an_item_item_matrix_that_does_not_fit_is_refused_before_it_is_asked_for(toy, monkeypatch, name):
     one = 4 * toy.n_items**2
-    monkeypatch.setattr(closed_form, "free_memory", lambda: one)
+    monkeypatch.setattr(memory, "free_memory", lambda: one)
     model = reference(name, toy)  # what scores fits, what solves does not
     with pytest.raises(MemoryError, match=r"solving \w+ takes .*, [345] x 150 x 150 items x 4 bytes"):
         model.solve()
-    monkeypatch.setattr(closed_form, "free_memory", lambda: one - 1)
-    with pytest.raises(MemoryError, match="GFCF, IALS and popularity hold no item-item matrix"):
+    monkeypatch.setattr(memory, "free_memory", lambda: one - 1)
+    with pytest.raises(MemoryError, match="take GFCF, IALS or popularity"):
         reference(name, toy)
     empty = sp.csr_matrix((1, 10**6), dtype=np.float32)
     monkeypatch.undo()
     with pytest.raises(MemoryError, match=r"takes 3,725\.3 GiB, 1 x 1,000,000 x .* and \d+\.\d GiB of memory are free"):
-        KINDS[name](empty, torch.ones(10**6, 1))
+        KINDS[name](empty, item_vectors=torch.ones(10**6, 1))
     GFCF(sp.csr_matrix((50, 10**6), dtype=np.float32), k=2), IALS(empty, latent=2)
 
 
 def test_free_memory_is_the_containers_where_that_is_less(tmp_path, monkeypatch):
-    monkeypatch.setattr(closed_form, "CONTAINER", tmp_path)
-    everything = closed_form.free_memory()
+    monkeypatch.setattr(memory, "CONTAINER", tmp_path)
+    everything = memory.free_memory()
     (tmp_path / "memory.max").write_text("max\n")
-    assert closed_form.free_memory() > everything / 2 > 0
+    assert memory.free_memory() > everything / 2 > 0
     for name, content in (("max", "5000\n"), ("current", "4000\n"), ("stat", "anon 1\ninactive_file 300\n")):
         (tmp_path / f"memory.{name}").write_text(content)
-    assert closed_form.free_memory() == 1300
+    assert memory.free_memory() == 1300
 
 
 def test_tuning_chooses_on_validation_and_shows_every_setting(toy):

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from abc import abstractmethod
-from pathlib import Path
 from typing import Self
 
-import psutil
 import scipy.sparse as sp
 import torch
 import torch.nn.functional as F
@@ -15,9 +12,6 @@ from torch import Tensor, nn
 
 from dmrec_core.interactions import UserBatch
 from dmrec_core.recommender import LossTerms, Recommender
-
-GIB = 2**30
-CONTAINER = Path("/sys/fs/cgroup")  # where Linux tells a container its limits
 
 
 class ClosedForm(Recommender):
@@ -40,11 +34,7 @@ class ClosedForm(Recommender):
     """
 
     def __init__(
-        self,
-        train: sp.csr_matrix,
-        shape: tuple[int, int],
-        item_vectors: Tensor | None = None,
-        text_weight: float = 0.0,
+        self, train: sp.csr_matrix, shape: tuple[int, int], item_vectors: Tensor | None = None, text_weight: float = 0.0
     ) -> None:
         super().__init__()
         self.interactions, self.text_weight = train, text_weight
@@ -107,34 +97,3 @@ def require(condition: bool, expected: str, found: object) -> None:
     """Raise ValueError, saying what was expected and what was found, unless the condition holds (NaN never does)."""
     if not condition:
         raise ValueError(f"{expected}; got {found!r}")
-
-
-def free_memory() -> int:
-    """Bytes a process may still take: what the machine has free, or what its container leaves, if that is less."""
-    free, limit = psutil.virtual_memory().available, CONTAINER / "memory.max"
-    if limit.exists() and (most := limit.read_text().strip()) != "max":
-        taken = int((CONTAINER / "memory.current").read_text())
-        cached = re.search(r"^inactive_file (\d+)$", (CONTAINER / "memory.stat").read_text(), re.MULTILINE)
-        free = min(free, int(most) - taken + (int(cached[1]) if cached else 0))  # files in the cache make room
-    return max(free, 0)
-
-
-def require_square(who: str, n_items: int, matrices: int, bytes_each: int) -> None:
-    """Refuse, before it is asked for, an item-item matrix that does not fit.
-
-    Args:
-        who: named in the message.
-        n_items: I.
-        matrices: how many of I x I are held at once.
-        bytes_each: of one entry.
-
-    Raises:
-        MemoryError: what it takes, what is free, and what needs no such matrix.
-    """
-    needed, free = matrices * bytes_each * n_items**2, free_memory()
-    if needed > free:
-        raise MemoryError(
-            f"{who} takes {needed / GIB:,.1f} GiB, {matrices} x {n_items:,} x {n_items:,} items x {bytes_each} bytes, "
-            f"and {free / GIB:,.1f} GiB of memory are free. GFCF, IALS and popularity hold no item-item matrix: "
-            "take one of them, or leave out rare items"
-        )

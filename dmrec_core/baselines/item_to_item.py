@@ -6,18 +6,21 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from dmrec_core.baselines.closed_form import ClosedForm, require, require_square, unit_rows
+from dmrec_core.baselines.closed_form import ClosedForm, require, unit_rows
 from dmrec_core.interactions import UserBatch
+from dmrec_core.memory import require_square
 
 PRECISIONS = {"float32": torch.float32, "float64": torch.float64}  # of the solution; B itself is kept in float32
+INSTEAD = "take GFCF, IALS or popularity, which hold no item-item matrix, or leave out rare items"
 
 
 class ItemToItem(ClosedForm):
     """Scores $x_u B$ with a dense B, `(n_items, n_items)`, whose diagonal is 0.
 
     Args:
-        train, item_vectors, text_weight: as `ClosedForm`.
+        train: binary CSR matrix X, `(n_users, n_items)`.
         precision: the solution is found in "float32" or "float64".
+        text: `item_vectors` and `text_weight`, as `ClosedForm`.
 
     Raises:
         MemoryError: B does not fit; `solve` raises it too, where B fits and what is needed to find it does not.
@@ -25,17 +28,11 @@ class ItemToItem(ClosedForm):
 
     workings = 2  # matrices of B's size held at once while solving
 
-    def __init__(
-        self,
-        train: sp.csr_matrix,
-        item_vectors: Tensor | None = None,
-        text_weight: float = 0.0,
-        precision: str = "float32",
-    ) -> None:
+    def __init__(self, train: sp.csr_matrix, precision: str = "float32", **text: object) -> None:
         require(precision in PRECISIONS, f"precision must be one of {', '.join(PRECISIONS)}", precision)
         n_items = train.shape[1]
-        require_square(type(self).__name__, n_items, 1, 4)
-        super().__init__(train, (n_items, n_items), item_vectors, text_weight)
+        require_square(type(self).__name__, n_items, 1, 4, INSTEAD)
+        super().__init__(train, (n_items, n_items), **text)
         self.precision = PRECISIONS[precision]
 
     def co_counts(self) -> Tensor:
@@ -45,7 +42,7 @@ class ItemToItem(ClosedForm):
             MemoryError: the workings of the solution do not fit.
         """
         n_items = self.interactions.shape[1]
-        require_square(f"solving {type(self).__name__}", n_items, self.workings, self.precision.itemsize)
+        require_square(f"solving {type(self).__name__}", n_items, self.workings, self.precision.itemsize, INSTEAD)
         return torch.from_numpy((self.interactions.T @ self.interactions).toarray()).to(self.precision)
 
     def preference(self, batch: UserBatch) -> Tensor:
@@ -61,9 +58,9 @@ class ItemKNN(ItemToItem):
 
     Args:
         train: binary CSR matrix X, `(n_users, n_items)`.
-        item_vectors, text_weight: text added to the scores, see `ClosedForm`.
         shrinkage: h, 0 or more.
         neighbours: k; None keeps all.
+        shared: `precision`, `item_vectors` and `text_weight`, as `ItemToItem`.
 
     Example:
         >>> train = sp.csr_matrix(torch.tensor([[1.0, 1, 0], [1, 1, 1]]).numpy())
@@ -78,16 +75,11 @@ class ItemKNN(ItemToItem):
     workings = 4
 
     def __init__(
-        self,
-        train: sp.csr_matrix,
-        item_vectors: Tensor | None = None,
-        text_weight: float = 0.0,
-        shrinkage: float = 10.0,
-        neighbours: int | None = None,
+        self, train: sp.csr_matrix, shrinkage: float = 10.0, neighbours: int | None = None, **shared: object
     ) -> None:
         require(shrinkage >= 0, "shrinkage must be 0 or more", shrinkage)
         require(neighbours is None or neighbours >= 1, "neighbours must be 1 or more, or None for all", neighbours)
-        super().__init__(train, item_vectors, text_weight)
+        super().__init__(train, **shared)
         self.shrinkage, self.neighbours = shrinkage, neighbours
 
     def solution(self) -> Tensor:
@@ -110,9 +102,8 @@ class EASE(ItemToItem):
 
     Args:
         train: binary CSR matrix X, `(n_users, n_items)`.
-        item_vectors, text_weight: text added to the scores, see `ClosedForm`.
         l2: $\lambda$, above 0.
-        precision: of the Cholesky factor and the inverse, "float32" or "float64".
+        shared: `precision`, `item_vectors` and `text_weight`, as `ItemToItem`.
 
     Example:
         >>> train = sp.csr_matrix(torch.tensor([[1.0, 1], [1, 0]]).numpy())
@@ -126,16 +117,9 @@ class EASE(ItemToItem):
 
     workings = 3
 
-    def __init__(
-        self,
-        train: sp.csr_matrix,
-        item_vectors: Tensor | None = None,
-        text_weight: float = 0.0,
-        l2: float = 500.0,
-        precision: str = "float32",
-    ) -> None:
+    def __init__(self, train: sp.csr_matrix, l2: float = 500.0, **shared: object) -> None:
         require(l2 > 0, "l2 must be above 0", l2)
-        super().__init__(train, item_vectors, text_weight, precision)
+        super().__init__(train, **shared)
         self.l2 = l2
 
     def solution(self) -> Tensor:
@@ -164,7 +148,7 @@ class L3AE(ItemToItem):
         l2: $\lambda$, above 0.
         l2_text: $\lambda_t$, above 0.
         distillation: $\mu$, 0 or more.
-        precision: as `EASE`.
+        shared: `precision` and `text_weight`, as `ItemToItem`.
 
     Example:
         >>> train = sp.csr_matrix(torch.tensor([[1.0, 1, 0], [1, 0, 1]]).numpy())
@@ -187,12 +171,12 @@ class L3AE(ItemToItem):
         l2: float = 500.0,
         l2_text: float = 10.0,
         distillation: float = 100.0,
-        precision: str = "float32",
+        **shared: object,
     ) -> None:
         require(l2 > 0, "l2 must be above 0", l2)
         require(l2_text > 0, "l2_text must be above 0", l2_text)
         require(distillation >= 0, "distillation must be 0 or more", distillation)
-        super().__init__(train, precision=precision)
+        super().__init__(train, item_vectors=item_vectors, **shared)
         self.register_buffer("vectors", unit_rows(item_vectors, train.shape[1]), persistent=False)
         self.l2, self.l2_text, self.distillation = l2, l2_text, distillation
 

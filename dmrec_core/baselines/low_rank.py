@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import scipy.sparse as sp
 import torch
@@ -10,7 +12,7 @@ from torch import Tensor
 
 from dmrec_core.baselines.closed_form import ClosedForm, require
 from dmrec_core.graph import BipartiteGraph
-from dmrec_core.interactions import InteractionRows, UserBatch, user_batches
+from dmrec_core.interactions import UserBatch, user_batches
 
 
 class GFCF(ClosedForm):
@@ -21,9 +23,9 @@ class GFCF(ClosedForm):
 
     Args:
         train: binary CSR matrix X, `(n_users, n_items)`.
-        item_vectors, text_weight: text added to the scores, see `ClosedForm`.
         k: singular vectors, fewer than users and items.
         alpha: $\alpha$, weight of the low-pass filter, 0 or more.
+        text: `item_vectors` and `text_weight`, as `ClosedForm`.
 
     Example:
         >>> train = sp.csr_matrix(np.array([[1, 1, 0], [0, 1, 1]], dtype=np.float32))
@@ -34,17 +36,10 @@ class GFCF(ClosedForm):
     Source: Shen et al. 2021, "How powerful is graph convolution for recommendation?", Eq. 10 and their code.
     """
 
-    def __init__(
-        self,
-        train: sp.csr_matrix,
-        item_vectors: Tensor | None = None,
-        text_weight: float = 0.0,
-        k: int = 64,
-        alpha: float = 1.0,
-    ) -> None:
+    def __init__(self, train: sp.csr_matrix, k: int = 64, alpha: float = 1.0, **text: object) -> None:
         require(alpha >= 0, "alpha must be 0 or more", alpha)
         require(1 <= k < min(train.shape), f"k must be from 1 to {min(train.shape) - 1}, below users and items", k)
-        super().__init__(train, (train.shape[1], k), item_vectors, text_weight)
+        super().__init__(train, (train.shape[1], k), **text)
         self.alpha, self.graph = alpha, BipartiteGraph(train)
         users_of = torch.from_numpy(np.bincount(train.indices, minlength=train.shape[1])).float()
         self.register_buffer("root", users_of.sqrt()[:, None], persistent=False)  # D_I^{1/2}
@@ -74,12 +69,12 @@ class IALS(ClosedForm):
 
     Args:
         train: binary CSR matrix X, `(n_users, n_items)`.
-        item_vectors, text_weight: text added to the scores, see `ClosedForm`.
         latent: d; the workings hold `n x d x d` numbers for the larger side n.
         unobserved: $\alpha_0$, above 0.
         reg: $\lambda$, above 0.
         sweeps: over users and items.
         seed: of the first H.
+        text: `item_vectors` and `text_weight`, as `ClosedForm`.
 
     Example:
         >>> train = sp.csr_matrix(np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1]], dtype=np.float32))
@@ -95,30 +90,28 @@ class IALS(ClosedForm):
     def __init__(
         self,
         train: sp.csr_matrix,
-        item_vectors: Tensor | None = None,
-        text_weight: float = 0.0,
-        latent: int = 64,
-        unobserved: float = 0.1,
-        reg: float = 0.003,
+        latent: int = 32,
+        unobserved: float = 0.03,
+        reg: float = 0.03,
         sweeps: int = 16,
         seed: int = 0,
+        **text: object,
     ) -> None:
         for name, value in {"latent": latent, "unobserved": unobserved, "reg": reg, "sweeps": sweeps}.items():
             require(value > 0, f"{name} must be above 0", value)
-        super().__init__(train, (train.shape[1], latent), item_vectors, text_weight)
+        super().__init__(train, (train.shape[1], latent), **text)
         self.unobserved, self.reg, self.sweeps, self.seed = unobserved, reg, sweeps, seed
 
-    def other_side(self, rows: InteractionRows, known: Tensor) -> Tensor:
-        """The least-squares vectors of `rows`, `(B, d)`, given those of the other side, `known` `(n, d)`."""
-        outer = (known[:, :, None] * known[:, None, :]).flatten(1)  # h h^T, (n, d * d)
-        normal = rows.sum_of(outer).view(len(rows), *[known.shape[1]] * 2) + self.unobserved * known.T @ known
-        ridge = self.reg * (rows.counts + self.unobserved * len(known))  # λ n_u
-        normal.diagonal(dim1=1, dim2=2).add_(ridge[:, None])
-        return torch.cholesky_solve(rows.sum_of(known)[:, :, None], torch.linalg.cholesky(normal))[:, :, 0]
-
-    def everyone(self, matrix: sp.csr_matrix, known: Tensor) -> Tensor:
-        """`other_side` of all rows of a matrix, `(n_rows, d)`."""
-        return torch.cat([self.other_side(batch.rows, known) for batch in user_batches(matrix, 1024)])
+    def other_side(self, batches: Iterable[UserBatch], known: Tensor) -> Tensor:
+        """The least-squares vectors of the batches' rows, `(rows, d)`, given those of the other side, `(n, d)`."""
+        latent, found = known.shape[1], []
+        gram, outer = known.T @ known, (known[:, :, None] * known[:, None, :]).flatten(1)  # h h^T, (n, d * d)
+        for rows in (batch.rows for batch in batches):
+            normal = rows.sum_of(outer).view(-1, latent, latent).add_(self.unobserved * gram)
+            ridge = self.reg * (rows.counts + self.unobserved * len(known))  # λ n_u
+            normal.diagonal(dim1=1, dim2=2).add_(ridge[:, None])
+            found.append(torch.cholesky_solve(rows.sum_of(known)[:, :, None], torch.linalg.cholesky(normal))[:, :, 0])
+        return torch.cat(found)
 
     def solution(self) -> Tensor:
         """H, `(n_items, d)`."""
@@ -126,9 +119,10 @@ class IALS(ClosedForm):
         items = torch.randn(n_items, latent, generator=torch.Generator().manual_seed(self.seed)) * 0.1 / latent**0.5
         by_item = self.interactions.T.tocsr()
         for _ in range(self.sweeps):
-            items = self.everyone(by_item, self.everyone(self.interactions, items))
+            users = self.other_side(user_batches(self.interactions, 512), items)
+            items = self.other_side(user_batches(by_item, 512), users)
         return items
 
     def preference(self, batch: UserBatch) -> Tensor:
         r"""$w_u^\top h_i$, `(B, n_items)`."""
-        return self.other_side(batch.rows, self.weight) @ self.weight.T
+        return self.other_side([batch], self.weight) @ self.weight.T
