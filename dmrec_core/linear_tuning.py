@@ -23,7 +23,7 @@ from dmrec_core.untrained import Popularity
 KINDS = {"item-knn": ItemKNN, "ease": EASE, "gf-cf": GFCF, "ials": IALS, "l3ae": L3AE}
 LINEAR = ("popularity", *KINDS)
 
-# The one place for what is tried. The simplest setting of each comes first: it wins ties.
+# The one place for what is tried; among equals the first is chosen.
 GRIDS: Mapping[str, Mapping[str, Sequence]] = {
     "popularity": {},
     "item-knn": {"shrinkage": (0, 10, 50, 100, 200, 500, 1000), "neighbours": (None, 200, 100, 50, 20)},

@@ -112,7 +112,7 @@ class EASE(ItemToItem):
         tensor([[0.0000, 0.3333],
                 [0.5000, 0.0000]])
 
-    Source: Steck 2019, "Embarrassingly shallow autoencoders for sparse data", Eq. 8.
+    Source: Steck 2019, "Embarrassingly shallow autoencoders for sparse data".
     """
 
     workings = 3
@@ -124,7 +124,7 @@ class EASE(ItemToItem):
 
     def solution(self) -> Tensor:
         """B, `(n_items, n_items)`."""
-        inverse = ridge_inverse(self.co_counts(), self.l2)
+        inverse = _ridge_inverse(self.co_counts(), self.l2)
         inverse /= -inverse.diagonal()
         return inverse.fill_diagonal_(0)
 
@@ -183,23 +183,23 @@ class L3AE(ItemToItem):
     def text_weights(self) -> Tensor:
         """C, `(n_items, n_items)`, from the vectors alone."""
         vectors = self.vectors.to("cpu", self.precision)
-        hat = vectors @ ridge_inverse(vectors.T @ vectors, self.l2_text) @ vectors.T
+        hat = vectors @ _ridge_inverse(vectors.T @ vectors, self.l2_text) @ vectors.T
         hat /= 1 - hat.diagonal()
         return hat.fill_diagonal_(0)
 
     def solution(self) -> Tensor:
         """B, `(n_items, n_items)`."""
-        inverse = ridge_inverse(self.co_counts(), self.l2 + self.distillation)  # P
+        inverse = _ridge_inverse(self.co_counts(), self.l2 + self.distillation)  # P
         drawn = self.distillation * (inverse @ self.text_weights())  # μPC
         drawn -= inverse * ((1 + drawn.diagonal()) / inverse.diagonal())
         return drawn.fill_diagonal_(0)
 
 
-def ridge_inverse(gram: Tensor, l2: float) -> Tensor:
+def _ridge_inverse(gram: Tensor, l2: float) -> Tensor:
     r"""$(G + \lambda I)^{-1}$ by Cholesky, `(n, n)`; `gram` is used up.
 
     Example:
-        >>> ridge_inverse(torch.tensor([[1.0, 1.0], [1.0, 1.0]]), 1.0).round(decimals=3)     # of [[2, 1], [1, 2]]
+        >>> _ridge_inverse(torch.tensor([[1.0, 1.0], [1.0, 1.0]]), 1.0).round(decimals=3)     # of [[2, 1], [1, 2]]
         tensor([[ 0.6670, -0.3330],
                 [-0.3330,  0.6670]])
     """

@@ -33,7 +33,8 @@ class GFCF(ClosedForm):
         >>> model.weight.abs().round(decimals=3).flatten()          # proportional to the root of each item's users
         tensor([0.5000, 0.7070, 0.5000])
 
-    Source: Shen et al. 2021, "How powerful is graph convolution for recommendation?", Eq. 10 and their code.
+    Source: Shen et al. 2021, "How powerful is graph convolution for recommendation?"; the roots of $D_I$ around the
+    filter as their code has them.
     """
 
     def __init__(self, train: sp.csr_matrix, k: int = 64, alpha: float = 1.0, **text: object) -> None:
