@@ -88,7 +88,7 @@ def unit_rows(item_vectors: Tensor | None, n_items: int) -> Tensor:
         found = "none" if item_vectors is None else tuple(item_vectors.shape)
         raise ValueError(
             f"text is read here, so item vectors ({n_items}, d_s) are needed; got {found}: "
-            "make them with dmrec_core.language.with_language(dataset), or set text_weight to 0"
+            "make them with dmrec_core.language.with_language(dataset), or take what reads clicks only"
         )
     return F.normalize(item_vectors.float(), dim=1)
 
