@@ -30,7 +30,7 @@ GRIDS: Mapping[str, Mapping[str, Sequence]] = {
     "ease": {"l2": (20, 50, 100, 200, 500, 1000, 2000)},
     "gf-cf": {"k": (16, 32, 64, 96, 128, 256), "alpha": (0.1, 0.3, 1.0, 3.0)},
     "ials": {"latent": (32, 64), "unobserved": (0.003, 0.01, 0.03, 0.1), "reg": (0.003, 0.01, 0.03, 0.1)},
-    "l3ae": {"l2": (50, 200, 500, 1000), "l2_text": (1, 10, 100), "distillation": (10, 100, 1000)},
+    "l3ae": {"l2": (20, 50, 200, 1000), "l2_text": (10, 100, 1000), "distillation": (10, 100, 1000)},
 }
 TEXT_WEIGHTS = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1)  # of item-kNN, EASE, GF-CF and iALS with text
 CHOSEN_BY = "recall@20"
