@@ -11,46 +11,22 @@ from importlib import import_module
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "DiagonalGaussian": "gaussian",
-    "geometric_composite": "gaussian",
-    "kl": "gaussian",
-    "kl_to_standard_normal": "gaussian",
-    "log_density": "gaussian",
-    "log_mixture_density": "gaussian",
-    "moment_matched_composite": "gaussian",
-    "wasserstein2": "gaussian",
-    "wasserstein2_squared": "gaussian",
-    "MatchingTerms": "matching",
-    "STRATEGIES": "matching",
-    "Strategy": "matching",
-    "add_only": "matching",
-    "composite_divergence": "matching",
-    "cpdm": "matching",
-    "fuse": "matching",
-    "godm": "matching",
-    "mddm": "matching",
-    "without_mixing": "matching",
-    "fused_multinomial_nll": "likelihood",
-    "multinomial_nll": "likelihood",
-    "MetaNetwork": "meta_network",
-    "base_network": "meta_network",
-    "InteractionLinear": "interactions",
-    "InteractionRows": "interactions",
-    "UserBatch": "interactions",
-    "user_batch": "interactions",
-    "Backbone": "recommender",
-    "Recommender": "recommender",
-    "top_items": "recommender",
-    "BaseModel": "dmrec",
-    "DMRec": "dmrec",
-    "Spaces": "dmrec",
-    "MultVAE": "backbones.mult_vae",
-    "CVGA": "backbones.cvga",
-    "LDiffRec": "backbones.l_diffrec",
-    "evaluate": "training.evaluate",
-    "fit": "training.fit",
+_NAMES = {
+    "gaussian": "DiagonalGaussian geometric_composite kl kl_to_standard_normal "
+    "log_density log_mixture_density moment_matched_composite wasserstein2 wasserstein2_squared",
+    "matching": "MatchingTerms STRATEGIES Strategy add_only composite_divergence cpdm fuse godm mddm without_mixing",
+    "likelihood": "fused_multinomial_nll multinomial_nll",
+    "meta_network": "MetaNetwork base_network",
+    "interactions": "InteractionLinear InteractionRows UserBatch user_batch",
+    "recommender": "Backbone Recommender top_items",
+    "dmrec": "BaseModel DMRec Spaces",
+    "backbones.mult_vae": "MultVAE",
+    "backbones.cvga": "CVGA",
+    "backbones.l_diffrec": "LDiffRec",
+    "training.evaluate": "evaluate",
+    "training.fit": "fit",
 }
+_HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
 __all__ = sorted(_HOMES)
 
 

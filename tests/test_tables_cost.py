@@ -11,6 +11,7 @@ from dmrec_core.data.dataset import RecDataset
 from dmrec_core.paper import cost, measure
 from dmrec_core.paper.cost import CostTable, as_markdown, as_numbers, main, specs_of
 from dmrec_core.paper.measure import Cost, data_for
+from dmrec_core.records.memory import begin_peak, peak
 from dmrec_core.runs.models import BASELINES, CARDS
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.store import load
@@ -65,12 +66,12 @@ def test_a_measurement_of_one_model():
 
 
 def test_a_large_array_shows_in_the_peak_even_after_it_is_gone():
-    start = measure._begin_peak(torch.device("cpu"))
+    start = begin_peak(torch.device("cpu"))
     if start is None:
         pytest.skip("this system does not tell a process its memory")
-    small = measure._peak(torch.device("cpu"), start)
+    small = peak(torch.device("cpu"), start)
     np.ones(64 * 2**20 // 8).sum()
-    assert measure._peak(torch.device("cpu"), start) > small + 60
+    assert peak(torch.device("cpu"), start) > small + 60
 
 
 def test_data_without_texts_gets_random_vectors_that_say_so(monkeypatch):

@@ -10,23 +10,3 @@ from dmrec_core.data.safe_pickle import UnsafePickleError
 from dmrec_core.data.split import split_per_user
 from dmrec_core.data.toy import ToyTruth, toy_dataset, toy_ground_truth
 from dmrec_core.data.xrec import load_xrec
-
-__all__ = [
-    "DATASETS",
-    "DataError",
-    "DownloadError",
-    "Profiles",
-    "RecDataset",
-    "SemanticVectors",
-    "ToyTruth",
-    "UnsafePickleError",
-    "data_card",
-    "load_dataset",
-    "load_own",
-    "load_rlmrec",
-    "load_xrec",
-    "source_table",
-    "split_per_user",
-    "toy_dataset",
-    "toy_ground_truth",
-]

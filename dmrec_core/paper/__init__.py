@@ -11,16 +11,3 @@ from dmrec_core.paper.plan import (
     without_vectors,
 )
 from dmrec_core.paper.rows import Row, fill
-
-__all__ = [
-    "GRID",
-    "Plan",
-    "Row",
-    "fill",
-    "has_text",
-    "plan_table2",
-    "plan_table3",
-    "trained_with",
-    "tuning_grid",
-    "without_vectors",
-]

@@ -17,9 +17,9 @@ from pathlib import Path
 import torch
 
 from dmrec_core.data import RecDataset
-from dmrec_core.runs.store import RunResult, cached, folder_of, run
 from dmrec_core.runs.progress import ProgressLine, clock
 from dmrec_core.runs.spec import RunSpec
+from dmrec_core.runs.store import RunResult, cached, folder_of, run
 from dmrec_core.training.device import resolve_device
 from dmrec_core.training.fit import TrainingCancelled, TrainingDiverged
 

@@ -6,22 +6,3 @@ from dmrec_core.theory.monte_carlo import composite_divergence_by_sampling, draw
 from dmrec_core.theory.one_dimension import composite_curves, gaussian, mean_slopes, pull_on_parameters
 from dmrec_core.theory.pooling import log_linear_pool, pool_constant
 from dmrec_core.theory.transport import transport_map
-
-__all__ = [
-    "LinearGaussianWorld",
-    "composite_curves",
-    "composite_divergence_by_sampling",
-    "draws_from",
-    "evidence_lower_bound",
-    "gaussian",
-    "importance_weighted_bound",
-    "information",
-    "information_bottleneck",
-    "log_importance_weights",
-    "log_linear_pool",
-    "mean_of_draws",
-    "mean_slopes",
-    "pool_constant",
-    "pull_on_parameters",
-    "transport_map",
-]

@@ -4,14 +4,3 @@ from dmrec_core.training.device import derived_seed
 from dmrec_core.training.evaluate import METRICS, metric_label
 from dmrec_core.training.fit import TrainingCancelled, TrainSettings
 from dmrec_core.training.floors import Popularity, TextSimilarity, chance_recall
-
-__all__ = [
-    "METRICS",
-    "Popularity",
-    "TextSimilarity",
-    "TrainSettings",
-    "TrainingCancelled",
-    "chance_recall",
-    "derived_seed",
-    "metric_label",
-]

@@ -8,28 +8,3 @@ from dmrec_core.figures.kept.matching import matching_figure, matching_numbers
 from dmrec_core.figures.kept.spaces import collaborative_figure, language_figure
 from dmrec_core.figures.kept.tables import as_frame, rows_compared
 from dmrec_core.figures.kept.trained import dimension_activity, lambda_sensitivity, sparsity_groups, training_curves
-
-__all__ = [
-    "as_frame",
-    "collaborative_figure",
-    "corrections",
-    "cosines",
-    "diffusion",
-    "dimension_activity",
-    "draw_corrections",
-    "gates",
-    "lambda_sensitivity",
-    "language_figure",
-    "language_models",
-    "language_or_not",
-    "matching_figure",
-    "matching_numbers",
-    "probabilities",
-    "propagation",
-    "pruned",
-    "rows_compared",
-    "settings_compared",
-    "similarity",
-    "sparsity_groups",
-    "training_curves",
-]

@@ -30,33 +30,3 @@ from dmrec_core.figures.live.users import draw_user, lambda_of, user_label
 
 CONTROLS = gaussians.CONTROLS | matching.CONTROLS | spaces.CONTROLS
 """Drawing function -> its controls for `panels.explore`: name -> (lowest, highest, step, start) or the choices."""
-
-__all__ = [
-    "CONTROLS",
-    "DIMENSIONS_PANEL",
-    "SPARSITY_CONTROLS",
-    "SPARSITY_PANEL",
-    "data_figure",
-    "dimension_controls",
-    "draw_all_strategies",
-    "draw_bound",
-    "draw_composite",
-    "draw_dimensions",
-    "draw_gradient_field",
-    "draw_information",
-    "draw_kl",
-    "draw_mode_seeking",
-    "draw_nearest",
-    "draw_neighbours",
-    "draw_posterior",
-    "draw_spaces",
-    "draw_sparsity",
-    "draw_transport",
-    "draw_transport_2d",
-    "draw_true_posterior",
-    "draw_user",
-    "draw_who_moves",
-    "lambda_of",
-    "tell_edit",
-    "user_label",
-]
