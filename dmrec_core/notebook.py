@@ -17,6 +17,7 @@ from IPython.display import Code, Markdown, display
 
 from dmrec_core import __version__
 from dmrec_core.data import RecDataset
+from dmrec_core.data.load import figures_folder as figures_folder
 from dmrec_core.figures import style
 from dmrec_core.runs.sweeps import get_ready
 from dmrec_core.training.device import device_name, resolve_device

@@ -109,6 +109,11 @@ class RunSpec:
         return "lightgcn" if self.model == "llmrec" or (self.model == "l-diffrec" and clusters) else None
 
     @property
+    def numbers_version(self) -> dict[str, int]:
+        """The numbers version of each model this run trains: its own, and that of its pretraining."""
+        return {model: NUMBERS_VERSION[model] for model in (self.model, self.pretraining) if model}
+
+    @property
     def label(self) -> str:
         """A short name for legends and progress lines: `mult-vae mddm λ=0.4 seed 2024`."""
         parts = [self.model] if self.model in BASELINES else [self.model, self.strategy]
