@@ -136,7 +136,7 @@ def summary(found: Sequence[Reproduced]) -> str:
 
 
 def compare(kept: Any, made: Any, name: str = "") -> Iterator[Compared]:
-    """Every number, verdict and text of `kept` beside that of `made`."""
+    """Every number and verdict of `kept` beside that of `made`; counts and texts, mostly labels, where they differ."""
     if isinstance(kept, Mapping) and isinstance(made, Mapping):
         yield from _mappings(kept, made, name)
     elif isinstance(kept, list) and isinstance(made, list):
@@ -145,12 +145,12 @@ def compare(kept: Any, made: Any, name: str = "") -> Iterator[Compared]:
         else:
             for index, (before, now) in enumerate(zip(kept, made, strict=True)):
                 yield from compare(before, now, f"{name} {_label(before, index)}".strip())
-    elif _is_number(kept) and _is_number(made):
+    elif _is_number(kept) and _is_number(made) and not (isinstance(kept, int) and kept == made):
         yield _numbers(name, kept, made)
     elif isinstance(kept, str) and isinstance(made, str):
         yield from _texts(name, kept, made)
-    else:
-        yield Compared(name, kept, made, SAME if kept == made else DIFFERS, 0.0 if kept == made else inf)
+    elif kept != made:
+        yield Compared(name, kept, made, DIFFERS, inf)
 
 
 def _all_of(kept: Mapping, made: Mapping) -> Iterator[Compared]:
@@ -232,8 +232,6 @@ def _texts(name: str, kept: str, made: str) -> Iterator[Compared]:
     words = [PLUS_MINUS.sub("", BESIDE_ESTIMATES.sub("", text)) for text in (kept, made)]
     if words[0] != words[1] or len(before) != len(now):
         yield Compared(name, kept, made, DIFFERS, inf)
-    elif not before:
-        yield Compared(name, kept, made, SAME)
     for (mean, half), (new, _) in zip(before, now, strict=False):
         mean, half = float(mean), float(half)
         yield _numbers(name, mean, float(new), Interval(mean, mean - half, mean + half, 2))
@@ -246,7 +244,8 @@ def _label(entry: Any, index: int) -> str:
     texts = [value for value in entry.values() if isinstance(value, str) and value not in VERDICTS]
     places = "lam", "epoch", "seed", "user", "group"
     numbers = [f"{key} {entry[key]:g}" for key in places if _is_number(entry.get(key))]
-    return " ".join([text for text in texts if "±" not in text and len(text) <= 40] + numbers) or str(index)
+    names = [text for text in texts if text and "±" not in text and len(text) <= 40]
+    return " ".join(dict.fromkeys(names + numbers)) or str(index)
 
 
 def _is_number(value: Any) -> bool:
