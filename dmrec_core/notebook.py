@@ -23,6 +23,7 @@ from dmrec_core.data.load import figures_folder
 from dmrec_core.figures import style
 from dmrec_core.matching import DEFAULT_STRATEGY, Strategy
 from dmrec_core.records import provenance, record
+from dmrec_core.records.checkout import MADE
 from dmrec_core.records.ranges import checked
 from dmrec_core.runs import RunResult, RunSpec, grid, load, paper_settings, sweep
 from dmrec_core.runs.sweeps import get_ready

@@ -42,7 +42,7 @@ device = "auto"
 seeds = 3
 first_seed = 2024
 user = 0  # the user we look at
-figures_dir = "figures"
+figures_dir = "build/figures"  # those of other data than toy in a folder of their own there
 
 # %%
 import numpy as np
@@ -231,6 +231,6 @@ path = record(
     figure,
     numbers={"headline": summaries.for_json(headline), "groups": summaries.for_json(by_group)},
     provenance=provenance(data, results),
-    folder=figures_dir,
+    folder=notebook.figures_folder(dataset, figures_dir),
 )
 print(path.name)

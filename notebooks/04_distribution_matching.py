@@ -39,7 +39,7 @@ device = "auto"
 seed = 2024
 lam = 0.5  # lambda of the kept figure
 alpha = 0.5  # share of q in the composite prior
-figures_dir = "figures"
+figures_dir = "build/figures"  # those of other data than toy in a folder of their own there
 
 # %%
 import math
@@ -711,7 +711,7 @@ path = record(
         "one_model": after.to_dict(),
     },
     provenance=facts,
-    folder=figures_dir,
+    folder=notebook.figures_folder(dataset, figures_dir),
 )
 page = twin.write_distribution_matching(path.with_suffix(".html"), facts)
 print(path.name, page.name)

@@ -33,7 +33,7 @@ embedder = "auto"  # what turns texts into vectors
 device = "auto"
 seeds = 3
 first_seed = 2024
-figures_dir = "figures"
+figures_dir = "build/figures"  # those of other data than toy in a folder of their own there
 
 # %%
 from dataclasses import replace
@@ -288,7 +288,7 @@ path = record(
     figure,
     numbers={"curves": steady, "summary": summaries.for_json(quality)},
     provenance=provenance(data, results),
-    folder=figures_dir,
+    folder=notebook.figures_folder(dataset, figures_dir),
     timings={"seconds": cost_table["seconds in all"].to_dict(), "ms_per_epoch": cost_table["ms per epoch"].to_dict()},
 )
 print(path.name)

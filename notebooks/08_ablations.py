@@ -28,7 +28,7 @@ device = "auto"
 seeds = 3
 first_seed = 2024
 variant = "published"  # or "paper": the equations as printed
-figures_dir = "figures"
+figures_dir = "build/figures"  # those of other data than toy in a folder of their own there
 
 # %%
 import pandas as pd
@@ -250,6 +250,6 @@ path = record(
     figure,
     numbers={"settings": summaries.for_json(summary), "verdicts": summaries.for_json(verdicts)},
     provenance=provenance(data, results, lam=lam, variant=variant),
-    folder=figures_dir,
+    folder=notebook.figures_folder(dataset, figures_dir),
 )
 print(path.name)

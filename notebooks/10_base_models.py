@@ -43,7 +43,7 @@ tune = None  # or True, or a list of values: the first seed's validation chooses
 precision = "float32"  # of matrix products; "bf16" trains faster on processors that have it
 patience = None  # evaluations without a gain before a run stops; None: each model's own
 quirks = False  # also train L-DiffRec with each oddity of its release undone
-figures_dir = "figures"
+figures_dir = "build/figures"  # those of other data than toy in a folder of their own there
 
 # %%
 from dataclasses import replace
@@ -538,7 +538,7 @@ notebook.check("Exercise 3", answer_3, truth="CVGA", hint="Look at the three equ
 # %%
 findings = claims.judge(runs, data, ["other-backbones"])
 if texts:
-    claims.save(findings, provenance(data, runs, variant=variant), figures_dir)
+    claims.save(findings, provenance(data, runs, variant=variant), notebook.figures_folder(dataset, figures_dir))
 Markdown(claims.markdown(findings))
 
 # %% [markdown]
@@ -556,7 +556,7 @@ path = record(
         "held_out_beats_unclicked": wins,
     },
     provenance=facts,
-    folder=figures_dir,
+    folder=notebook.figures_folder(dataset, figures_dir),
 )
 table = write.write_table("table2", f"Table 2, on {data.name}", rows, facts, path.parent)
 print(path.name, table.name)

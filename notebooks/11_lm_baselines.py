@@ -41,7 +41,7 @@ tune = None  # or True, or values of λ: the first seed's validation chooses it,
 precision = "float32"  # of matrix products; "bf16" trains faster on processors that have it
 patience = None  # evaluations without a gain before a run stops; None: each model's own
 readings = False  # also train three models the other way they can be read, and KAR with the wrong texts
-figures_dir = "figures"
+figures_dir = "build/figures"  # those of other data than toy in a folder of their own there
 
 # %%
 import numpy as np
@@ -568,7 +568,7 @@ notebook.check("Exercise 3", answer_3, truth=str(in_print["amazon"].idxmax()), h
 # %%
 findings = claims.judge(runs, data, ["language-baselines"])
 if texts:
-    claims.save(findings, provenance(data, runs, variant="published"), figures_dir)
+    claims.save(findings, provenance(data, runs, variant="published"), notebook.figures_folder(dataset, figures_dir))
 Markdown(claims.markdown(findings))
 
 # %% [markdown]
@@ -588,7 +588,7 @@ path = record(
         "printed_over_own_base": in_print.to_dict(),
     },
     provenance=facts,
-    folder=figures_dir,
+    folder=notebook.figures_folder(dataset, figures_dir),
 )
 table = write.write_table("table3", f"Table 3, on {data.name}", rows, facts, path.parent)
 print(path.name, table.name)

@@ -32,7 +32,7 @@ lambdas = [0.25, 0.5, 0.75, 1.0]  # of DMRec, and the KL weights of the base: th
 noise_shares = [0.25, 0.5, 0.75]  # of random directions in the vectors
 more_epochs = 4  # a base that the epoch limit cut short may train so many times longer
 metric = "recall@20"
-figures_dir = "figures"
+figures_dir = "build/figures"  # those of other data than toy in a folder of their own there
 
 # %%
 from dataclasses import replace
@@ -342,6 +342,6 @@ path = record(
         "texts": summaries.for_json(texts),
     },
     provenance=provenance(data, used, metric=metric, lam=best_lam),
-    folder=figures_dir,
+    folder=notebook.figures_folder(dataset, figures_dir),
 )
 print(path.name)

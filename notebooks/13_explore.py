@@ -30,7 +30,7 @@ seeds = 3  # for the comparison at the end; the users are looked at with the fir
 strategy = "mddm"  # or "godm", "cpdm"
 lambdas = [0.0, 0.25, 0.5, 0.75, 1.0]
 variant = "published"  # or "paper": the equations as printed
-figures_dir = "figures"
+figures_dir = "build/figures"  # those of other data than toy in a folder of their own there
 
 # %%
 import numpy as np
@@ -300,7 +300,7 @@ path = record(
         "own_backbone": {name: [float(value) for value in values] for name, values in scores.items()},
     },
     provenance=facts,
-    folder=figures_dir,
+    folder=notebook.figures_folder(dataset, figures_dir),
 )
 page = twin.write_explore(path.with_suffix(".html"), results, data, facts)
 print(path.name, page.name)

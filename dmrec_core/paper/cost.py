@@ -1,8 +1,8 @@
 """Time and memory of each model: `python -m dmrec_core.paper.cost --dataset amazon`.
 
 Every model runs a few epochs and evaluations in a process of its own, one after another, on the CPU and on the GPU
-where there is one. `cost.md` and `cost.json` go to figures/, those of any other data set than toy to
-figures/<dataset>/; they are written anew after every model.
+where there is one. `cost.md` and `cost.json` go to build/figures/, those of any other data set than toy to
+build/figures/<dataset>/; they are written anew after every model. With `--out figures` they are kept.
 """
 
 from __future__ import annotations
@@ -244,7 +244,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--epochs", type=int, default=3, help="timed after a first one (default: %(default)s)")
     add("--threads", type=int, help="at most; on a busy machine 1 gives the steadiest times (default: torch's choice)")
     add("--device", default="both", help="both (the CPU, and a GPU if there is one), cpu, cuda, mps")
-    add("--out", type=Path, help="where the files go (default: figures/ of the checkout)")
+    add("--out", type=Path, help="where the files go (default: build/figures/ of the checkout; figures keeps them)")
     return parser
 
 

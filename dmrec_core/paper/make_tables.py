@@ -1,8 +1,8 @@
 """Make Tables 2 and 3: `python -m dmrec_core.paper --dataset toy --seeds 2024 2025 2026`.
 
 What has been run before is read from runs/; the rest is run now, several runs at once on a CPU. Ctrl-C loses at most
-half a minute of each run: the same command takes up where it stopped. Tables go to figures/, those of any other data
-set than toy to figures/<dataset>/.
+half a minute of each run: the same command takes up where it stopped. Tables go to build/figures/, those of any other
+data set than toy to build/figures/<dataset>/; with `--out figures` they are kept.
 
 With --tune the first seed chooses: DMRec's lambda, the base's KL weight and one setting of each other model are tried
 at five values each, or at as many as are given, with that seed alone, the best on its validation split is kept, and
@@ -121,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--device", default="auto", help="auto, cpu, cuda or mps")
     add("--workers", type=int, help="runs at once (default: one a core on a CPU, one on a GPU)")
     add("--runs", type=Path, help=f"where runs are kept (default: {runs_folder()})")
-    add("--out", type=Path, help="where tables go (default: figures/ of the checkout)")
+    add("--out", type=Path, help="where tables go (default: build/figures/ of the checkout; figures keeps them)")
     return parser
 
 

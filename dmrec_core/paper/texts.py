@@ -174,7 +174,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--embedder", default="auto", help="of every arm but the TF-IDF one (default: %(default)s)")
     add("--device", default="auto", help="auto, cpu, cuda or mps")
     add("--workers", type=int, help="runs at once (default: one a core on a CPU, one on a GPU)")
-    add("--out", type=Path, help="where the table goes (default: figures/ of the checkout)")
+    add("--out", type=Path, help="where the table goes (default: build/figures/ of the checkout; figures keeps it)")
     return parser
 
 

@@ -34,8 +34,9 @@ def provenance(
         extra: anything else worth keeping, e.g. `variant="published"`.
 
     Returns:
-        dataset, fingerprint, embedder, seeds, runs, config_hash (one hash over all specs, order ignored), commit,
-        kit, torch, python, device. No time, no path, no user name: made again, it is the same.
+        dataset, fingerprint, embedder, seeds, runs, config_hash (one hash over all specs, order ignored),
+        numbers_version (of each model that was run), commit, kit, torch, python, device. No time, no path, no user
+        name: made again, it is the same.
 
     Example:
         >>> facts = provenance("toy", seeds=[2024, 2025])
@@ -60,6 +61,7 @@ def provenance(
         "seeds": sorted({int(seed) for seed in seeds}),
         "runs": len(specs),
         "config_hash": config_hash(specs) if specs else None,
+        "numbers_version": {model: n for spec in specs for model, n in getattr(spec, "numbers_version", {}).items()},
         "commit": current_commit(),
         "kit": __version__,
         "torch": _said(records, "torch") or str(torch.__version__),

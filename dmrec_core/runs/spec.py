@@ -110,6 +110,12 @@ class RunSpec:
         return "lightgcn" if self.card.starts_from(dict(self.settings)) else None
 
     @property
+    def numbers_version(self) -> dict[str, int]:
+        """The numbers version of each model this run trains: its own, and that of its pretraining."""
+        cards = [self.card, *([card_of(self.pretraining)] if self.pretraining else [])]
+        return {str(card): card.numbers_version for card in cards}
+
+    @property
     def label(self) -> str:
         """A short name for legends and progress lines: `mult-vae mddm λ=0.4 seed 2024`."""
         parts = [str(self.model), str(self.strategy)] if self.card.is_backbone else [str(self.model)]

@@ -89,7 +89,7 @@ def claims_table(root: Path) -> str:
     """One row a statement of the paper, one column a data set: the verdicts, whose numbers are in claims.md."""
     findings = {dataset: read(document["claims"]) for dataset, document in _documents(root, "claims").items()}
     if not findings:
-        return "No claims have been judged yet: run `make figures`."
+        return "No claims have been judged yet: run `make figures ARGS=--keep`."
     ran = {dataset: Counter(map(_ran_on, mine)).most_common(1)[0][0] for dataset, mine in findings.items()}
     said: dict[str, dict[str, str]] = {}
     for dataset, mine in findings.items():
@@ -117,7 +117,7 @@ def results_table(root: Path) -> str:
             gain = f"{row['gain in %']:+.1f} %"
             rows.append((*_made_with(dataset, document), row["metric"], row["base"], row["DMRec-M"], gain, tested))
     if not rows:
-        return "Nothing has been run yet: run `make figures`."
+        return "Nothing has been run yet: run `make figures ARGS=--keep`."
     columns = ("data", "vectors", "seeds", "metric", "base", "DMRec-M", "gain", "p (paired t over seeds)")
     return "\n\n".join(
         [markdown_table(columns, rows), *_what_the_gain_is_made_of(root), *_texts(root), *_table2(root), *_table3(root)]
