@@ -26,6 +26,7 @@ from dmrec_core.paper import evidence
 from dmrec_core.paper.evidence import Answer, Evidence
 from dmrec_core.paper.plan import GRID, plan_table2, plan_table3
 from dmrec_core.records.checkout import find_checkout
+from dmrec_core.records.markup import markdown_text
 from dmrec_core.records.origin import provenance
 from dmrec_core.records.writer import to_json
 from dmrec_core.runs.presets import paper_settings
@@ -224,7 +225,7 @@ def markdown(findings: Sequence[Finding]) -> str:
     """The findings as a table, each number with its seeds, data set and vectors."""
     lines = ["| the paper says (our words) | where | here | runs | verdict |", "|---|---|---|---|---|"]
     for f in findings:
-        lines.append(f"| {f.claim} | {f.where} | {f.ours} | {runs_of(f)} | **{f.verdict}** |")
+        lines.append(f"| {f.claim} | {f.where} | {f.ours} | {markdown_text(runs_of(f))} | **{f.verdict}** |")
     return "\n".join(lines) + "\n"
 
 

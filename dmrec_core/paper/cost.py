@@ -21,6 +21,7 @@ import torch
 from dmrec_core.data.load import figures_folder
 from dmrec_core.paper.measure import EVALUATIONS, Cost
 from dmrec_core.paper.plan import NAMES, STRATEGIES
+from dmrec_core.records.markup import markdown_text
 from dmrec_core.records.origin import provenance
 from dmrec_core.records.writer import to_json
 from dmrec_core.runs.presets import paper_settings
@@ -155,13 +156,16 @@ def as_markdown(tables: Sequence[CostTable], facts: Mapping) -> str:
         "torch": facts["torch"],
         "commit": facts["commit"],
     }
-    parts = [f"# Time and memory, on {facts['dataset']}", "; ".join(f"{k}: {v}" for k, v in said.items()) + "."]
+    parts = [
+        f"# Time and memory, on {markdown_text(facts['dataset'])}",
+        "; ".join(f"{name}: {markdown_text(value)}" for name, value in said.items()) + ".",
+    ]
     if "random" in str(facts["embedder"]):
         parts.append(RANDOM)
     for table in tables:
         lines = [[name.format(yardstick) for name in HEADER], ["---"] * len(HEADER)]
         lines += [_cells(cost, table) for cost in table.costs]
-        parts += [f"## {table.device}", "\n".join("| " + " | ".join(line) + " |" for line in lines)]
+        parts += [f"## {markdown_text(table.device)}", "\n".join("| " + " | ".join(line) + " |" for line in lines)]
         if table.again:
             first, last = (
                 f"{c.seconds_an_epoch:.3g} s an epoch, {c.processor_seconds_an_epoch:.3g} s of the CPU,"

@@ -20,6 +20,7 @@ from dmrec_core.analysis.summaries import HEADLINE, for_json
 from dmrec_core.analysis.verdicts import verdict
 from dmrec_core.data import RecDataset
 from dmrec_core.data.load import figures_folder
+from dmrec_core.records.markup import markdown_text
 from dmrec_core.records.origin import provenance
 from dmrec_core.records.writer import to_json
 from dmrec_core.runs.presets import paper_settings
@@ -102,7 +103,10 @@ def as_markdown(table: pd.DataFrame) -> str:
     lines.append("|---" * 8 + "|")
     for row in for_json(table):
         numbers = {name: float("nan") if value is None else value for name, value in row.items()}
-        cells = [row["texts"], row["vectors"], row["metric"], spread(numbers["mean"], numbers["high"])]
+        cells = [
+            *(markdown_text(row[name]) for name in ("texts", "vectors", "metric")),
+            spread(numbers["mean"], numbers["high"]),
+        ]
         if row["difference"] is None:
             cells += [""] * 4
         else:
@@ -140,9 +144,9 @@ def main(arguments: list[str] | None = None) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     seeds = ", ".join(map(str, facts["seeds"]))
     text = (
-        f"# {spec.label.rsplit(' seed', 1)[0]} on {facts['dataset']}, by what its texts are\n\n"
+        f"# {spec.label.rsplit(' seed', 1)[0]} on {markdown_text(facts['dataset'])}, by what its texts are\n\n"
         f"Seeds {seeds}; test split; ± is half of a 95 % interval over seeds (Student's t); p of paired t-tests. "
-        f"Commit {facts['commit']}, {facts['device']}.\n\n{as_markdown(table)}\n"
+        f"Commit {facts['commit']}, {markdown_text(facts['device'])}.\n\n{as_markdown(table)}\n"
     )
     document = {"name": "texts", "numbers": {"texts": for_json(table)}, "provenance": facts}
     write_atomically(folder / "texts.md", text.encode())
