@@ -6,11 +6,12 @@ import ast
 import inspect
 import platform
 import textwrap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from IPython import get_ipython
 from IPython.core.pylabtools import select_figure_formats
@@ -24,6 +25,7 @@ from dmrec_core.figures import style
 from dmrec_core.matching import DEFAULT_STRATEGY, Strategy
 from dmrec_core.records import provenance, record
 from dmrec_core.records.checkout import MADE
+from dmrec_core.records.markup import markdown_text
 from dmrec_core.records.ranges import checked
 from dmrec_core.runs import RunResult, RunSpec, grid, load, paper_settings, sweep
 from dmrec_core.runs.sweeps import get_ready
@@ -100,6 +102,7 @@ def begin(
     style.use()
     if get_ipython() is not None:  # a matplotlib figure as a cell's last value shows itself, without pyplot
         select_figure_formats(get_ipython(), {"png"}, bbox_inches="tight")
+    pd.set_option("display.html.use_mathjax", False, "styler.html.mathjax", False)  # a title's dollars are no formula
     torch.manual_seed(wanted[0])
     chosen = resolve_device(device)
     if dataset is not None and chosen.type == "cpu":  # elsewhere a sweep needs no workers
@@ -216,13 +219,30 @@ class Checked:
 
     def show(self) -> None:
         """The ledger as a table."""
-        lines = ["| what we checked | result |", "|---|---|"]
-        lines += [f"| {_cell(row['claim'])} | {_cell(row['result'])} |" for row in self.rows]
-        display(Markdown("\n".join(lines)))
+        display(table(((row["claim"], row["result"]) for row in self.rows), ("what we checked", "result")))
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+def table(rows: Iterable[Sequence[object]], headings: Sequence[str] = ("", "")) -> Markdown:
+    """A table whose cells show their text letter for letter, with its line ends; what is `bold` stays bold.
+
+    Example:
+        >>> print(table([(bold("a"), "b|c")]).data)
+        |  |  |
+        |---|---|
+        | **a** | b&#124;c |
+    """
+    lines = [headings, *([_cell(cell) for cell in row] for row in rows)]
+    written = ["| " + " | ".join(line) + " |" for line in lines]
+    return Markdown("\n".join([written[0], "|" + "---|" * len(headings), *written[1:]]))
+
+
+def bold(text: object) -> Markdown:
+    """A text in bold, for a cell of `table`."""
+    return Markdown(f"**{markdown_text(text)}**")
+
+
+def _cell(cell: object) -> str:
+    return cell.data if isinstance(cell, Markdown) else markdown_text(cell, newline="<br>")
 
 
 def check(exercise: str, yours: Any, truth: Any, tolerance: float = 1e-3, hint: str = "") -> None:
