@@ -97,7 +97,7 @@ def begin(
         ValueError: a seed is no whole number, or the device or the data set is unknown.
         DataError: the data cannot be had or used.
     """
-    wanted = [seeds] if isinstance(seeds, int | np.integer) else list(seeds)
+    wanted = list(seeds) if isinstance(seeds, Iterable) else [seeds]
     wanted = [checked("seed", seed) for seed in wanted]
     style.use()
     if get_ipython() is not None:  # a matplotlib figure as a cell's last value shows itself, without pyplot
