@@ -6,7 +6,6 @@ STAMP   := $(VENV)/.installed
 DATASET ?= toy
 SEEDS   ?= 2024 2025 2026
 ARGS    ?=
-FIRST   := $(firstword $(sort $(wildcard notebooks/*.ipynb)))
 
 DEFAULT_SUITE := not slow and not browser and not benchmark
 REST_OF_SUITE := slow or browser or benchmark
@@ -47,8 +46,10 @@ figures: setup ## run the notebooks, make their figures and compare them with fi
 tables: setup ## make Tables 2 and 3: DATASET=yelp-xrec SEEDS="2024 2025" ARGS='--tune --tables 2'
 	$(PY) -m dmrec_core.tables --dataset $(DATASET) --seeds $(SEEDS) $(ARGS)
 
-lab: setup ## open JupyterLab on the first notebook
-	$(PY) -m jupyterlab $(FIRST) $(ARGS)
+# The settings in .jupyter/ come before the user's own and change none of them.
+lab: setup ## open JupyterLab on the first notebook; where the port is taken it goes to another and says so
+	JUPYTER_CONFIG_PATH="$(CURDIR)/.jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" \
+	  $(PY) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" $(ARGS)
 
 sync: setup ## rebuild every notebooks/*.ipynb from its .py
 	$(PY) -m dmrec_core.figures.pairs sync

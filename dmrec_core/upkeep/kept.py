@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from dmrec_core.paper import claims
-from dmrec_core.runs.spec import NUMBERS_VERSION
+from dmrec_core.runs.models import CARDS
 from dmrec_core.training.checkpoint import write_atomically
 
 
@@ -51,11 +51,11 @@ def outdated(folder: Path) -> list[str]:
 def _outdated(facts: Mapping) -> list[str]:
     if not facts.get("runs"):
         return []
-    versions = facts.get("numbers_version")
-    if not versions:
+    if "numbers_version" not in facts:
         return ["its provenance does not say of which numbers version its runs are"]
+    now = {model: card.numbers_version for model, card in CARDS.items()}
     return [
-        f"its runs of {model} are of numbers version {version}, the code's is {NUMBERS_VERSION.get(model, 'none')}"
-        for model, version in versions.items()
-        if version != NUMBERS_VERSION.get(model)
+        f"its runs of {model} are of numbers version {version}, the code's is {now.get(model, 'none')}"
+        for model, version in facts["numbers_version"].items()
+        if version != now.get(model)
     ]

@@ -14,12 +14,13 @@ from dmrec_core.data.load import DATASETS, figures_folder, subfolder
 from dmrec_core.paper import claims
 from dmrec_core.records.checkout import MADE
 from dmrec_core.records.writer import provenance, record
+from dmrec_core.runs.models import CARDS
 from dmrec_core.runs.presets import paper_settings
-from dmrec_core.runs.spec import NUMBERS_VERSION
 from dmrec_core.upkeep.kept import keep, outdated
 from dmrec_core.upkeep.make_figures import main
 from dmrec_core.upkeep.reproduction import DIFFERS, SAME, VERDICT_CHANGED, WITHIN, documents, report, reproduced
 
+NOW = {model: card.numbers_version for model, card in CARDS.items()}
 FIGURES = Path(__file__).resolve().parents[2] / "figures"
 FACTS = {"dataset": "toy", "seeds": [1, 2], "commit": "a", "torch": "1", "python": "3", "device": "cpu"}
 
@@ -49,7 +50,7 @@ def test_every_kept_figure_lies_in_its_data_sets_folder():
     ("facts", "said"),
     [
         (
-            {"runs": 3, "numbers_version": {"mult-vae": 1, "kar": NUMBERS_VERSION["kar"] - 1}},
+            {"runs": 3, "numbers_version": {"mult-vae": 1, "kar": CARDS["kar"].numbers_version - 1}},
             "runs of kar are of numbers",
         ),
         ({"runs": 3, "numbers_version": {"gone": 1}}, "the code's is none"),
@@ -58,7 +59,7 @@ def test_every_kept_figure_lies_in_its_data_sets_folder():
 )
 @pytest.mark.parametrize("place", ["provenance", "provenance_of"])
 def test_an_older_numbers_version_is_named(tmp_path, facts, said, place):
-    kept = document([1.0], runs=3, numbers_version=dict(NUMBERS_VERSION))
+    kept = document([1.0], runs=3, numbers_version=NOW)
     path = tmp_path / "steam" / "x.json"
     path.parent.mkdir()
     path.write_text(json.dumps(kept))
@@ -70,7 +71,7 @@ def test_an_older_numbers_version_is_named(tmp_path, facts, said, place):
 
 def test_a_spec_knows_the_version_of_all_it_trains():
     kar, diffrec = paper_settings("toy", "kar"), paper_settings("toy", "l-diffrec")
-    assert kar.numbers_version == {"kar": NUMBERS_VERSION["kar"]}
+    assert kar.numbers_version == {"kar": CARDS["kar"].numbers_version}
     assert set(diffrec.numbers_version) == {"l-diffrec", "lightgcn"}  # starts from a trained LightGCN
 
 
