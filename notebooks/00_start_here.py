@@ -62,6 +62,7 @@ from dmrec_core.records.writer import provenance, record
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.store import load
 from dmrec_core.runs.sweeps import grid, sweep
+from dmrec_core.training.evaluate import metric_label
 
 
 def spec(strategy, **changes):
@@ -112,7 +113,7 @@ base, dmrec = results[:seeds], results[seeds:]
 rows = []
 for metric in ("recall@20", "ndcg@20"):
     b, d = ([r.metrics["test"][metric] for r in runs] for runs in (base, dmrec))
-    row_ = {"metric": static.metric_name(metric), "base": str(mean_interval(b)), "DMRec-M": str(mean_interval(d))}
+    row_ = {"metric": metric_label(metric), "base": str(mean_interval(b)), "DMRec-M": str(mean_interval(d))}
     row_["gain in %"] = 100 * (np.mean(d) / np.mean(b) - 1)
     row_["p (paired t)"] = paired_test(d, b).p if seeds > 1 else None
     rows.append(row_)

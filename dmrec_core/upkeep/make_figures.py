@@ -18,7 +18,7 @@ from typing import Any
 
 from dmrec_core.data import DATASETS
 from dmrec_core.data.load import subfolder
-from dmrec_core.records.checkout import MADE, NotACheckout, checkout
+from dmrec_core.records.checkout import MADE, NotACheckout, checkout, find_checkout
 from dmrec_core.training.checkpoint import write_atomically
 from dmrec_core.upkeep import readme, reproduction
 from dmrec_core.upkeep.kept import keep
@@ -91,7 +91,7 @@ def _keep(found: list[Reproduced], everything: bool, made: Path, kept: Path) -> 
     print(f"kept in {kept}: {', '.join(names) or 'nothing'}")
     if same := [each.name for each in found if each.name not in names]:
         print(f"left as they were, the numbers being the same: {', '.join(same)} (--keep all replaces these too)")
-    if kept.is_relative_to(checkout() / "figures"):
+    if (root := find_checkout()) and kept.is_relative_to(root / "figures"):
         readme.main([])
 
 
