@@ -183,6 +183,21 @@ def test_a_run_that_was_stopped_there_resumes_there(runs, there, tmp_path):
     assert there(trained, spec, runs, "gpu", tmp_path / "resume.safetensors") == there(trained, spec, runs, "gpu")
 
 
+def recorded(spec: RunSpec, runs: Path) -> tuple[str, dict]:
+    """Where a run kept in a folder says it was computed, and its metrics once read back."""
+    with pretend_gpu.Placement():
+        done = run(spec, data(), runs=runs, device="gpu")
+        return done.record["device"], evaluate(done.model(data()), data(), "test").means() | {
+            "kept": done.metrics["test"]
+        }
+
+
+@pytest.mark.parametrize("name", ["l-diffrec", "llmrec"])
+def test_a_run_and_the_one_that_it_starts_from_are_kept_from_there(name, there, tmp_path):
+    device, metrics = there(recorded, next(spec for spec in SPECS if spec.model == name), tmp_path)
+    assert device == "gpu" and metrics == metrics["kept"] | {"kept": metrics["kept"]}
+
+
 def test_what_mixes_devices_is_refused(there):
     said = there(refused)
     assert said.keys() == {"mixed", "indexed", "drawn", "drawn here", "wide", "branch"}
