@@ -1,4 +1,4 @@
-"""JupyterLab in this checkout, read because `make lab` names this folder and Binder a copy; the user's own stay."""
+"""JupyterLab in this checkout: read because `make lab` names this folder, and Binder a copy."""
 
 c = get_config()  # noqa: F821
 

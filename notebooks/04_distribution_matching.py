@@ -58,6 +58,7 @@ from dmrec_core.figures.live import matching as matching_views
 from dmrec_core.figures.twins import pages as twin
 from dmrec_core.gaussian import DiagonalGaussian
 from dmrec_core.interactions import user_batch
+from dmrec_core.matching import STRATEGIES
 from dmrec_core.panels import questions
 from dmrec_core.records.writer import provenance, record
 from dmrec_core.runs.build import build_model
@@ -194,7 +195,7 @@ notebook.show_source(matching.godm)
 panels.explore(
     matching_views.draw_gradient_field,
     **controls[matching_views.draw_gradient_field]
-    | {"strategy": (list(matching_views.STRATEGY_NAMES), "godm"), "lam": (0.0, 1.0, 0.05, lam)},
+    | {"strategy": (list(STRATEGIES), "godm"), "lam": (0.0, 1.0, 0.05, lam)},
     **questions.GRADIENT_FIELD,
 )
 
@@ -353,7 +354,7 @@ panels.explore(
     matching_views.draw_gradient_field,
     **controls[matching_views.draw_gradient_field]
     | {
-        "strategy": (list(matching_views.STRATEGY_NAMES), "cpdm"),
+        "strategy": (list(STRATEGIES), "cpdm"),
         "moves": (["collaborative", "language"], "language"),
         "lam": (0.0, 1.0, 0.05, lam),
     },
@@ -590,7 +591,7 @@ cpdm_by_hand = 0.5 * (s + 1 / s - 2 + mu_q**2 / (2 * s * logvar_p.exp())).sum(-1
 checked.assert_close("published CPDM term", cpdm_by_hand, matching.cpdm(q, p, fused, 1.0).matching)
 pulls = {
     (name, variant): gaussian_numbers.pull_on_parameters(name, variant, lam)
-    for name in matching_views.STRATEGY_NAMES
+    for name in STRATEGIES
     for variant in ("published", "paper")
 }
 for name in ("mddm", "cpdm"):

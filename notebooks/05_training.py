@@ -123,7 +123,7 @@ p = model.meta_network(batch)  # (4, d)
 both = DiagonalGaussian(q.mean + p.mean, q.logvar + p.logvar)  # the published sum
 z = both.mean + both.std * torch.randn(both.mean.shape, generator=torch.Generator().manual_seed(0))
 rec = multinomial_nll(model.backbone.decode(z), batch.rows)
-matching = STRATEGIES["mddm"](q, p, both, model.lam)
+matching = STRATEGIES["mddm"].terms(q, p, both, model.lam)
 by_hand = (rec + matching.prior + matching.matching).mean()
 print("per user: reconstruction", rec.tolist(), "L_DM", matching.total.tolist())
 

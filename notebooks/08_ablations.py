@@ -117,7 +117,7 @@ notebook.show_source(add_only, without_mixing, MetaNetwork.forward)
 # the total weight is as good a suspect as the mixing. The cell checks the identity with the core's own functions.
 
 # %%
-mixed = (1 + 0.4) * STRATEGIES["mddm"](q, p, both, 1 / (1 + 0.4)).total
+mixed = (1 + 0.4) * STRATEGIES["mddm"].terms(q, p, both, 1 / (1 + 0.4)).total
 checked.assert_close("w/o Mixing is MDDM at 1/(1+λ), 1+λ times as strong", without_mixing(q, p, both, 0.4).total, mixed)
 
 # %% [markdown]

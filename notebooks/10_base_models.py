@@ -380,7 +380,7 @@ if texts:
     for model in ("mult-vae", "cvga", "l-diffrec"):
         attached = row_of[f"{model} mddm"].runs[0].model(data)
         inside = {name: round(float(value), 3) for name, value in attached.loss(batch).means().items()}
-        factor = attached.backbone.kl_weight(batch)
+        factor = attached.backbone.annealing(batch)
         print(f"{model:<10} before the divergences: {factor:<5g} terms: {inside}")
     put = dict(released.settings)
     before = 1 if put["reweight"] else (1 - 3 / 500) * put["diffusion_weight"]  # without weights, λ is on this side
@@ -506,7 +506,7 @@ for one in rows:
     mean = np.mean([run.metrics["test"]["recall@20"] for run in one.runs])
     assert one.ours["recall@20"].mean == mean, one.plan.name
 checked.assert_true("every row is the mean of its runs, one a seed", all(len(one.runs) == seeds for one in rows))
-if dataset in paper.DATASETS:
+if dataset in paper.PAPERS_DATASETS:
     printed = paper.table2(dataset, "cvga", "mddm")["recall@20"] / paper.table2(dataset, "cvga", "base")["recall@20"]
     print(f"the paper's own gain of DMRec-M on CVGA here: {100 * (printed - 1):+.1f} %")
 checked.show()

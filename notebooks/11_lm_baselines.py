@@ -65,7 +65,6 @@ from dmrec_core.paper import claims
 from dmrec_core.paper import printed as paper
 from dmrec_core.paper import tables as write
 from dmrec_core.paper.plan import (
-    NAMES,
     Plan,
     has_text,
     plan_table2,
@@ -76,6 +75,7 @@ from dmrec_core.paper.plan import (
 )
 from dmrec_core.paper.rows import fill
 from dmrec_core.records.writer import provenance, record
+from dmrec_core.runs.models import CARDS
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.store import load, untrained
 
@@ -415,13 +415,13 @@ drawing if texts else None
 order = ("lightgcn", "kar", "llmrec", "rlmrec-c", "rlmrec-g", "alpharec", "alpharec-star", "mult-vae")
 printed = pd.DataFrame(
     {
-        "model": [NAMES.get(model, model) if model != "mult-vae" else "DMRec-M" for model in order],
-        **{name: [paper.table3(name, model)["recall@20"] for model in order] for name in paper.DATASETS},
+        "model": [CARDS[model].name if model != "mult-vae" else "DMRec-M" for model in order],
+        **{name: [paper.table3(name, model)["recall@20"] for model in order] for name in paper.PAPERS_DATASETS},
         "where from": [paper.PROVENANCE[model] for model in order],
     }
 )
 left = {"subset": ["model", "where from"], "text-align": "left"}
-printed.style.format(dict.fromkeys(paper.DATASETS, "{:.4f}")).set_properties(**left).hide()
+printed.style.format(dict.fromkeys(paper.PAPERS_DATASETS, "{:.4f}")).set_properties(**left).hide()
 
 # %% [markdown]
 # So in Table 3 a model with a latent of 200, ten seeds and a patience of 60 epochs is compared with rows of another
@@ -462,9 +462,9 @@ def printed_gain(name, model):
     return 100 * (mine / base["recall@20"] - 1)
 
 
-label = {model: "DMRec-M" if model == "mult-vae" else NAMES[model] for model in own_base}
+label = {model: "DMRec-M" if model == "mult-vae" else CARDS[model].name for model in own_base}
 in_print = pd.DataFrame(
-    {name: [printed_gain(name, model) for model in own_base] for name in paper.DATASETS},
+    {name: [printed_gain(name, model) for model in own_base] for name in paper.PAPERS_DATASETS},
     index=[label[model] for model in own_base],
 )
 in_print.style.format("{:+.1f} %")
@@ -484,7 +484,7 @@ for model, base in own_base.items() if texts else ():
             "relative": 100 * found.relative,
             "low": 100 * found.difference.low / level,
             "high": 100 * found.difference.high / level,
-            "paper": printed_gain(dataset, model) if dataset in paper.DATASETS else np.nan,
+            "paper": printed_gain(dataset, model) if dataset in paper.PAPERS_DATASETS else np.nan,
             "p (seeds)": found.p_seeds,
             "p (users)": found.p_users,
             "is above zero": verdict(found.difference),
@@ -528,7 +528,7 @@ if texts:
 
 # %%
 for row in other_rows:
-    print(f"{row.plan.name}, minus {NAMES[row.plan.model]}: {row.beyond[row.plan.model]}")
+    print(f"{row.plan.name}, minus {CARDS[row.plan.model].name}: {row.beyond[row.plan.model]}")
 if not other_rows:
     print("set readings = True above to see this")
 
@@ -538,7 +538,7 @@ if not other_rows:
 # %%
 same = all([run.spec.seed for run in row.runs] == seed_list for row in every_row)
 checked.assert_true("every row has the same seeds", same)
-for name in paper.DATASETS:
+for name in paper.PAPERS_DATASETS:
     assert paper.table3(name, "mult-vae")["recall@20"] == paper.table2(name, "mult-vae", "mddm")["recall@20"]
 checked.show()
 

@@ -42,7 +42,7 @@ from dmrec_core import notebook, panels
 from dmrec_core.analysis.snapshots import crowd, snapshot_of, spaces_of, take_snapshot, typical_users
 from dmrec_core.analysis.statistics import mean_interval, paired_test
 from dmrec_core.dmrec import BaseModel, DMRec
-from dmrec_core.figures.kept import corrections as explore_views
+from dmrec_core.figures.kept import explored as explore_views
 from dmrec_core.figures.live import users as user_views
 from dmrec_core.figures.twins import pages as twin
 from dmrec_core.gaussian import DiagonalGaussian, kl, kl_to_standard_normal

@@ -21,11 +21,12 @@ from pathlib import Path
 
 from dmrec_core.data import DATASETS, RecDataset
 from dmrec_core.data.load import figures_folder
-from dmrec_core.matching import VARIANTS
+from dmrec_core.matching import STRATEGIES, VARIANTS
 from dmrec_core.paper import evidence
 from dmrec_core.paper.evidence import Answer, Evidence
 from dmrec_core.paper.plan import GRID, plan_table2, plan_table3
 from dmrec_core.records.checkout import find_checkout
+from dmrec_core.records.markdown import markdown_table
 from dmrec_core.records.origin import provenance
 from dmrec_core.records.writer import to_json
 from dmrec_core.runs.presets import paper_settings
@@ -176,7 +177,7 @@ def specs(
         changes: to every run, such as `variant="paper"`.
     """
     wanted = grid(make("base", **changes), seed=seeds)
-    for strategy in evidence.NAMES:
+    for strategy in STRATEGIES:
         preset = make(strategy, **changes)  # every strategy is tuned on the same values
         wanted += grid(preset, lam=[*lambdas, preset.lam], seed=seeds)
     full = make("mddm", **changes)
@@ -222,10 +223,10 @@ def at_hand(
 
 def markdown(findings: Sequence[Finding]) -> str:
     """The findings as a table, each number with its seeds, data set and vectors."""
-    lines = ["| the paper says (our words) | where | here | runs | verdict |", "|---|---|---|---|---|"]
-    for f in findings:
-        lines.append(f"| {f.claim} | {f.where} | {f.ours} | {runs_of(f)} | **{f.verdict}** |")
-    return "\n".join(lines) + "\n"
+    columns = ("the paper says (our words)", "where", "here", "runs", "verdict")
+    return (
+        markdown_table(columns, [(f.claim, f.where, f.ours, runs_of(f), f"**{f.verdict}**") for f in findings]) + "\n"
+    )
 
 
 def runs_of(finding: Finding) -> str:

@@ -31,8 +31,8 @@ from dmrec_core.paper.plan import (
 from dmrec_core.paper.rows import fill
 from dmrec_core.paper.tables import write_table
 from dmrec_core.records.origin import provenance
+from dmrec_core.runs.models import BACKBONES, BASELINES, CARDS
 from dmrec_core.runs.progress import ctrl_c
-from dmrec_core.runs.spec import BACKBONES, BASELINES, MODELS
 from dmrec_core.runs.store import load, runs_folder
 from dmrec_core.runs.sweeps import RunFailed
 from dmrec_core.training.fit import TrainingCancelled
@@ -104,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--dataset", default="toy", help="a data set's name, or a folder with your own (default: %(default)s)")
     add("--seeds", type=int, nargs="+", default=[2024], help="an interval needs two, a word about luck more")
     add("--tables", type=int, nargs="+", choices=TABLES, default=list(TABLES), help="which (default: both)")
-    add("--models", nargs="+", choices=MODELS, default=MODELS, metavar="MODEL", help=f"of {', '.join(MODELS)}")
+    add("--models", nargs="+", choices=list(CARDS), default=list(CARDS), metavar="MODEL", help=f"of {', '.join(CARDS)}")
     add(
         "--tune",
         type=float,

@@ -82,7 +82,7 @@ def config_hash(specs: Iterable[Any]) -> str:
         >>> config_hash([Spec(0.5), Spec(1.0)]) == config_hash([Spec(1.0), Spec(0.5)])
         True
     """
-    lines = sorted(json.dumps(dataclasses.asdict(spec), sort_keys=True, default=str) for spec in specs)
+    lines = sorted(json.dumps(_plain(spec), sort_keys=True, default=str) for spec in specs)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
 
@@ -109,3 +109,7 @@ def _said(records: Iterable[Any], fact: str) -> str | None:
     """What the runs' records say of `fact`; all of it where they differ, e.g. "NVIDIA H200, cpu"."""
     said = {str(record[fact]) for record in records if record.get(fact) not in (None, "none")}
     return ", ".join(sorted(said)) or None
+
+
+def _plain(spec: Any) -> dict[str, Any]:
+    return spec.to_json() if hasattr(spec, "to_json") else dataclasses.asdict(spec)

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from dmrec_core.records import origin as provenance_module
 from dmrec_core.records.checkout import NotACheckout, checkout, find_checkout
 from dmrec_core.records.origin import config_hash, current_commit
-from dmrec_core.training.device import device_name
 from dmrec_core.records.writer import plain_numbers, provenance, record
+from dmrec_core.training.device import device_name
 
 
 @dataclasses.dataclass(frozen=True)

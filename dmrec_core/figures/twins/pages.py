@@ -23,8 +23,9 @@ from dmrec_core.analysis.statistics import Interval
 from dmrec_core.data import RecDataset
 from dmrec_core.figures.live.lambda_curves import LONG_NAMES, METRICS, TERMS, base_level, curves_of
 from dmrec_core.figures.live.users import history_of, profile_of, titles_of, user_label
-from dmrec_core.figures.style import MARKS
+from dmrec_core.figures.style import mark_of
 from dmrec_core.records.checkout import find_checkout
+from dmrec_core.records.markdown import plus_minus
 from dmrec_core.runs.store import RunResult
 
 PAGES = ("lambda_sensitivity", "distribution_matching", "explore")
@@ -184,7 +185,7 @@ def write_explore(
     titles = titles_of(dataset)
     data = {
         "lams": lams,
-        "label": MARKS[spec.strategy].label,
+        "label": mark_of(spec.strategy).label,
         "strategy": spec.strategy,
         "users": [_person(dataset, int(user)) for user in users],
         "runs": [_run(snapshot, rows) for snapshot in snapshots],
@@ -198,7 +199,7 @@ def write_explore(
     return write_twin(
         path,
         "explore",
-        f"One user at a time: {MARKS[spec.strategy].label} on {_name(provenance)}",
+        f"One user at a time: {mark_of(spec.strategy).label} on {_name(provenance)}",
         "Pick a user and move λ. The ellipses are this user's distributions, the faint dots other users' means; loss "
         "terms and the ten best items change with them. Every position of the slider is a trained run.",
         data,
@@ -276,11 +277,7 @@ def _numbers_table(data: Mapping[str, Any]) -> str:
 
 
 def _written(cell: Mapping[str, Any] | None) -> str:
-    if cell is None:
-        return "not run"
-    if cell["low"] is None:
-        return f"{cell['mean']:.4f} (one seed)"
-    return f"{cell['mean']:.4f} ± {(cell['high'] - cell['low']) / 2:.4f}"
+    return "not run" if cell is None else plus_minus(cell["mean"], cell["low"], cell["high"])
 
 
 def _origin(provenance: Mapping[str, Any]) -> str:
