@@ -42,21 +42,21 @@ test: setup ## the default test suite (under 10 minutes on 2 cores)
 	$(PY) -m pytest -m "$(DEFAULT_SUITE)" $(ARGS)
 
 figures: setup ## run the notebooks and regenerate their figures: DATASET=yelp-xrec ARGS='--only 05 09'
-	$(PY) -m dmrec_core.figures --dataset $(DATASET) $(ARGS)
+	$(PY) -m dmrec_core figures --dataset $(DATASET) $(ARGS)
 
 tables: setup ## make Tables 2 and 3: DATASET=yelp-xrec SEEDS="2024 2025" ARGS='--tune --tables 2'
-	$(PY) -m dmrec_core.tables --dataset $(DATASET) --seeds $(SEEDS) $(ARGS)
+	$(PY) -m dmrec_core tables --dataset $(DATASET) --seeds $(SEEDS) $(ARGS)
 
 lab: setup ## open JupyterLab on the first notebook
 	$(PY) -m jupyterlab $(FIRST) $(ARGS)
 
 sync: setup ## rebuild every notebooks/*.ipynb from its .py
-	$(PY) -m dmrec_core.figures.pairs sync
+	$(PY) -m dmrec_core notebooks sync
 
 lint: setup ## format, lint and notebook pairs
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
-	$(PY) -m dmrec_core.figures.pairs check
+	$(PY) -m dmrec_core notebooks check
 
 check: lint test check-rest ## everything CI runs
 

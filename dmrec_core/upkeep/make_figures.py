@@ -1,13 +1,8 @@
-"""Regenerate the figures: `python -m dmrec_core.figures` runs every notebook under papermill.
-
-Figures go to figures/ (those of another data set to figures/<dataset>/), executed notebooks to build/. A notebook
-that fails leaves build/NN_name.failed.ipynb and the others still run; Ctrl-C leaves nothing half made.
-"""
+"""Every notebook run under papermill, one after another: what fails is named, and the others still run."""
 
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import time
 from pathlib import Path
@@ -15,7 +10,7 @@ from typing import Any
 
 from dmrec_core.data import DATASETS
 from dmrec_core.data.load import subfolder
-from dmrec_core.records.checkout import NotACheckout, checkout
+from dmrec_core.records.checkout import checkout
 from dmrec_core.upkeep.runner import (
     NotebookFailed,
     UnknownParameter,
@@ -26,19 +21,25 @@ from dmrec_core.upkeep.runner import (
     run_notebook,
 )
 
-FAILED, INTERRUPTED = 1, 130  # 2 is argparse's, for usage
+
+class NotebooksFailed(RuntimeError):
+    """Some notebooks failed; the message names them, and what was wrong has been said."""
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run what `arguments` ask for; exit status 0, or 1 a notebook failed, 2 usage, 130 interrupted."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+def make_figures(options: argparse.Namespace) -> int:
+    """Run what the options of the command `figures` ask for; its exit status.
+
+    Raises:
+        ValueError: a notebook, a data set or a parameter that is none.
+        NotebooksFailed: after the others have run.
+        KeyboardInterrupt: the message says what was done and what was not.
+    """
     try:
         notebooks = options.notebooks or checkout() / "notebooks"
         root = notebooks.resolve().parent
         sources = discover(notebooks, options.only)
         if not sources:
-            parser.error(f"{notebooks} has no notebook NN_name.py")
+            raise ValueError(f"{notebooks} has no notebook NN_name.py")
         declared = {source: declared_parameters(source) for source in sources}
         if options.list:
             for source, parameters in declared.items():
@@ -50,11 +51,13 @@ def main(arguments: list[str] | None = None) -> int:
         fixed = {
             "dataset": dataset,
             "figures_dir": str((options.out or root / "figures").resolve() / folder),
-        } | ({"device": options.device} if options.device else {})
+            "device": options.device,
+        }
         plan = _plan(declared, fixed, dict(options.parameter))
-    except (NotACheckout, ValueError) as error:  # an UnknownParameter is a ValueError
-        parser.error(str(error))
-    return _run_all(plan, (options.build or root / "build").resolve() / folder, options.timeout)
+    except UnknownParameter as error:  # of the call, as a ValueError is
+        raise ValueError(str(error)) from error
+    _run_all(plan, (options.build or root / "build").resolve() / folder, options.cell_timeout)
+    return 0
 
 
 def _plan(
@@ -73,7 +76,7 @@ def _plan(
     return plan
 
 
-def _run_all(plan: dict[Path, dict[str, Any]], build: Path, timeout: int) -> int:
+def _run_all(plan: dict[Path, dict[str, Any]], build: Path, timeout: int) -> None:
     begun, done, failed = time.monotonic(), [], []
     try:
         for number, (source, parameters) in enumerate(plan.items(), start=1):
@@ -91,37 +94,9 @@ def _run_all(plan: dict[Path, dict[str, Any]], build: Path, timeout: int) -> int
                 print(f"{label}: {time.monotonic() - start:.0f} s, about {left:.0f} s left", flush=True)
     except KeyboardInterrupt:
         rest = [source.stem for source in plan if source.stem not in {*done, *failed}]
-        print(
-            f"\ninterrupted in {''.join(rest[:1]) or 'the end'}, of which nothing was kept. "
-            f"Done: {', '.join(done) or 'none'}. Not done: {', '.join(rest) or 'none'}",
-            file=sys.stderr,
-            flush=True,
-        )
-        return INTERRUPTED
+        raise KeyboardInterrupt(
+            f"in {''.join(rest[:1]) or 'the end'}, whose notebook was not kept. "
+            f"Done: {', '.join(done) or 'none'}. Not done: {', '.join(rest) or 'none'}"
+        ) from None
     if failed:
-        print(f"{len(failed)} of {len(plan)} notebooks failed: {', '.join(failed)}", file=sys.stderr)
-    return FAILED if failed else 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m dmrec_core.figures", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add = parser.add_argument
-    add("--dataset", default="toy", help="a data set's name, or a folder with your own (default: %(default)s)")
-    add("--only", nargs="+", default=[], metavar="NN", help="run only these, by number or name: --only 05 09")
-    add("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
-        help="set a notebook parameter; repeatable; a name that no notebook declares is refused")  # fmt: skip
-    add("--device", help="auto, cpu, cuda or mps (default: what each notebook says)")
-    add("--out", type=Path, help="where the figures go (default: figures/ of the checkout)")
-    add("--build", type=Path, help="where the executed notebooks go (default: build/ of the checkout)")
-    add("--notebooks", type=Path, help="run the notebooks of another folder")
-    add("--timeout", type=int, default=3600, metavar="SECONDS", help="longest time for one cell (default: %(default)s)")
-    add("--list", action="store_true", help="list the notebooks and their parameters, run nothing")
-    return parser
-
-
-if __name__ == "__main__":
-    for stop in (signal.SIGINT, signal.SIGTERM):  # a polite kill ends like Ctrl-C; a background shell ignores SIGINT
-        signal.signal(stop, signal.default_int_handler)
-    sys.exit(main())
+        raise NotebooksFailed(f"{len(failed)} of {len(plan)} notebooks failed: {', '.join(failed)}")
