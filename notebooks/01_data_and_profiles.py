@@ -445,33 +445,33 @@ figure
 #
 # ```sh
 # read -rs OPENAI_API_KEY && export OPENAI_API_KEY
-# python -m dmrec_core.language profiles my-data --base-url https://api.openai.com/v1 --model gpt-4o-mini --dry-run
-# python -m dmrec_core.language profiles my-data --base-url https://api.openai.com/v1 --model gpt-4o-mini
-# python -m dmrec_core.language embed my-data --base-url https://api.openai.com/v1 --model text-embedding-3-small
+# python -m dmrec_core profiles my-data --base-url https://api.openai.com/v1 --model gpt-4o-mini --dry-run
+# python -m dmrec_core profiles my-data --base-url https://api.openai.com/v1 --model gpt-4o-mini
+# python -m dmrec_core embed my-data --base-url https://api.openai.com/v1 --model text-embedding-3-small
 # ```
 #
 # **A local model** behind Ollama, vLLM or llama.cpp, and a sentence embedder on your own machine (`embed` takes MiniLM;
 # another one by name with `--embedder`):
 #
 # ```sh
-# python -m dmrec_core.language profiles my-data --base-url http://localhost:11434/v1 --model llama3.2
-# python -m dmrec_core.language embed my-data
+# python -m dmrec_core profiles my-data --base-url http://localhost:11434/v1 --model llama3.2
+# python -m dmrec_core embed my-data
 # ```
 #
 # **Nothing but this package**. The profiles are picked words then; no language model is asked:
 #
 # ```sh
-# python -m dmrec_core.language profiles my-data --extractive
-# python -m dmrec_core.language embed my-data --embedder tfidf
+# python -m dmrec_core profiles my-data --extractive
+# python -m dmrec_core embed my-data --embedder tfidf
 # ```
 #
 # And the run. The first command trains the base model and DMRec and writes a list for every user; the second compares
 # them fairly; the third runs every notebook on your data.
 #
 # ```sh
-# python -m dmrec_core.runs.recommend my-data
-# python -m dmrec_core.paper --dataset my-data --tables 2 --models mult-vae --tune --seeds 2024 2025 2026
-# python -m dmrec_core.figures --dataset my-data
+# python -m dmrec_core recommend my-data
+# python -m dmrec_core tables my-data --tables 2 --models mult-vae --tune
+# python -m dmrec_core figures my-data
 # ```
 #
 # `--dry-run` shows three prompts and the cost, and asks nothing. Interrupt any step: the same command goes on. You may
@@ -503,9 +503,9 @@ def shell(command):
     done.check_returncode()
 
 
-shell("python -m dmrec_core.language profiles my-data --extractive")
-shell("python -m dmrec_core.language embed my-data --embedder tfidf")
-shell("python -m dmrec_core.runs.recommend my-data -n 5")
+shell("python -m dmrec_core profiles my-data --extractive")
+shell("python -m dmrec_core embed my-data --embedder tfidf")
+shell("python -m dmrec_core recommend my-data -n 5")
 
 # %%
 offered = pd.read_csv(folder / "recommendations.csv")

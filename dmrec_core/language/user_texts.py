@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dmrec_core.data.errors import DataError
+
 if TYPE_CHECKING:
     from dmrec_core.data.dataset import RecDataset
 
@@ -27,7 +29,7 @@ def item_texts(dataset: RecDataset) -> tuple[str, ...]:
         ``n_items`` texts; blank only where an item has neither.
 
     Raises:
-        ValueError: the data set has no texts at all.
+        DataError: the data set has no texts at all.
 
     Example:
         >>> from dmrec_core.data.toy import toy_dataset
@@ -88,7 +90,8 @@ def user_texts(
         ``n_users`` texts.
 
     Raises:
-        ValueError: the data set has no texts, or a limit is not positive.
+        DataError: the data set has no texts.
+        ValueError: a limit is not positive.
 
     Example:
         >>> from dmrec_core.data.toy import toy_dataset
@@ -113,7 +116,7 @@ def user_texts(
 def _fields(dataset: RecDataset) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Titles and profiles, blank where missing."""
     if dataset.profiles is None and dataset.titles is None:
-        raise ValueError(
+        raise DataError(
             f"data set {dataset.name!r} has neither item profiles nor titles, so there is no text to embed. "
             "Give it item texts or vectors of your own (load_own reads both)."
         )

@@ -1,25 +1,21 @@
-"""``python -m dmrec_core.language profiles|embed``: long work that shows where it is and can be interrupted."""
+"""From texts to profiles and from profiles to vectors, a file each: the work of the commands `profiles` and `embed`."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import signal
 import sys
 import time
 import zipfile
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from dmrec_core.data import DATASETS, RecDataset, load_dataset
+from dmrec_core.data import DATASETS, DataError, RecDataset, load_dataset
 from dmrec_core.data.cache import whole_or_not
-from dmrec_core.language.answer_cache import CacheFull
-from dmrec_core.language.command_line import parser
 from dmrec_core.language.embedders import Embedder, MiniLM, choose_embedder, semantic_vectors
-from dmrec_core.language.endpoint import Endpoint, EndpointError
+from dmrec_core.language.endpoint import Endpoint
 from dmrec_core.language.endpoint_embedder import EndpointEmbedder
 from dmrec_core.language.estimate import Price, Progress
 from dmrec_core.language.extractive import ExtractiveProfiler
@@ -34,20 +30,8 @@ LISTED = 20
 """Prompts without a profile that are shown; the file lists them all."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code."""
-    options = parser().parse_args(arguments)
-    try:
-        return {"profiles": _profiles, "embed": _embed}[options.command](options)
-    except KeyboardInterrupt:
-        _say("\ninterrupted; what was finished is kept. Run the same again to go on.")
-        return 130
-    except (EndpointError, CacheFull, ValueError, ModuleNotFoundError, FileNotFoundError) as error:
-        _say(f"\nerror: {error}")
-        return 1
-
-
-def _profiles(options: argparse.Namespace) -> int:
+def make_profiles(options: argparse.Namespace) -> int:
+    """Write what the options of the command `profiles` ask for, and say it on standard error; its exit status."""
     template = load_template(options.template)
     if options.show_template:
         print(template.to_json(), end="")
@@ -89,7 +73,7 @@ def _profiles(options: argparse.Namespace) -> int:
     )
     _say(f"written: {out}")
     if out == _place(options.dataset, "profiles.json"):
-        _say(f"next: python -m dmrec_core.language embed {options.dataset}")
+        _say(f"next: python -m dmrec_core embed {options.dataset}")
     return 0
 
 
@@ -128,12 +112,13 @@ def _announce(
             print(f"{what}: {writer.estimate(prompts, options.retry_failed)}{note}", flush=True)
 
 
-def _embed(options: argparse.Namespace) -> int:
+def make_vectors(options: argparse.Namespace) -> int:
+    """Write what the options of the command `embed` ask for, and say it on standard error; its exit status."""
     out = options.out or _place(options.dataset, "vectors.npz")
     if out.suffix != ".npz":
         raise ValueError(f"--out must end in .npz, got {out}")
     if out.exists() and not _ours(out):
-        raise ValueError(f"{out} was not written by this command; keep it elsewhere, or name another file with --out")
+        raise DataError(f"{out} was not written by this command; keep it elsewhere, or name another file with --out")
     dataset = load_dataset(options.dataset)
     written = options.profiles or _place(options.dataset, "profiles.json")
     writer = ""
@@ -153,7 +138,7 @@ def _embed(options: argparse.Namespace) -> int:
         f"in {time.monotonic() - began:.1f} s\nwritten: {out}"
     )
     if options.dataset not in DATASETS and out == _place(options.dataset, "vectors.npz"):
-        _say(f"next: python -m dmrec_core.runs.recommend {options.dataset}")
+        _say(f"next: python -m dmrec_core recommend {options.dataset}")
     return 0
 
 
@@ -182,7 +167,7 @@ def _endpoint(options: argparse.Namespace) -> Endpoint:
         key_variable=options.key_variable,
         concurrency=options.concurrency,
         timeout=options.timeout,
-        patience=options.patience,
+        patience=options.wait,
     )
 
 
@@ -222,9 +207,3 @@ class _StatusLine:
     def end(self) -> None:
         if self._live and self._shown:
             _say("")
-
-
-if __name__ == "__main__":
-    for stop in (signal.SIGINT, signal.SIGTERM):  # a polite kill ends like Ctrl-C; a background shell ignores SIGINT
-        signal.signal(stop, signal.default_int_handler)
-    sys.exit(main())
