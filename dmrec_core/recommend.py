@@ -15,7 +15,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from dmrec_core.data import DATASETS, RecDataset
+from dmrec_core.data import RecDataset, is_own
+from dmrec_core.data.load import load_told
+from dmrec_core.data.own_reading import add_reading_options, reading_of
 from dmrec_core.evaluate import top_items
 from dmrec_core.experiments import load
 from dmrec_core.interactions import InteractionRows, user_batch
@@ -73,6 +75,9 @@ def main(arguments: list[str] | None = None) -> int:
         lam = {} if options.lam is None else {"lam": options.lam}
         spec = paper_settings(options.dataset, options.model, options.strategy, **chosen, **lam)
         base = paper_settings(options.dataset, options.model, seed=options.seed)
+        told = reading_of(options)
+        if told.words():
+            load_told(options.dataset, told)
         data = load(spec)
         with ctrl_c() as cancel:
             results = sweep([base, spec], device=options.device, cancel=cancel)
@@ -88,8 +93,8 @@ def main(arguments: list[str] | None = None) -> int:
         scored = ", ".join(f"{name} {result.metrics['test'][name]:.4f}" for name in ("recall@20", "ndcg@20"))
         print(f"  {result.spec.label}: test {scored}")
     table = recommendations(results[1].model(data), data, options.n)
-    known = options.dataset in DATASETS
-    out = options.out or (Path(f"{options.dataset}-recommendations.csv") if known else Path(options.dataset, FILE))
+    own = is_own(options.dataset)
+    out = options.out or (Path(options.dataset, FILE) if own else Path(f"{options.dataset}-recommendations.csv"))
     table.to_csv(out, index=False, float_format="%.4f")
     print(f"one seed, so a small difference says little\nwritten: {out} ({len(table):,} rows)")
     return 0
@@ -111,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=2024, help="(default: %(default)s)")
     add("--device", default="auto", help="auto, cpu, cuda or mps")
     add("--out", type=Path, help=f"the file to write (default: {FILE} in your folder)")
+    add_reading_options(parser)
     return parser
 
 

@@ -1,7 +1,8 @@
 """Regenerate the figures: `python -m dmrec_core.figures` runs every notebook under papermill.
 
-Figures go to figures/ (those of another data set to figures/<dataset>/), executed notebooks to build/. A notebook
-that fails leaves build/NN_name.failed.ipynb and the others still run; Ctrl-C leaves nothing half made.
+Figures go to figures/ (those of another data set to figures/<dataset>/, of your own folder to figures/<folder>-<hash of
+its path>/), executed notebooks to build/. A notebook that fails leaves build/NN_name.failed.ipynb and the others still
+run; Ctrl-C leaves nothing half made.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from dmrec_core.data import DATASETS
+from dmrec_core.data import is_own
 from dmrec_core.figures.checkout import NotACheckout, checkout, subfolder
 from dmrec_core.figures.run_notebooks import (
     NotebookFailed,
@@ -45,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         folder = subfolder(options.dataset)
         # one's own folder is told absolutely, because notebooks run in their own
-        dataset = options.dataset if options.dataset in DATASETS else str(Path(options.dataset).resolve())
+        dataset = str(Path(options.dataset).resolve()) if is_own(options.dataset) else options.dataset
         fixed = {
             "dataset": dataset,
             "figures_dir": str((options.out or root / "figures").resolve() / folder),

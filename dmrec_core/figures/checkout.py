@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
-from dmrec_core.data import DATASETS
+from dmrec_core.data import DATASETS, is_own
 
 PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 
@@ -21,15 +22,21 @@ def find_checkout() -> Path | None:
 def subfolder(dataset: str) -> str:
     """The folder below figures/ that keeps a data set's results apart: "" for `toy`, whose figures are the default.
 
+    That of your own folder ends in a hash of its path: `a/data`, `b/data` and a data set that comes with the kit never
+    share one.
+
     Args:
         dataset: a data set's name, or a folder with one's own.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: it is neither, or could be both.
     """
-    if dataset not in DATASETS and not Path(dataset).is_dir():
+    if is_own(dataset):
+        place = Path(dataset).resolve()
+        return f"{place.name}-{hashlib.sha256(str(place).encode()).hexdigest()[:6]}"
+    if dataset not in DATASETS:
         raise ValueError(f"no data set and no folder is called {dataset!r}; there is {', '.join(DATASETS)}")
-    return "" if dataset == "toy" else Path(dataset).resolve().name
+    return "" if dataset == "toy" else dataset
 
 
 def figures_folder(dataset: str, out: Path | None = None) -> Path:

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from dmrec_core.data import DATASETS
+from dmrec_core.data.own_reading import add_reading_options
 from dmrec_core.language.templates import TEMPLATES
 
 DATASET_HELP = f"""{", ".join(DATASETS)}; or a folder of your own with interactions.csv (user, item) and items.csv
@@ -52,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     embed = commands.add_parser("embed", description=EMBED, formatter_class=plain, help="make vectors")
     for command in (profiles, embed):
         command.add_argument("dataset", help=DATASET_HELP)
+        add_reading_options(command)
         command.add_argument("--out", type=Path, help="the file to write; in your folder, or here, if not given")
         server = command.add_argument_group("the endpoint")
         server.add_argument("--base-url", help="up to and with /v1")

@@ -23,7 +23,7 @@ def read_item_fields(path: Path, dataset: RecDataset, template: PromptTemplate) 
     Raises:
         DataError: the file cannot be read, or an item has two rows.
     """
-    table = read_table(path, ("item",), tuple(template.fields))
+    table = read_table(path, ("item",), tuple(template.fields), ("item", "title", "genres"))
     row_of: dict[str, int] = {}
     for row, item in enumerate(table.columns["item"]):
         if item in row_of:
