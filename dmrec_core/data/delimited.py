@@ -137,8 +137,8 @@ def _cells(path: Path, text: str, delimiter: str) -> tuple[pd.DataFrame, dict[in
             frame = pd.read_csv(
                 io.StringIO(text), header=None, dtype=str, keep_default_na=False, skip_blank_lines=False, **how
             )
-        lengths = map(len, csv.reader(io.StringIO(text, newline=""), **how))  # pandas fills short rows up
-        short = {row: n for row, n in enumerate(lengths) if 0 < n < frame.shape[1]}
+        lengths, width = map(len, csv.reader(io.StringIO(text, newline=""), **how)), frame.shape[1]
+        short = {row: n for row, n in enumerate(lengths) if 0 < n < width}  # which pandas fills up
     except csv.Error as problem:
         raise DataError(f"{path}: a cell that cannot be read ({problem}); is a quote left open?") from problem
     except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as problem:
