@@ -14,6 +14,7 @@ from dmrec_core.data.card import data_card
 from dmrec_core.evaluate import evaluate
 from dmrec_core.experiments import load
 from dmrec_core.figures.checkout import figures_folder, subfolder
+from dmrec_core.language import user_texts
 from dmrec_core.language.__main__ import main
 from dmrec_core.presets import paper_settings
 from dmrec_core.recommend import main as recommend
@@ -95,6 +96,14 @@ def test_a_seed_given_by_hand_is_part_of_the_command(folder):
     assert load_own("d", seed=7).language is not None and load_own("d").language is not None, "kept in reading.json"
 
 
+def test_what_a_user_is_described_by_depends_on_that_user_alone(folder):
+    before = load_own("d")
+    told = dict(zip(before.user_ids, user_texts(before, 3), strict=True))
+    drop_first_user(folder / "interactions.csv")
+    after = load_own("d")
+    assert dict(zip(after.user_ids, user_texts(after, 3), strict=True)) == {u: told[u] for u in after.user_ids}
+
+
 def test_profiles_written_after_vectors_are_not_overlooked(folder):
     assert main(["embed", "d", "--embedder", "tfidf"]) == main(["profiles", "d", "--extractive"]) == 0
     with pytest.raises(DataError, match=r"profiles\.json changed since"):
@@ -144,6 +153,7 @@ def test_a_reading_is_said_once_and_kept(tmp_path, monkeypatch, capsys):
     assert main(["embed", "rated", "--embedder", "tfidf"]) == 0
     data = load(paper_settings("rated", strategy="mddm"))
     assert data.fingerprint == load_own("rated", min_rating=3.0).fingerprint
+    assert data.source["read"].endswith("reading.json says --min-rating 3")
     assert main(["embed", "rated", "--min-rating", "4"]) == 1, "the profiles are of another split"
     assert commands(capsys.readouterr().err) == [["profiles", "rated", "--extractive"]]
     assert json.loads((tmp_path / "rated" / "reading.json").read_text()) == {"min_rating": 4}

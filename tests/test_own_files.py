@@ -381,7 +381,8 @@ def test_a_split_by_time_holds_out_the_newest(write, times):
     order = sorted(range(10), key=lambda k: pd.Timestamp(TIMES[times][k])) if times == "zones" else list(range(10))
     path = write("interactions.csv", "\n".join(["user,item,timestamp", *rows[::2], *rows[1::2]]))
     expected = {("u", "train"): set(order[:6]), ("u", "valid"): set(order[6:8]), ("u", "test"): set(order[8:])}
-    assert by_user(load_own(path, split="time")) == expected
+    data = load_own(path, split="time")
+    assert by_user(data) == expected and data.source["read"] == "split by timestamp, each user's newest held out"
     data = load_own(path)
     assert by_user(data) != expected and "timestamp ignored (--split time splits by it)" in data.source["read"]
 

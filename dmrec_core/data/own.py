@@ -111,11 +111,12 @@ def load_own(
         >>> data.user_ids, data.item_ids, data.train.nnz
         (('anna', 'bert'), (1, 2, 10), 2)
     """
-    interactions, folder = Path(interactions), None
+    interactions, folder, kept = Path(interactions), None, Reading()
     reading = Reading(min_rating, split, seed)
     if interactions.is_dir():
         folder = interactions
-        reading = reading.over(kept_reading(folder))
+        kept = kept_reading(folder)
+        reading = reading.over(kept)
         interactions = _in(folder, INTERACTIONS, SUFFIXES)
         if interactions is None:
             raise DataError(f"{folder}: no interactions.csv or interactions.parquet; {_what_is_there(folder)}")
@@ -137,6 +138,8 @@ def load_own(
         item_ids=read.item_ids,
     )
     notes = [*read.notes, *(f"{Path(items).name} {note}" for note in more)]
+    if kept != Reading():
+        notes.append(f"{READING} says {' '.join(kept.words())}")
     if vectors:
         bound = isinstance(vectors, Mapping) or check_fresh(Path(vectors), data, folder, reading)
         data = data.with_language(read_vectors(vectors, read.user_ids, read.item_ids, embedder))

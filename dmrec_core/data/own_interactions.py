@@ -55,7 +55,9 @@ def read_interactions(path: Path, reading: Reading) -> Interactions:
     left_out = table.columns["user"].nunique() - pairs["user"].nunique()
     if left_out:
         said.append(f"{left_out:,} users without a like left out")
-    if "timestamp" in table.columns and reading.split != "time":
+    if reading.split == "time":
+        said.append("split by timestamp, each user's newest held out")
+    elif "timestamp" in table.columns:
         said.append("timestamp ignored" + ("" if "split" in table.columns else " (--split time splits by it)"))
     user_ids, item_ids = ordered_ids(pairs["user"]), ordered_ids(pairs["item"])
     users, items = (
