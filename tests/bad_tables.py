@@ -176,7 +176,11 @@ PARQUET_FAULTS = [
 ]
 
 
-LAST = ("same name twice", "row too short", "row too long", "cyrillic", "empty end", "no rows")
+LAST = (
+    "missing user", "missing item", "long number", "which item", "same name twice", "row too short", "row too long",
+    "cyrillic", "empty end", "no rows",
+)  # fmt: skip
+"""Faults that another could undo, in this order after all others."""
 
 
 def make(seed: int) -> tuple[str, bytes, list[Fault]]:

@@ -286,6 +286,8 @@ def test_a_dislike_is_not_a_like(write, column, values):
 
 def test_what_is_one_throughout_and_what_is_no_number_is_fine(write):
     path = write("interactions.csv", "user,item,Rating,liked,note,no\na,x,1.0,true,nice,1\nb,x,1,TRUE,3rd,2\n")
+    pd.DataFrame({"user": ["a", "b"], "item": ["x", "x"]}, index=[3, 17]).to_csv(path.with_name("kept.csv"))
+    assert "ignored: column 1" in load_own(path.with_name("kept.csv")).source["read"], "an index is no rating"
     data = load_own(path)
     assert likes(data) == {("a", "x"), ("b", "x")} and "ignored: note, no" in data.source["read"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dmrec_core.data.errors import DataError
+from dmrec_core.data.errors import DataError, brief
 from dmrec_core.data.ids import clean_id
 
 DELIMITERS = {"::": "'::'", "\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas"}
@@ -41,7 +41,7 @@ def read_delimited(path: Path, headerless: tuple[str, ...]) -> Cells:
     body = text.lstrip("\r\n \t")
     above = text[: len(text) - len(body)].count("\n")
     first, _, rest = body.partition("\n")
-    if said := re.fullmatch(r"sep=(.)\s*", first):  # Excel's own hint
+    if said := re.fullmatch(r"sep=([,;|\t])\s*", first):  # Excel's own hint
         body, above, first, delimiter = rest, above + 1, rest.partition("\n")[0], said[1]
     else:
         delimiter = _delimiter(first)
@@ -59,12 +59,10 @@ def read_delimited(path: Path, headerless: tuple[str, ...]) -> Cells:
     names = [clean_id(name) for name in cells.iloc[0]]
     again = [name for k, name in enumerate(names) if name and name in names[:k]]
     if again:
-        raise DataError(f"{path}: two columns are called {again[0]!r}: rename or drop one")
+        raise DataError(f"{path}: two columns are called {brief(again[0])!r}: rename or drop one")
     cells = cells.iloc[1:].reset_index(drop=True)
     cells.columns = [name or f"column {k + 1}" for k, name in enumerate(names)]
-    empty = [
-        c for c, name in zip(cells, names, strict=True) if not name and cells[c].fillna("").str.strip().eq("").all()
-    ]
+    empty = [c for c, name in zip(cells, names, strict=True) if not name and cells[c].str.strip().eq("").all()]
     return Cells(cells.drop(columns=empty), above + 2, notes, {row - 1: n for row, n in short.items()})
 
 

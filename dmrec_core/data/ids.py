@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from dmrec_core.data.errors import DataError
+from dmrec_core.data.errors import DataError, brief
 
 MISSING = frozenset(
     ("", "nan", "null", "none", "nil", "nat", "na", "n/a", "#n/a", "<na>", "(null)", "\\n", "undefined", "-", "?")
@@ -65,8 +65,10 @@ def clean_ids(raw: pd.Series, column: str, where: Callable[[int], str]) -> tuple
     missing = [code for code, identifier in enumerate(cleaned) if identifier.casefold() in MISSING]
     if missing:
         rows, word = np.flatnonzero(np.isin(codes, missing)), cleaned[missing[0]]
-        named = f" but {word!r}" if word else ""
-        raise DataError(f"{where(rows[0])}: no {column}{named} ({len(rows)} such rows): fill it in, or drop the row")
+        named, also = (f" but {word!r}", "; if it is really called so, call it something else") if word else ("", "")
+        raise DataError(
+            f"{where(rows[0])}: no {column}{named} ({len(rows)} such rows): fill it in, or drop the row{also}"
+        )
     number_of: dict[int, int] = {}
     for code, identifier in enumerate(cleaned):
         if "\n" in identifier or "\r" in identifier:
@@ -83,9 +85,11 @@ def clean_ids(raw: pd.Series, column: str, where: Callable[[int], str]) -> tuple
             other = number_of.setdefault(int(identifier), code)
             if cleaned[other] != identifier:
                 raise DataError(
-                    f"{where(row(code))}: {column} {identifier!r}, but {cleaned[other]!r} in "
+                    f"{where(row(code))}: {column} {brief(identifier)!r}, but {brief(cleaned[other])!r} in "
                     f"{where(row(other)).rpartition(', ')[2]}: one number in two spellings; write it in one"
                 )
     changed = [(text, identifier) for text, identifier in zip(spelled, cleaned, strict=True) if text != identifier]
-    word = f"{len(changed)} {column} ids tidied, {changed[0][0]!r} to {changed[0][1]!r}" if changed else None
+    word = (
+        f"{len(changed)} {column} ids tidied, {brief(changed[0][0])!r} to {brief(changed[0][1])!r}" if changed else None
+    )
     return pd.Series(np.array(cleaned, dtype=object)[codes], index=raw.index, dtype=object), word

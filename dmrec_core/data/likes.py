@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 
 from dmrec_core.data.columns import plain
-from dmrec_core.data.errors import DataError
+from dmrec_core.data.errors import DataError, brief
 from dmrec_core.data.own_reading import EVERY_ROW, Reading
 from dmrec_core.data.tables import Table
 
@@ -48,7 +50,7 @@ def liked(table: Table, reading: Reading) -> tuple[np.ndarray, list[str]]:
             )
         said.append(f"{used} is {lowest:g} or more in {keep.sum():,} of {len(keep):,} rows, the likes")
     ignored = [name for name in others if name != used and (threshold is not None or name not in rated)]
-    return keep, said + ([f"ignored: {', '.join(ignored)}"] if ignored else [])
+    return keep, said + ([f"ignored: {brief(', '.join(ignored), 200)}"] if ignored else [])
 
 
 def _numbers(cells: pd.Series) -> np.ndarray:
@@ -59,13 +61,15 @@ def _numbers(cells: pd.Series) -> np.ndarray:
 
 
 def _is_numeric(cells: pd.Series) -> bool:
-    """Whether all that is written there are numbers, and not just the rows' own."""
+    """Whether all that is written there are numbers, and not just the rows' own (those of a table's index, too)."""
     written = cells[cells.str.strip() != ""]
     numbers = _numbers(written)
     if not len(written) or np.isnan(numbers).any():
         return False
-    numbered = len(written) == len(cells) > 1 and numbers[0] in (0, 1) and (np.diff(numbers) == 1).all()
-    return not numbered
+    steps = np.diff(numbers)
+    numbered = len(written) == len(cells) > 1 and numbers[0] in (0, 1) and (steps == 1).all()
+    index = re.fullmatch(r"column \d+|Unnamed: ?\d+|__index_level_\d+__", str(cells.name)) and (steps > 0).all()
+    return not (numbered or (index and (numbers % 1 == 0).all()))
 
 
 def _must_be_one(table: Table, name: str, is_rating: bool) -> None:
@@ -76,8 +80,9 @@ def _must_be_one(table: Table, name: str, is_rating: bool) -> None:
         return
     say = "--min-rating 3" if is_rating else f"--min-rating {name}=3"
     raise DataError(
-        f"{table.where(wrong[0])}: {name} is {cells[wrong[0]]!r}, expected 1 ({wrong.size} such rows; it holds "
-        f"{_values(cells)}): every row counts as a like, and a dislike is none. If it is a rating, {say} (min_rating) "
+        f"{table.where(wrong[0])}: {name} is {brief(cells[wrong[0]])!r}, expected 1 ({wrong.size} such rows; it holds "
+        f"{_values(cells)}): every row counts as a like, and a dislike is none. If it is a rating, {say} "
+        "(of recommend, profiles and embed, kept in the folder; min_rating of load_own) "
         "keeps those of 3 or more, as in the paper; --min-rating none makes every row a like, whatever the column; "
         f"or keep the rows that mean 'liked' and drop the column {name}"
     )
@@ -96,7 +101,7 @@ def _rating_column(table: Table, column: str | None, rated: list[str], numeric: 
         raise DataError(
             f"{table.path}: columns {', '.join(fits)} could each be the rating: say which, --min-rating {fits[0]}=3"
         )
-    there = ", ".join([*table.columns, *table.others])
+    there = brief(", ".join([*table.columns, *table.others]), 200)
     raise DataError(f"{table.path}: no column {column or 'of ratings'} for min_rating; it has {there}")
 
 
@@ -105,7 +110,7 @@ def _numbers_of(table: Table, name: str) -> np.ndarray:
     wrong = np.flatnonzero(np.isnan(numbers))
     if wrong.size:
         raise DataError(
-            f"{table.where(wrong[0])}: {name} is {table.others[name][wrong[0]]!r}, expected a number "
+            f"{table.where(wrong[0])}: {name} is {brief(table.others[name][wrong[0]])!r}, expected a number "
             f"({wrong.size} such rows): correct it, or drop the row"
         )
     return numbers

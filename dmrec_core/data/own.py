@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from dmrec_core.data.dataset import DataError, Profiles, RecDataset
+from dmrec_core.data.errors import brief
 from dmrec_core.data.own_interactions import read_interactions
 from dmrec_core.data.own_origin import PROFILES, check_fresh, file_digest, origin
 from dmrec_core.data.own_reading import FILE as READING
@@ -199,12 +200,14 @@ def _texts(
         raise DataError(f"{table.where(blank[0])}: no text ({blank.size} such rows): fill it in, or drop it")
     again = np.flatnonzero(rows["item"].duplicated())
     if again.size:
-        raise DataError(f"{table.where(again[0])}: item {rows['item'][again[0]]} has a row already; keep one per item")
+        raise DataError(
+            f"{table.where(again[0])}: item {brief(rows['item'][again[0]])} has a row already; keep one per item"
+        )
     rows = rows.set_index("item")
     absent = [identifier for identifier in item_ids if str(identifier) not in rows.index]
     if absent:
         raise DataError(
-            f"{path}: no row for item {absent[0]} of the interactions ({len(absent)} such items): "
+            f"{path}: no row for item {brief(absent[0])} of the interactions ({len(absent)} such items): "
             "write its text, or drop its interactions"
         )
     rows = rows.loc[[str(identifier) for identifier in item_ids]]

@@ -12,6 +12,7 @@ import pandas as pd
 from scipy import sparse
 
 from dmrec_core.data.dataset import SPLITS, DataError
+from dmrec_core.data.errors import brief
 from dmrec_core.data.likes import liked
 from dmrec_core.data.own_reading import Reading
 from dmrec_core.data.own_times import read_times
@@ -106,7 +107,7 @@ def _check_splits(table: Table, reading: Reading) -> None:
     wrong = np.flatnonzero(~table.columns["split"].isin(SPLITS))
     if wrong.size:
         word = table.columns["split"][wrong[0]]
-        raise DataError(f"{table.where(wrong[0])}: split is {word!r}, expected train, valid or test")
+        raise DataError(f"{table.where(wrong[0])}: split is {brief(word)!r}, expected train, valid or test")
 
 
 def _distinct(table: Table, order: np.ndarray, keep: np.ndarray) -> tuple[pd.DataFrame, int, int]:
@@ -128,8 +129,8 @@ def _distinct(table: Table, order: np.ndarray, keep: np.ndarray) -> tuple[pd.Dat
         clash = both[both["split"] != both["split_before"]]
         for row in clash.head(1).to_dict("records"):
             raise DataError(
-                f"{table.where(row['index'])}: user {row['user']}, item {row['item']} is in {row['split']}, but in "
-                f"{row['split_before']} in row {row['index_before'] + table.first_row}: keep one"
+                f"{table.where(row['index'])}: user {brief(row['user'])}, item {brief(row['item'])} is in "
+                f"{row['split']}, but in {row['split_before']} in row {row['index_before'] + table.first_row}: keep one"
             )
     return distinct, int(repeats.sum()), disputed
 
@@ -152,6 +153,6 @@ def _check_every_user_trains(
         user = user_ids[idle[0]]
         row = pairs.index[pairs["user"] == str(user)][0]
         raise DataError(
-            f"{table.where(row)}: user {user} has no training item ({idle.size} such users): "
+            f"{table.where(row)}: user {brief(user)} has no training item ({idle.size} such users): "
             "mark one of the user's rows as train, or drop the user"
         )

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file
 
-from dmrec_core.data.errors import DataError
+from dmrec_core.data.errors import DataError, brief
 from dmrec_core.data.ids import clean_id
 from dmrec_core.data.semantic import SemanticVectors, checked_vectors
 
@@ -121,11 +121,13 @@ def _aligned(
     row_of: dict[str, int] = {}
     for row, identifier in enumerate(clean_id(str(value)) for value in np.asarray(row_ids).tolist()):
         if identifier in row_of:
-            raise DataError(f"{path}: rows {row_of[identifier]} and {row} are both {side} {identifier}; keep one")
+            raise DataError(
+                f"{path}: rows {row_of[identifier]} and {row} are both {side} {brief(identifier)}; keep one"
+            )
         row_of[identifier] = row
     absent = [identifier for identifier in wanted if str(identifier) not in row_of]
     if absent:
         raise DataError(
-            f"{path}: no vector for {side} {absent[0]} ({len(absent)} such {side}s): embed it or drop the {side}"
+            f"{path}: no vector for {side} {brief(absent[0])} ({len(absent)} such {side}s): embed it or drop the {side}"
         )
     return array[[row_of[str(identifier)] for identifier in wanted]]

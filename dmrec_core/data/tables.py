@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from dmrec_core.data.columns import find_columns
 from dmrec_core.data.delimited import Cells, read_delimited
-from dmrec_core.data.errors import DataError
+from dmrec_core.data.errors import DataError, brief
 from dmrec_core.data.ids import clean_ids
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".dat", ".txt")
@@ -78,7 +78,7 @@ def read_table(
     missing = [column for column in required if column not in found]
     if missing:
         raise DataError(
-            f"{path}: no column {', '.join(missing)}; it has {', '.join(name[:40] for name in frame)}. "
+            f"{path}: no column {', '.join(missing)}; it has {brief(', '.join(frame), 200)}. "
             f"Name the columns in the first row: rename the one that holds the {missing[0]} to {missing[0]}"
         )
     if frame.empty:
@@ -110,7 +110,7 @@ def _read_parquet(path: Path, wanted: tuple[str, ...]) -> pd.DataFrame:
         names = read.column_names
         twice = [name for k, name in enumerate(names) if name in names[:k]]
         if twice:
-            raise DataError(f"{path}: two columns are called {twice[0]!r}: rename or drop one")
+            raise DataError(f"{path}: two columns are called {brief(twice[0])!r}: rename or drop one")
         meant = {name: want for want, name in find_columns(path, names, wanted).items()}
         columns = {name: _as_texts(path, name, meant.get(name), read[name]) for name in names}
     except (pa.ArrowException, UnicodeDecodeError, OverflowError) as problem:
@@ -136,5 +136,5 @@ def _as_texts(path: Path, name: str, want: str | None, column: pa.ChunkedArray) 
             pa.types.is_nested(kind) or (want in IDS and (pa.types.is_boolean(kind) or pa.types.is_temporal(kind)))
         )
     if not suits:
-        raise DataError(f"{path}: column {name} holds {kind}; expected whole numbers or texts: cast it")
+        raise DataError(f"{path}: column {name} holds {brief(kind)}; expected whole numbers or texts: cast it")
     return ["" if cell is None else str(cell) for cell in cells]
