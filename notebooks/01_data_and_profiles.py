@@ -442,9 +442,9 @@ figure
 # %% [markdown]
 # ## Bring your own data
 #
-# Two files in a folder, with a header. Ids are texts or whole numbers. What MovieLens, Last.fm, a shop or a spreadsheet
-# exports is read as it is: `help(load_own)` says what to type for each. Ratings need a threshold (`--min-rating 3`, said
-# once), and a `timestamp` can split (`--split time`).
+# Two files in a folder, with a header. Ids are texts or whole numbers. What MovieLens, Last.fm, a shop or a
+# spreadsheet exports is read as it is: `help(load_own)` says what to type for each. Ratings need a threshold
+# (`--min-rating 3`, said once), and a `timestamp` can split (`--split time`).
 #
 # | file | columns |
 # |---|---|

@@ -135,7 +135,7 @@ def test_what_was_decided_is_said(write, tmp_path, capsys):
         ("user,item,note\n1,2,x\n1,3\n", "row 3: fewer cells than columns, 2 \\(1 such rows\\): is one missing"),
         (
             "196\t242\t3\t881250949\n1\t2\t3\t4\n",
-            "no column user, item; it has 196, 242, 3, 881250949. Name the columns",
+            "no column user, item; it has 196, 242, .*: that looks like data, so write a line above that names each",
         ),
     ],
 )
@@ -282,6 +282,13 @@ def test_a_dislike_is_not_a_like(write, column, values):
     with pytest.raises(DataError, match=rf"csv, row [23]: {column} is .*expected 1 .*it holds .*--min-rating"):
         load_own(path)
     assert len(likes(load_own(path, min_rating="none"))) == 3
+
+
+@pytest.mark.parametrize(("values", "word"), [((0, 1), "--min-rating 1 "), ((1, 5), "--min-rating 3 ")])
+def test_the_threshold_that_is_proposed_fits(write, values, word):
+    path = write("interactions.csv", "user,item,label\n" + "".join(f"a,{value},{value}\n" for value in values))
+    with pytest.raises(DataError, match=word):
+        load_own(path)
 
 
 def test_what_is_one_throughout_and_what_is_no_number_is_fine(write):

@@ -78,12 +78,15 @@ def _must_be_one(table: Table, name: str, is_rating: bool) -> None:
     wrong = np.flatnonzero((_numbers(cells) != 1) & asked)
     if not wrong.size:
         return
-    say = "--min-rating 3" if is_rating else f"--min-rating {name}=3"
+    numbers = _numbers(cells)
+    lowest = f"{min(3, np.nanmax(numbers)):g}" if np.isfinite(numbers).any() else "3"
+    say = f"--min-rating {lowest if is_rating else f'{name}={lowest}'}"
     raise DataError(
         f"{table.where(wrong[0])}: {name} is {brief(cells[wrong[0]])!r}, expected 1 ({wrong.size} such rows; it holds "
         f"{_values(cells)}): every row counts as a like, and a dislike is none. If it is a rating, {say} "
         "(of recommend, profiles and embed, kept in the folder; min_rating of load_own) "
-        "keeps those of 3 or more, as in the paper; --min-rating none makes every row a like, whatever the column; "
+        f"keeps those of {lowest} or more{', as the paper does' * (lowest == '3')}; --min-rating none makes every row "
+        "a like, whatever the column; "
         f"or keep the rows that mean 'liked' and drop the column {name}"
     )
 

@@ -175,7 +175,9 @@ def _say(text: str) -> None:
 
 def _what_is_there(folder: Path) -> str:
     found = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
-    return f"it has {', '.join(found[:6])}{', ...' * (len(found) > 6)}" if found else "it is empty"
+    if not found:
+        return "it is empty"
+    return f"it has {', '.join(found[:6])}{', ...' * (len(found) > 6)}: call yours so (a spreadsheet is saved as CSV)"
 
 
 def _in(folder: Path, stems: tuple[str, ...], suffixes: tuple[str, ...]) -> Path | None:

@@ -77,9 +77,12 @@ def read_table(
     found = find_columns(path, list(frame), (*required, *optional))
     missing = [column for column in required if column not in found]
     if missing:
+        cure = f"rename the one that holds the {missing[0]} to {missing[0]}"
+        if len(missing) == len(required) and any(name.isdecimal() for name in frame):
+            cure = f"that looks like data, so write a line above that names each, {', '.join(required)} among them"
         raise DataError(
             f"{path}: no column {', '.join(missing)}; it has {brief(', '.join(frame), 200)}. "
-            f"Name the columns in the first row: rename the one that holds the {missing[0]} to {missing[0]}"
+            f"Name the columns in the first row: {cure}"
         )
     if frame.empty:
         raise DataError(f"{path}: no rows; expected at least one below the header")

@@ -69,6 +69,7 @@ def _profiles(options: argparse.Namespace) -> int:
     if dataset.titles is None and told["fields"] and template.title_field in told["fields"]:
         titles = [title or "" for title in told["fields"][template.title_field]]
         dataset = replace(dataset, titles=titles)  # users are told what their items are called
+    record = _record(dataset, folder, [items_table, options.reviews], options)
     writer = _writer(options)
     items = [] if keep else item_prompts(dataset, template, **told)
     if options.dry_run or isinstance(writer, LanguageModel):
@@ -88,7 +89,7 @@ def _profiles(options: argparse.Namespace) -> int:
     )
     line.end()
     out = options.out or _place(options.dataset, PROFILES)
-    save_profiles(out, run.profiles, run.without, _record(dataset, folder, [items_table, options.reviews], options))
+    save_profiles(out, run.profiles, run.without, record)
     lines = str(run).splitlines()
     _say(
         "\n".join(lines[: 1 + LISTED]) + (f"\n  and {len(lines) - 1 - LISTED} more" if len(lines) > 1 + LISTED else "")
@@ -144,7 +145,7 @@ def _embed(options: argparse.Namespace) -> int:
     dataset = load_told(options.dataset, reading_of(options), **_no_vectors(folder))
     written = options.profiles or _place(options.dataset, PROFILES)
     writer = ""
-    record = _record(dataset, folder, [items_file(folder), written], options) if folder else None
+    record = _record(dataset, folder, [items_file(folder), written] if folder else [], options)
     if options.profiles or written.exists():
         profiles = load_profiles(written)
         if folder and not check_fresh(written, dataset, folder, kept_reading(folder)):
