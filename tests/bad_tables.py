@@ -177,8 +177,8 @@ PARQUET_FAULTS = [
 
 
 LAST = (
-    "missing user", "missing item", "long number", "which item", "same name twice", "row too short", "row too long",
-    "cyrillic", "empty end", "no rows",
+    "unknown name", "no header", "missing user", "missing item", "long number", "open quote", "which item",
+    "same name twice", "row too short", "row too long", "cyrillic", "empty end", "no rows",
 )  # fmt: skip
 """Faults that another could undo, in this order after all others."""
 

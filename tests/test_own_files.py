@@ -241,6 +241,11 @@ def test_an_open_quote_is_named(write):
         load_own(write("interactions.csv", 'user,item\n1,2\n1,"3\n2,4\n3,5"\n'))
 
 
+def test_text_after_a_closing_quote_is_named(write):
+    with pytest.raises(DataError, match=r"csv, row 4: a cell that cannot be read .*close its quote, and double"):
+        load_own(write("interactions.csv", 'user,item,note\n1,"a ""b"", c",x\n1,c"d,x\n2,"3,"he said ""x"", twice"\n'))
+
+
 def test_clean_ids_stay_clean():
     for text in (" a\u00a0b ", "e\u0301", "17.00", "-3.0", "1.0.0", "\u200ba\u200b", "x"):
         assert clean_id(clean_id(text)) == clean_id(text)

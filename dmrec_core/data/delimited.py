@@ -50,7 +50,7 @@ def read_delimited(path: Path, headerless: tuple[str, ...]) -> Cells:
         raise DataError(f"{path}: an empty file; expected a header and rows")
     if delimiter != ",":
         notes.append(f"separated by {DELIMITERS.get(delimiter, repr(delimiter))}")
-    cells, short = _cells(path, body, delimiter)
+    cells, short = _cells(path, body, delimiter, above)
     if delimiter == "::" and headerless:
         names = [*headerless, *(f"column {k + 1}" for k in range(len(headerless), cells.shape[1]))]
         notes.append(f"no header, so columns are {', '.join(names[: cells.shape[1]])}")
@@ -119,7 +119,7 @@ def _without_empty_end(text: str, delimiter: str) -> str:
     return text
 
 
-def _cells(path: Path, text: str, delimiter: str) -> tuple[pd.DataFrame, dict[int, int]]:
+def _cells(path: Path, text: str, delimiter: str, above: int) -> tuple[pd.DataFrame, dict[int, int]]:
     """The cells, header included, and the rows that have fewer of them than the header: row -> how many."""
     quoting = csv.QUOTE_MINIMAL
     if delimiter == "::":
@@ -135,10 +135,14 @@ def _cells(path: Path, text: str, delimiter: str) -> tuple[pd.DataFrame, dict[in
             frame = pd.read_csv(
                 io.StringIO(text), header=None, dtype=str, keep_default_na=False, skip_blank_lines=False, **how
             )
-        lengths, width = map(len, csv.reader(io.StringIO(text, newline=""), **how)), frame.shape[1]
-        short = {row: n for row, n in enumerate(lengths) if 0 < n < width}  # which pandas fills up
-    except csv.Error as problem:
-        raise DataError(f"{path}: a cell that cannot be read ({problem}); is a quote left open?") from problem
     except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as problem:
         raise DataError(f"{path}: rows of unequal length ({problem}); quote cells that hold commas") from problem
+    records, width = csv.reader(io.StringIO(text, newline=""), strict=True, **how), frame.shape[1]
+    try:  # what pandas lets pass: short rows, and text between a closing quote and the next delimiter
+        short = {row: len(cells) for row, cells in enumerate(records) if 0 < len(cells) < width}
+    except csv.Error as problem:
+        raise DataError(
+            f"{path}, row {records.line_num + above}: a cell that cannot be read ({problem}); close its quote, and "
+            "double the quotes inside"
+        ) from problem
     return frame.fillna(""), short
