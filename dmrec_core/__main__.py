@@ -72,6 +72,7 @@ def _perform(name: str, arguments: list[str]) -> int:
         hint = f"; did you mean {close[0]}?" if close else "."
         raise WrongCall(f"there is no command {name!r}{hint} There are {', '.join(NAMES)}")
     options = parser_of(name).parse_intermixed_args(arguments)
+    options.arguments = [name, *arguments]
     if getattr(options, "dataset", "") is None:
         raise WrongCall("which data set? Give its name, or the folder with your own, after the command")
     return options.perform(options)

@@ -433,7 +433,9 @@ figure
 # %% [markdown]
 # ## Bring your own data
 #
-# Two files in a folder, in UTF-8, with a header. Ids are texts or whole numbers.
+# Two files in a folder, with a header. Ids are texts or whole numbers. What MovieLens, Last.fm, a shop or a
+# spreadsheet exports is read as it is: `help(load_own)` says what to type for each. Ratings need a threshold
+# (`--min-rating 3`, said once), and a `timestamp` can split (`--split time`).
 #
 # | file | columns |
 # |---|---|
@@ -476,7 +478,8 @@ figure
 #
 # `--dry-run` shows three prompts and the cost, and asks nothing. Interrupt any step: the same command goes on. You may
 # skip `profiles` (your texts are embedded as they are), or `embed` (texts are embedded when they are needed), or put a
-# `vectors.npz` of your own beside the csv files (`help(load_own)`).
+# `vectors.npz` of your own beside the csv files (`help(load_own)`). Change your files, and what was made from them is
+# refused, with the command that makes it again.
 #
 # All of it, with nothing but this package, on a small folder made up here:
 

@@ -253,6 +253,7 @@ def test_items_may_have_the_templates_columns_and_no_text(server, folder, capsys
     assert load_own(folder).language.embedder.endswith("profiles by stub-model")
     (folder / "vectors.npz").unlink()
     capsys.readouterr()
+    (folder / "items.csv").write_text("\n".join(["item,genres", *(f"i{k:02},genre" for k in range(25))]))
     assert run("profiles", folder, *ask[:4]) == 1, "another template finds nothing to tell"
     assert "give such columns (to your items file" in capsys.readouterr().err
     (folder / "items.csv").write_text("\n".join(["item,title", *(f"i{k:02},Game {k}" for k in range(25))]))

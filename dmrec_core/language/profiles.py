@@ -11,6 +11,7 @@ from typing import Protocol
 from dmrec_core.data.cache import whole_or_not
 from dmrec_core.data.dataset import Profiles, RecDataset
 from dmrec_core.data.errors import DataError
+from dmrec_core.data.own_origin import KEY
 from dmrec_core.language.answer_cache import Record
 from dmrec_core.language.extractive import ExtractiveProfiler
 from dmrec_core.language.prompts import Prompt, Reviews, item_prompts, user_prompts
@@ -134,9 +135,15 @@ def extractive_profiles(dataset: RecDataset, template: PromptTemplate = TEMPLATE
     return replace(profiles, source=f"{profiles.source}, of {told}")
 
 
-def save_profiles(path: Path, profiles: Profiles, without: Sequence[Record] = ()) -> None:
-    """Profiles as one JSON file, whole or not at all; ``without`` lists the prompts that gave none, and why."""
-    content = {
+def save_profiles(path: Path, profiles: Profiles, without: Sequence[Record] = (), made_from: str | None = None) -> None:
+    """Profiles as one JSON file, whole or not at all.
+
+    Args:
+        without: the prompts that gave none, and why.
+        made_from: what binds them to the user's own data, see ``own_origin.made_from``.
+    """
+    content = {KEY: made_from} if made_from else {}
+    content |= {
         "source": profiles.source,
         "without": [[record.label, record.status, record.why] for record in without],
         "item": profiles.item,

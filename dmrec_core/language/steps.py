@@ -7,13 +7,18 @@ import contextlib
 import sys
 import time
 import zipfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from dmrec_core.data import DATASETS, DataError, RecDataset, load_dataset
+from dmrec_core.data import DATASETS, DataError, RecDataset, is_own
 from dmrec_core.data.cache import whole_or_not
+from dmrec_core.data.load import load_told
+from dmrec_core.data.own import items_file
+from dmrec_core.data.own_origin import KEY, PROFILES, check_fresh, made_from
+from dmrec_core.data.own_reading import kept_reading, reading_of, without_reading_options
 from dmrec_core.language.embedders import Embedder, MiniLM, choose_embedder, semantic_vectors
 from dmrec_core.language.endpoint import Endpoint
 from dmrec_core.language.endpoint_embedder import EndpointEmbedder
@@ -36,17 +41,19 @@ def make_profiles(options: argparse.Namespace) -> int:
     if options.show_template:
         print(template.to_json(), end="")
         return 0
-    dataset = load_dataset(options.dataset)
+    folder = _own_folder(options.dataset)
+    dataset = load_told(options.dataset, reading_of(options), **_no_vectors(folder))
     keep = options.items == "keep" or (options.items is None and _published(options.dataset, dataset))
-    items_file = _own_file(options.dataset, "items")
+    items_table = items_file(folder) if folder else None
     told = {
-        "fields": read_item_fields(items_file, dataset, template) if items_file else None,
+        "fields": read_item_fields(items_table, dataset, template) if items_table else None,
         "reviews": read_reviews(options.reviews, dataset) if options.reviews else None,
         "seed": options.seed,
     }
     if dataset.titles is None and told["fields"] and template.title_field in told["fields"]:
         titles = [title or "" for title in told["fields"][template.title_field]]
         dataset = replace(dataset, titles=titles)  # users are told what their items are called
+    record = _record(dataset, folder, [items_table, options.reviews], options)
     writer = _writer(options)
     items = [] if keep else item_prompts(dataset, template, **told)
     if options.dry_run or isinstance(writer, LanguageModel):
@@ -65,14 +72,14 @@ def make_profiles(options: argparse.Namespace) -> int:
         **told,
     )
     line.end()
-    out = options.out or _place(options.dataset, "profiles.json")
-    save_profiles(out, run.profiles, run.without)
+    out = options.out or _place(options.dataset, PROFILES)
+    save_profiles(out, run.profiles, run.without, record)
     lines = str(run).splitlines()
     _say(
         "\n".join(lines[: 1 + LISTED]) + (f"\n  and {len(lines) - 1 - LISTED} more" if len(lines) > 1 + LISTED else "")
     )
     _say(f"written: {out}")
-    if out == _place(options.dataset, "profiles.json"):
+    if out == _place(options.dataset, PROFILES):
         _say(f"next: python -m dmrec_core embed {options.dataset}")
     return 0
 
@@ -119,25 +126,32 @@ def make_vectors(options: argparse.Namespace) -> int:
         raise ValueError(f"--out must end in .npz, got {out}")
     if out.exists() and not _ours(out):
         raise DataError(f"{out} was not written by this command; keep it elsewhere, or name another file with --out")
-    dataset = load_dataset(options.dataset)
-    written = options.profiles or _place(options.dataset, "profiles.json")
+    folder = _own_folder(options.dataset)
+    dataset = load_told(options.dataset, reading_of(options), **_no_vectors(folder))
+    written = options.profiles or _place(options.dataset, PROFILES)
     writer = ""
+    record = _record(dataset, folder, [items_file(folder), written] if folder else [], options)
     if options.profiles or written.exists():
-        dataset = dataset.with_profiles(load_profiles(written))
+        profiles = load_profiles(written)
+        if folder and not check_fresh(written, dataset, folder, kept_reading(folder)):
+            _say(f"{written} does not say what it was made from: if an older command made it, run profiles again")
+        dataset = dataset.with_profiles(profiles)
         _say(f"profiles: {written} ({dataset.profiles.source})")
         writer = f", profiles by {dataset.profiles.source}"
     began = time.monotonic()
     vectors = semantic_vectors(replace(dataset, language=None), _embedder(options, dataset.name))
     embedder = f"{vectors.embedder}{writer}"  # printed under every figure: it names both
     ids = {"user_ids": dataset.user_ids, "item_ids": dataset.item_ids}
-    named = {name: np.array(values) for name, values in ids.items() if values is not None}
+    named = {name: np.array([str(value) for value in values]) for name, values in ids.items() if values is not None}
+    if record:
+        named[KEY] = np.array(record)
     with whole_or_not(out) as temporary, open(temporary, "wb") as file:
         np.savez(file, user=vectors.user, item=vectors.item, embedder=np.array(embedder), **named)
     _say(
         f"{len(vectors.item)} items and {len(vectors.user)} users, {vectors.dim} numbers each, by {embedder}, "
         f"in {time.monotonic() - began:.1f} s\nwritten: {out}"
     )
-    if options.dataset not in DATASETS and out == _place(options.dataset, "vectors.npz"):
+    if folder and out == _place(options.dataset, "vectors.npz"):
         _say(f"next: python -m dmrec_core recommend {options.dataset}")
     return 0
 
@@ -176,14 +190,31 @@ def _published(name: str, dataset: RecDataset) -> bool:
     return name in DATASETS and name != "toy" and dataset.profiles is not None
 
 
-def _own_file(name: str, stem: str) -> Path | None:
-    found = [Path(name) / f"{stem}{suffix}" for suffix in (".csv", ".parquet")]
-    return next((path for path in found if name not in DATASETS and path.exists()), None)
+def _own_folder(name: str) -> Path | None:
+    return Path(name) if is_own(name) else None
+
+
+def _no_vectors(folder: Path | None) -> dict[str, bool]:
+    """They are not needed here, and those that are there may be of other data."""
+    return {"vectors": False} if folder else {}
+
+
+def _record(
+    dataset: RecDataset, folder: Path | None, files: Sequence[Path | None], options: argparse.Namespace
+) -> str | None:
+    """What a file is made from, and the command that makes it; None for data that comes with the kit."""
+    if folder is None:
+        return None
+    words = without_reading_options(options.arguments)
+    named = [k for k, word in enumerate(words) if word == options.dataset]
+    place = next((k for k in named if not words[k - 1].startswith("--")), named[0])
+    command = [None if k == place else word for k, word in enumerate(words)]
+    return made_from(dataset, folder, [path for path in files if path], command)
 
 
 def _place(name: str, file: str) -> Path:
     """In the user's own folder; for a data set by name, here, with its name in front."""
-    return Path(f"{name}-{file}") if name in DATASETS else Path(name) / file
+    return Path(name) / file if is_own(name) else Path(f"{name}-{file}")
 
 
 def _say(text: str) -> None:

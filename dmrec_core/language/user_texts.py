@@ -6,11 +6,13 @@ validation or test interactions were among them. Here only ``dataset.train`` is 
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dmrec_core.data.errors import DataError
+from dmrec_core.data.sources import DATASETS
 
 if TYPE_CHECKING:
     from dmrec_core.data.dataset import RecDataset
@@ -47,6 +49,7 @@ def sampled_training_items(dataset: RecDataset, max_items: int = 6, seed: int = 
     """For each user, at most ``max_items`` of their training items, drawn uniformly, in ascending id.
 
     A user's draw depends on ``seed``, the user's id and the user's training row only: adding a user changes no other's.
+    In your own data the id is yours; in a data set of the kit it is the user's place, which never moves.
 
     Args:
         dataset: only ``train`` is read.
@@ -65,9 +68,16 @@ def sampled_training_items(dataset: RecDataset, max_items: int = 6, seed: int = 
     for user in range(dataset.n_users):
         items = train.indices[train.indptr[user] : train.indptr[user + 1]]
         if len(items) > max_items:
-            items = np.random.default_rng([seed, user]).choice(np.sort(items), max_items, replace=False)
+            rng = np.random.default_rng([seed, _identity(dataset, user)])
+            items = rng.choice(np.sort(items), max_items, replace=False)
         samples.append(np.sort(items))
     return samples
+
+
+def _identity(dataset: RecDataset, user: int) -> int:
+    if dataset.user_ids is None or dataset.name in DATASETS:
+        return user
+    return int.from_bytes(hashlib.sha256(str(dataset.user_ids[user]).encode("utf-8", "surrogatepass")).digest()[:8])
 
 
 def user_texts(

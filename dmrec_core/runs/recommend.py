@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from dmrec_core.data import DATASETS, RecDataset
+from dmrec_core.data import RecDataset, is_own
+from dmrec_core.data.load import load_told
+from dmrec_core.data.own_reading import reading_of
 from dmrec_core.interactions import InteractionRows, user_batch
 from dmrec_core.recommender import Recommender, top_items
 from dmrec_core.records.markup import spreadsheet_text
@@ -69,9 +71,12 @@ def recommend(options: argparse.Namespace) -> int:
     lam = {} if options.lam is None else {"lam": options.lam}
     spec = paper_settings(options.dataset, options.backbone, options.strategy, **chosen, **lam)
     base = paper_settings(options.dataset, options.backbone, seed=options.seed)
+    told = reading_of(options)
+    if told.words():
+        load_told(options.dataset, told)
     data = load(spec)
-    known = options.dataset in DATASETS
-    out = options.out or (Path(f"{options.dataset}-{FILE}") if known else Path(options.dataset, FILE))
+    own = is_own(options.dataset)
+    out = options.out or (Path(options.dataset, FILE) if own else Path(f"{options.dataset}-{FILE}"))
     if not out.parent.is_dir():  # before anything is trained
         raise ValueError(f"there is no folder {out.parent} to write {out.name} into; make it, or name one with --out")
     where = {"device": options.device, "workers": options.workers, "runs": options.runs}

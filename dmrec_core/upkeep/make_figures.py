@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from dmrec_core.data import DATASETS
+from dmrec_core.data import is_own
 from dmrec_core.data.load import subfolder
 from dmrec_core.records.checkout import MADE, checkout, find_checkout
 from dmrec_core.training.checkpoint import write_atomically
@@ -51,7 +51,7 @@ def make_figures(options: argparse.Namespace) -> int:
             return 0
         folder = subfolder(options.dataset)
         # one's own folder is told absolutely, because notebooks run in their own
-        dataset = options.dataset if options.dataset in DATASETS else str(Path(options.dataset).resolve())
+        dataset = str(Path(options.dataset).resolve()) if is_own(options.dataset) else options.dataset
         fixed = {
             "dataset": dataset,
             "figures_dir": str((options.out or root / MADE).resolve()),  # each data set's folder is in there
