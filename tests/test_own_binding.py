@@ -9,10 +9,11 @@ import shlex
 import numpy as np
 import pytest
 
-from dmrec_core.__main__ import main
+from dmrec_core.__main__ import main, parser_of
 from dmrec_core.data import DataError, load_dataset, load_own, own_origin
 from dmrec_core.data.card import data_card
 from dmrec_core.data.load import figures_folder, subfolder
+from dmrec_core.data.own_reading import OPTIONS, WAYS
 from dmrec_core.language import user_texts
 from dmrec_core.runs import load, paper_settings
 from dmrec_core.training import Popularity
@@ -213,3 +214,9 @@ def test_where_nobody_has_three_items_the_advice_fits(tmp_path):
     data = load_own(tmp_path)
     with pytest.raises(ValueError, match="no user has 3 items, the fewest of which one can be held out"):
         evaluate(Popularity(data), data)
+
+
+def test_commands_take_what_a_reading_is():
+    for name in ("profiles", "embed", "recommend"):
+        taken = {word: action for action in parser_of(name)._actions for word in action.option_strings}
+        assert set(OPTIONS.values()) <= set(taken) and tuple(taken["--split"].choices) == WAYS

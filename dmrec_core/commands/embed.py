@@ -18,10 +18,8 @@ from dmrec_core.commands import shared
 
 def add_options(parser: shared.Parser) -> None:
     """What it takes."""
-    from dmrec_core.data.own_reading import add_reading_options
-
     shared.dataset(parser, default=None)
-    add_reading_options(parser)
+    shared.reading(parser)
     shared.embedder(parser, "or a sentence-transformers model, by name or folder")
     what = "a file that the profiles command wrote (default: profiles.json in your folder)"
     parser.add_argument("--profiles", type=Path, metavar="FILE", help=what)

@@ -28,12 +28,11 @@ from dmrec_core.commands import shared
 
 def add_options(parser: shared.Parser) -> None:
     """What it takes."""
-    from dmrec_core.data.own_reading import add_reading_options
     from dmrec_core.language.templates import TEMPLATES
 
     add = parser.add_argument
     shared.dataset(parser, default=None)
-    add_reading_options(parser)
+    shared.reading(parser)
     add("--extractive", action="store_true", help="extract profiles; no language model is asked")
     add("--dry-run", action="store_true", help="show three prompts and the estimate; ask nothing")
     add("--retry-failed", action="store_true", help="ask again where both answers were invalid")

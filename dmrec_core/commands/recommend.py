@@ -14,14 +14,13 @@ from dmrec_core.commands import shared
 
 def add_options(parser: shared.Parser) -> None:
     """What it takes."""
-    from dmrec_core.data.own_reading import add_reading_options
     from dmrec_core.matching import STRATEGIES
     from dmrec_core.runs.models import BACKBONES
     from dmrec_core.runs.spec import PROFILES
 
     add = parser.add_argument
     shared.dataset(parser, default=None)
-    add_reading_options(parser)
+    shared.reading(parser)
     add("-n", type=shared.count, default=10, metavar="N", help="items per user (default: %(default)s)")
     shared.matching(parser, list(STRATEGIES))
     add("--backbone", choices=list(BACKBONES), default="mult-vae", help="the base model (default: %(default)s)")

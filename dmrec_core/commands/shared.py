@@ -47,6 +47,15 @@ def dataset(parser: Parser, default: str | None = "toy") -> None:
     parser.set_defaults(dataset=default)
 
 
+def reading(parser: Parser) -> None:
+    """`--min-rating`, `--split`, `--split-seed`, for every command that may be the first on a folder."""
+    add = parser.add_argument_group("your own folder (kept there as reading.json for the next commands)").add_argument
+    add("--min-rating", metavar="NUMBER", help="rows of this rating or more are likes (the paper: 3); COLUMN=NUMBER "
+        "names the column; none: every row is a like")  # fmt: skip
+    add("--split", choices=("random", "time"), help="hold out items at random (the default), or each user's newest")
+    add("--split-seed", type=int, metavar="SEED", help="of the random split (default: 2024)")
+
+
 def seeds(parser: Parser) -> None:
     """`--seeds`."""
     parser.add_argument(

@@ -19,6 +19,7 @@ from dmrec_core.data.errors import DataError
 FILE = "reading.json"
 EVERY_ROW = "none"
 WAYS = ("random", "time")
+OPTIONS = {"min_rating": "--min-rating", "split": "--split", "seed": "--split-seed"}  # field -> as a command takes it
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,7 @@ class Reading:
             >>> Reading(min_rating=3, split="time").words()
             ['--min-rating', '3', '--split', 'time']
         """
-        options = {"min_rating": "--min-rating", "split": "--split", "seed": "--split-seed"}
-        return [word for name, value in self.given() if value is not None for word in (options[name], str(value))]
+        return [word for name, value in self.given() if value is not None for word in (OPTIONS[name], str(value))]
 
 
 def kept_reading(folder: Path) -> Reading:
@@ -106,15 +106,6 @@ def keep_reading(folder: Path, reading: Reading) -> None:
         temporary.write_text(json.dumps(values) + "\n", encoding="utf-8")
 
 
-def add_reading_options(parser: argparse.ArgumentParser) -> None:
-    """`--min-rating`, `--split`, `--split-seed`, for every command that may be the first on a folder."""
-    add = parser.add_argument_group("your own folder (kept there as reading.json for the next commands)").add_argument
-    add("--min-rating", metavar="NUMBER", help="rows of this rating or more are likes (the paper: 3); COLUMN=NUMBER "
-        "names the column; none: every row is a like")  # fmt: skip
-    add("--split", choices=WAYS, help="hold out items at random (the default), or each user's newest")
-    add("--split-seed", type=int, metavar="SEED", help="of the random split (default: 2024)")
-
-
 def reading_of(options: argparse.Namespace) -> Reading:
     """What these options say."""
     number = options.min_rating
@@ -127,7 +118,17 @@ def reading_of(options: argparse.Namespace) -> Reading:
 
 
 def without_reading_options(arguments: Sequence[str]) -> list[str]:
-    """A command's arguments, less those of `add_reading_options`."""
-    parser = argparse.ArgumentParser(add_help=False)
-    add_reading_options(parser)
-    return parser.parse_known_args(list(arguments))[1]
+    """A command's arguments, less those that say how a folder is read.
+
+    Example:
+        >>> without_reading_options(["embed", "d", "--split", "time", "--min-rating=3", "--out", "f"])
+        ['embed', 'd', '--out', 'f']
+    """
+    left, words = [], iter(arguments)
+    for word in words:
+        option, equals, _ = word.partition("=")
+        if option not in OPTIONS.values():
+            left.append(word)
+        elif not equals:
+            next(words, None)  # its value
+    return left
