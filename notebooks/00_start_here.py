@@ -57,6 +57,7 @@ from dmrec_core.figures.kept import trained as static
 from dmrec_core.interactions import user_batch
 from dmrec_core.language import user_texts
 from dmrec_core.recommender import top_items
+from dmrec_core.records.markup import markdown_text
 from dmrec_core.records.writer import provenance, record
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.store import load
@@ -90,10 +91,11 @@ def row(matrix, u):
 
 has_text = data.profiles is not None or data.titles is not None
 text = user_texts(data)[user] if has_text else "(this data set came with vectors, not with texts)"
+clicked, later = (markdown_text(", ".join(titles_of(row(matrix, user)))) for matrix in (data.train, data.test))
 Markdown(
-    f"**User {user}** clicked: {', '.join(titles_of(row(data.train, user)))}.\n\n"
-    f"**Held out for the test:** {', '.join(titles_of(row(data.test, user))) or 'nothing'}.\n\n"
-    f"**The text about them:** {text[:600]}{'…' if len(text) > 600 else ''}"
+    f"**User {user}** clicked: {clicked}.\n\n"
+    f"**Held out for the test:** {later or 'nothing'}.\n\n"
+    f"**The text about them:** {markdown_text(text[:600])}{'…' if len(text) > 600 else ''}"
 )
 
 # %% [markdown]
@@ -116,7 +118,7 @@ for metric in ("recall@20", "ndcg@20"):
     row_["p (paired t)"] = paired_test(d, b).p if seeds > 1 else None
     rows.append(row_)
 headline = pd.DataFrame(rows)
-headline.style.format({"gain in %": "{:+.1f}", "p (paired t)": "{:.2g}"}, na_rep="one seed").hide()
+headline.style.format({"gain in %": "{:+.1f}", "p (paired t)": "{:.2g}"}, na_rep="one seed", escape="html").hide()
 
 # %% [markdown]
 # **Recall@20**: of the items held out for a user, the share that is among the 20 best-scored ones. **NDCG@20** also

@@ -50,7 +50,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from IPython.display import Markdown
 
 from dmrec_core import notebook, panels
 from dmrec_core.data import toy_dataset
@@ -80,26 +79,20 @@ data = load(paper_settings(dataset, strategy="mddm", embedder=embedder))
 notebook.opening(data, device, seed)
 checked = notebook.Checked()
 
-
-def table(rows, headings=("", "")):
-    lines = ["| " + " | ".join(headings) + " |", "|---" * len(headings) + "|"]
-    return Markdown("\n".join([*lines, *("| " + " | ".join(map(str, row)) + " |" for row in rows)]))
-
-
 # %% [markdown]
 # ## The data card
 #
 # Read the line "cannot be checked" before you believe a number.
 
 # %%
-table((f"**{heading}**", text) for heading, text in data_card(data).items())
+notebook.table((notebook.bold(heading), text) for heading, text in data_card(data).items())
 
 # %% [markdown]
 # What the loader recorded: counts before and after each filter where there was one, and the sha256 of every file it
 # read. A file that does not match is refused, and the message names it.
 
 # %%
-table(source_table(data), ("recorded", "value"))
+notebook.table(source_table(data), ("recorded", "value"))
 
 # %% [markdown]
 # Three promises that every data set here keeps, checked again:
@@ -192,11 +185,11 @@ if has_texts:
         for k, side in enumerate(("items", "users")):
             tokens = f"{told[k]:,} + {said[k]:,}"
             rows.append((name, side, f"{questions[k]:,}", tokens, f"${costs[k]:.2f}", duration(seconds[k])))
-        tokens = f"**{sum(told):,} + {sum(said):,}**"
-        rows.append((name, "**both**", f"{sum(questions):,}", tokens, f"**${sum(costs):.2f}**", duration(sum(seconds))))
+        both, tokens, cost = map(notebook.bold, ("both", f"{sum(told):,} + {sum(said):,}", f"${sum(costs):.2f}"))
+        rows.append((name, both, f"{sum(questions):,}", tokens, cost, duration(sum(seconds))))
     basis = f"{model.endpoint.concurrency} requests at once, {sides[0].basis}"
 print(basis)
-table(rows, ("template", "profiles of", "questions", "tokens in + out", "example cost", "time"))
+notebook.table(rows, ("template", "profiles of", "questions", "tokens in + out", "example cost", "time"))
 
 # %% [markdown]
 # What the other two stages take, measured here and now, for 1,000 texts:
@@ -288,10 +281,7 @@ if has_texts:
         ("neighbours (cosine)", near),
     ]
     checked.assert_true("the profile was made from this prompt's data", titles[item] in original.profiles[item])
-table(
-    [(f"**{step}**", str(what).replace("\n", "<br>").replace("|", "\\|")) for step, what in steps],
-    ("step", "what it is"),
-)
+notebook.table(((notebook.bold(step), what) for step, what in steps), ("step", "what it is"))
 
 # %% [markdown]
 # ### Edit the prompt, before and after

@@ -429,7 +429,7 @@ panels.explore(matching_views.draw_all_strategies, **controls[matching_views.dra
 distances = np.array([0.01, 0.1, 1.0, 3.0, 10.0, 30.0])
 slopes = {std: gaussian_numbers.mean_slopes(distances, std) for std in (1.0, 0.1)}
 tables = [pd.DataFrame(s, index=pd.Index(distances, name="distance")).T for s in slopes.values()]
-pd.concat(tables, keys=["language σ = 1", "language σ = 0.1"]).style.format("{:.3g}")
+pd.concat(tables, keys=["language σ = 1", "language σ = 0.1"]).style.format("{:.3g}", escape="html")
 
 # %% [markdown]
 # - **Eq. 9** grows with the distance and does not care how sure the text is.
@@ -597,7 +597,7 @@ pulls = {
 for name in ("mddm", "cpdm"):
     pull = abs(pulls[name, "published"]["language mean"])
     checked.assert_true(f"no pull on the language mean: {name}, published", pull < 1e-12, "none, to 12 digits")
-pd.DataFrame(pulls).T.style.format("{:+.3f}")
+pd.DataFrame(pulls).T.style.format("{:+.3f}", escape="html")
 
 # %%
 panels.explore(matching_views.draw_who_moves, **controls[matching_views.draw_who_moves], **questions.WHO_MOVES)

@@ -204,9 +204,7 @@ for result in results:
         }
     )
 cost_table = pd.DataFrame(costs).groupby("strategy", sort=False).mean()
-cost_table.style.format(precision=1, subset=["epochs run", "best epoch", "ms per epoch", "seconds in all"]).format(
-    "{:.4f}", subset=["best validation Recall@20"]
-)
+cost_table.style.format({"best validation Recall@20": "{:.4f}"}, precision=1, escape="html")
 
 # %% [markdown]
 # ## Does a killed run lose anything?

@@ -116,7 +116,7 @@ pd.DataFrame(
         "share of users in %": [100 * s for s in groups.shares],
         "interactions in the group": held,
     }
-).style.format({"share of users in %": "{:.1f}"}).hide()
+).style.format({"share of users in %": "{:.1f}"}, escape="html").hide()
 
 # %%
 checked.assert_true("every ranked user is in exactly one group", sum(np.bincount(groups.group)) == len(groups.users))
@@ -146,6 +146,7 @@ gains.style.format(
     {"difference": "{:+.4f}", "low": "{:+.4f}", "high": "{:+.4f}", "relative": "{:+.1%}"}
     | {"p_seeds": "{:.2g}", "p_users": "{:.2g}"},
     na_rep="too few",
+    escape="html",
 ).hide()
 
 # %% [markdown]

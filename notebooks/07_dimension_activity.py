@@ -125,7 +125,9 @@ count_table = (
     )
     .reset_index()
 )
-count_table.style.format({"kl_weight": "{:g}", "collapsed": "{:.1f}", "mean_log_activity": "{:.2f}"}).hide()
+count_table.style.format(
+    {"kl_weight": "{:g}", "collapsed": "{:.1f}", "mean_log_activity": "{:.2f}"}, escape="html"
+).hide()
 
 # %% [markdown]
 # ## The verdict
@@ -152,7 +154,9 @@ for what, per_seed in comparisons.items():
     row = {"comparison": what, "difference": interval.mean, "low": interval.low, "high": interval.high}
     rows.append(row | {"'more active'": verdict(interval)})
 verdicts = pd.DataFrame(rows)
-verdicts.style.format({"difference": "{:+.2f}", "low": "{:+.2f}", "high": "{:+.2f}"}, na_rep="one seed").hide()
+verdicts.style.format(
+    {"difference": "{:+.2f}", "low": "{:+.2f}", "high": "{:+.2f}"}, na_rep="one seed", escape="html"
+).hide()
 
 # %% [markdown]
 # Read the rows in order. The first is the paper's claim, for the mean that is decoded. The second is the same claim for

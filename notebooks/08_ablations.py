@@ -190,6 +190,7 @@ verdicts.style.format(
     {"difference": "{:+.4f}", "low": "{:+.4f}", "high": "{:+.4f}", "relative": "{:+.1%}"}
     | {"p_seeds": "{:.2g}", "p_users": "{:.2g}"},
     na_rep="one seed",
+    escape="html",
 ).hide()
 
 # %% [markdown]

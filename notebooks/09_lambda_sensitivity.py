@@ -42,6 +42,7 @@ figures_dir = "build/figures"  # those of other data than toy in a folder of the
 # %%
 from dmrec_core import notebook, panels
 from dmrec_core.analysis import summaries
+from dmrec_core.analysis.line import LambdaLine
 from dmrec_core.analysis.statistics import mean_interval, paired_test
 from dmrec_core.figures.kept import trained as static
 from dmrec_core.figures.twins import pages as twin
@@ -73,8 +74,9 @@ specs = grid(spec("base"), seed=seed_list)
 for strategy in STRATEGIES:
     specs += grid(spec(strategy, variant=variant), lam=lambdas, seed=seed_list)
 results = sweep(specs, device=device)
-base = [r for r in results if r.spec.strategy == "base"]
-print(f"{len(results)} runs: {len(base)} of the base model, {len(results) - len(base)} of DMRec")
+line = LambdaLine(results)
+base = line.base
+print(f"{len(results)} runs: {len(base)} of the base model, {len(line.runs)} of DMRec")
 
 # %% [markdown]
 # ## Figure 6
@@ -107,7 +109,7 @@ import pandas as pd
 
 rows = []
 for strategy in STRATEGIES:
-    points = {lam: [r for r in results if r.spec.strategy == strategy and r.spec.lam == lam] for lam in lambdas}
+    points = {lam: line.at(strategy, lam) for lam in lambdas}
     # chosen on validation, judged on test: choosing on test would make the table flatter itself
     best = max(points, key=lambda lam: mean_interval([r.metrics["valid"]["recall@20"] for r in points[lam]]).mean)
     ours = [r.metrics["test"]["recall@20"] for r in points[best]]
@@ -124,7 +126,9 @@ for strategy in STRATEGIES:
         }
     )
 best_table = pd.DataFrame(rows)
-best_table.style.format({"gain in %": "{:+.1f}", "p (paired t over seeds)": "{:.3g}"}, na_rep="one seed").hide()
+best_table.style.format(
+    {"gain in %": "{:+.1f}", "p (paired t over seeds)": "{:.3g}"}, na_rep="one seed", escape="html"
+).hide()
 
 # %% [markdown]
 # ## Paper vs code: three names, one model
@@ -140,8 +144,7 @@ best_table.style.format({"gain in %": "{:+.1f}", "p (paired t over seeds)": "{:.
 
 # %%
 def mean_at(strategy, lam):
-    values = [r.metrics["test"]["recall@20"] for r in results if (r.spec.strategy, r.spec.lam) == (strategy, lam)]
-    return mean_interval(values)
+    return mean_interval([r.metrics["test"]["recall@20"] for r in line.at(strategy, lam)])
 
 
 if variant == "published" and {0.0, 1.0} <= set(lambdas):

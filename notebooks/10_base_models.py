@@ -496,7 +496,11 @@ undoing = pd.DataFrame(
         for row in every_row[len(plans) :]
     ]
 )
-undoing.style.format({"p (seeds)": "{:.2g}"}, na_rep="one seed").hide() if quirks else "set quirks = True to see this"
+(
+    undoing.style.format({"p (seeds)": "{:.2g}"}, na_rep="one seed", escape="html").hide()
+    if quirks
+    else "set quirks = True to see this"
+)
 
 # %% [markdown]
 # ## What we checked

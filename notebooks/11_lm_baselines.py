@@ -421,7 +421,7 @@ printed = pd.DataFrame(
     }
 )
 left = {"subset": ["model", "where from"], "text-align": "left"}
-printed.style.format(dict.fromkeys(paper.PAPERS_DATASETS, "{:.4f}")).set_properties(**left).hide()
+printed.style.format(dict.fromkeys(paper.PAPERS_DATASETS, "{:.4f}"), escape="html").set_properties(**left).hide()
 
 # %% [markdown]
 # So in Table 3 a model with a latent of 200, ten seeds and a patience of 60 epochs is compared with rows of another
@@ -467,7 +467,7 @@ in_print = pd.DataFrame(
     {name: [printed_gain(name, model) for model in own_base] for name in paper.PAPERS_DATASETS},
     index=[label[model] for model in own_base],
 )
-in_print.style.format("{:+.1f} %")
+in_print.style.format("{:+.1f} %", escape="html")
 
 # %%
 gains = []
@@ -493,7 +493,7 @@ for model, base in own_base.items() if texts else ():
 gains = pd.DataFrame(gains, columns=None if gains else ["name", "mark", "relative", "low", "high", "paper"])
 shown = {"relative": "{:+.1f} %", "low": "{:+.1f} %", "high": "{:+.1f} %", "p (seeds)": "{:.2g}", "p (users)": "{:.2g}"}
 shown = {name: form for name, form in shown.items() if name in gains}
-gains.drop(columns=["mark", "paper"]).style.format(shown, na_rep="one seed").hide()
+gains.drop(columns=["mark", "paper"]).style.format(shown, na_rep="one seed", escape="html").hide()
 
 # %%
 figure = baseline_static.language_models(table_static.as_frame(rows, paper.TABLE3_METRICS, "metric"), gains)

@@ -155,7 +155,7 @@ for name, (vectors, runs) in chosen.items():
     ends = {"mean": interval.mean, "low": interval.low, "high": interval.high}
     rungs.append({"name": name, "vectors": vectors, "chosen on validation": setting_of(runs[0])} | ends)
 rungs = pd.DataFrame(rungs)
-rungs.style.format(precision=4).hide()
+rungs.style.format(precision=4, escape="html").hide()
 
 # %% [markdown]
 # ## The gain in steps that add up
@@ -194,6 +194,7 @@ decomposition.style.format(
     {"difference": "{:+.4f}", "low": "{:+.4f}", "high": "{:+.4f}", "share of the gain": "{:+.0%}"}
     | {"p_seeds": "{:.2g}", "p_users": "{:.2g}"},
     na_rep="one seed",
+    escape="html",
 ).hide()
 
 # %% [markdown]

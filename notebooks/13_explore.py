@@ -39,7 +39,8 @@ import torch
 from torch import nn
 
 from dmrec_core import notebook, panels
-from dmrec_core.analysis.snapshots import crowd, snapshot_of, spaces_of, take_snapshot, typical_users
+from dmrec_core.analysis.line import LambdaLine
+from dmrec_core.analysis.snapshots import snapshot_of, spaces_of, take_snapshot
 from dmrec_core.analysis.statistics import mean_interval, paired_test
 from dmrec_core.dmrec import BaseModel, DMRec
 from dmrec_core.figures.kept import explored as explore_views
@@ -75,14 +76,15 @@ checked = notebook.Checked()
 # %%
 specs = grid(spec("base"), seed=[first_seed]) + grid(spec(strategy, variant=variant, seed=first_seed), lam=lambdas)
 results = sweep(specs, device=device)
-base, line = results[0], results[1:]
+line = LambdaLine(results, data)
+base, runs = line.base[0], list(line.single().values())
 pd.DataFrame(
     {
-        "model": [user_views.lambda_of(take_snapshot(r, data, typical_users(data, 2))) for r in results],
+        "model": [user_views.lambda_of(r.spec) for r in results],
         "test Recall@20": [r.metrics["test"]["recall@20"] for r in results],
         "best epoch": [r.record["best_epoch"] for r in results],
     }
-).style.format({"test Recall@20": "{:.4f}"}).hide()
+).style.format({"test Recall@20": "{:.4f}"}, escape="html").hide()
 
 # %% [markdown]
 # ## Look at a user
@@ -109,10 +111,10 @@ panel = panels.user_panel(results, data)
 # Their sum is what Eq. 19 says DMRec minimises.
 
 # %%
-middle = line[len(line) // 2]
+middle = runs[len(runs) // 2]
 lam = middle.spec.lam
 model = middle.model(data)
-user = int(typical_users(data)[4])
+user = line.people[4]
 batch = user_batch(data.train, np.array([user]))
 with torch.no_grad():
     spaces = spaces_of(model, batch)
@@ -142,7 +144,7 @@ notebook.show_source(user_views.draw_user)
 # the ten best items are also among the base model's ten best.
 
 # %%
-table = explore_views.corrections(line, base, data)
+table = explore_views.corrections(runs, base, data)
 figure = explore_views.draw_corrections(table)
 figure
 
@@ -222,12 +224,12 @@ own_backbone
 
 # %%
 mine = with_dmrec[0].to("cpu")
-people = crowd(data, typical_users(data))
+people = line.users
 own = snapshot_of(mine, spec(strategy, lam=lam, variant=variant, seed=first_seed), data, people)
 own_base = snapshot_of(alone[0].to("cpu"), spec("base", seed=first_seed), data, people)
 panels.explore(
     lambda user: user_views.draw_user(own, user, data, own_base),
-    user=[(user_views.user_label(data, int(u)), int(u)) for u in typical_users(data)],
+    user=[(user_views.user_label(data, u), u) for u in line.people],
     predict=(
         "This encoder is deeper. Will its q lie further from the origin than Mult-VAE's in the panel above?",
         "Depth is not what decides it: as published, the matching pulls q's mean towards zero whatever the encoder is.",

@@ -12,9 +12,9 @@ from torch import nn
 
 from dmrec_core import Backbone, DiagonalGaussian, DMRec, MetaNetwork, MultVAE
 from dmrec_core.analysis import sparsity_groups
+from dmrec_core.analysis.line import LambdaLine
 from dmrec_core.analysis.summaries import activities, for_json, group_metrics, learning_curves, over_seeds
 from dmrec_core.figures.kept import trained
-from dmrec_core.figures.live.lambda_curves import curves_of
 from dmrec_core.gaussian import kl_to_standard_normal
 from dmrec_core.interactions import InteractionLinear
 from dmrec_core.matching import ABLATIONS, STRATEGIES, MatchingTerms, Strategy, strategy_of
@@ -94,7 +94,7 @@ def test_its_curves_appear_in_the_figures(results, data, tmp_path):
     assert isinstance(drawn, Figure) and "DMRec-S" in [
         text.get_text() for text in drawn.axes[0].get_legend().get_texts()
     ]
-    curves = curves_of(results, "recall@20")
+    curves = LambdaLine(results).curves("recall@20")
     assert [curve.strategy for curve in curves] == [FOURTH] and list(curves[0].lam) == [0.0, 0.5]
     groups = group_metrics(results, sparsity_groups(data))
     assert trained.training_curves(learning_curves(results)) and len(groups)
@@ -109,7 +109,7 @@ def test_it_moves_under_the_slider(results, runs, data):
                          strategy=FOURTH, start=0.5)  # fmt: skip
     assert isinstance(panel.figure, go.Figure)
     names = [trace.name for trace in panel.figure.data]
-    assert "DMRec-S" in names
+    assert "DMRec-S, mean of 2 seeds" in names
 
 
 def test_a_backbone_of_ones_own_runs_alone_and_under_dmrec(runs, data):

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import nbformat
@@ -17,17 +18,19 @@ import plotly.graph_objects as go
 import pytest
 
 from dmrec_core import panels
+from dmrec_core.analysis.line import Curve, Here, LambdaLine
 from dmrec_core.analysis.snapshots import crowd, take_snapshot, typical_users
-from dmrec_core.figures.live.lambda_curves import Curve, Here, base_level, curves_of, draw_lambda
+from dmrec_core.figures.live.lambda_curves import draw_lambda
 from dmrec_core.figures.live.users import draw_user, moves, top_table, user_card
 from dmrec_core.panels import live_lambda
-from dmrec_core.panels.explorer import Explorer
+from dmrec_core.panels.explorer import Explorer, explore
 from dmrec_core.panels.front_end import is_live
 from dmrec_core.panels.lambda_scene import LambdaScene
 from dmrec_core.panels.latest_only import LatestOnly
 from dmrec_core.panels.live_lambda import LambdaPanel
 from dmrec_core.panels.parts import control, label_of
-from dmrec_core.panels.users import UserPanel
+from dmrec_core.panels.still import Still
+from dmrec_core.panels.users import UserPanel, UserScene
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.store import load, run
 from dmrec_core.runs.sweeps import grid
@@ -222,8 +225,14 @@ def line(lam, kind="a", n=3):
 CONTROLS = {"lam": (0.0, 1.0, 0.05, 0.5), "kind": ["a", "b"], "n": (1, 5, 1, 3)}
 
 
-def explorer(draw=line, controls=CONTROLS, live=True, **more):
-    return Explorer(draw, controls, more.pop("presets", {}), live=live, **more)
+@pytest.fixture(autouse=True)
+def live(monkeypatch):
+    """As with a front end; `monkeypatch.setenv("DMREC_HEADLESS", "1")` takes it away."""
+    monkeypatch.setenv("DMREC_HEADLESS", "0")
+
+
+def explorer(draw=line, controls=CONTROLS, **more):
+    return explore(draw, **more, **controls)
 
 
 def test_explore_updates_one_figure_in_place():
@@ -252,10 +261,28 @@ def test_explore_shows_an_error_and_recovers():
     assert panel.status.state == "idle"
 
 
-@pytest.mark.parametrize("live", [True, False])
-def test_the_first_drawing_fails_the_cell(live):
+@pytest.mark.parametrize("headless", "01")
+def test_the_first_drawing_fails_the_cell(headless, monkeypatch):
+    monkeypatch.setenv("DMREC_HEADLESS", headless)
     with pytest.raises(ValueError, match="too far"):
-        explorer(controls={"lam": (0.0, 1.0, 0.05, 1.0)}, live=live)
+        explorer(controls={"lam": (0.0, 1.0, 0.05, 1.0)})
+
+
+def test_explore_has_controls_or_draws_once(monkeypatch):
+    assert isinstance(explorer(), Explorer)
+    monkeypatch.setenv("DMREC_HEADLESS", "1")
+    drawn = []
+    panel = explorer(lambda **values: (drawn.append(values), line(**values))[1], tell=lambda lam, **_: f"λ {lam}")
+    assert isinstance(panel, Still) and drawn == [{"lam": 0.5, "kind": "a", "n": 3}] and panel.told == "λ 0.5"
+    panel.set(lam=0.3)
+    assert panel.figure.layout.title.text == "λ = 0.3" and panel.told == "λ 0.3"
+    with pytest.raises(ValueError, match="the controls are"):
+        explorer(presets={"low": {"lamda": 0.0}})
+
+
+def test_no_panel_asks_whether_it_is_live():
+    for path in Path(panels.__file__).parent.glob("*.py"):
+        assert "self.live" not in path.read_text(encoding="utf-8"), path
 
 
 def test_explore_answers_only_after_a_control_was_used():
@@ -339,7 +366,8 @@ def test_labels_are_greek_where_the_name_is():
 
 
 def test_curves_hold_the_runs_means_and_interpolate_between_them(results):
-    curve = next(c for c in curves_of(results) if c.strategy == "mddm")
+    runs = LambdaLine(results)
+    curve = next(c for c in runs.curves("recall@20") if c.strategy == "mddm")
     assert curve.lam.tolist() == [0.0, 0.4, 1.0] and curve.seeds == 2
     at = {
         r.spec.seed: r.metrics["test"]["recall@20"] for r in results if (r.spec.strategy, r.spec.lam) == ("mddm", 0.4)
@@ -347,7 +375,40 @@ def test_curves_hold_the_runs_means_and_interpolate_between_them(results):
     assert curve.at(0.4) == pytest.approx(np.mean(list(at.values())))
     assert curve.at(0.7) == pytest.approx((curve.mean[1] + curve.mean[2]) / 2)
     assert curve.at(1.2) is None
-    assert base_level(results).n == 2 and base_level([]) is None
+    assert runs.base_level("recall@20").n == 2 and LambdaLine([]).base_level("recall@20") is None
+
+
+def test_a_line_takes_its_strategies_from_the_runs_and_marks_what_is_interpolated(data, results):
+    runs = LambdaLine(results, data)
+    assert [(c.strategy, c.variant) for c in runs.curves("recall@20")] == [("mddm", "published"), ("godm", "published")]
+    assert runs.lams == [0.0, 0.4, 1.0] and len(runs.at("mddm", 0.4)) == 2 and runs.at("mddm", 0.4, "paper") == []
+    spec = runs.at("mddm", 0.4)[0].spec
+    assert runs.here(spec, "recall@20").measured
+    between = runs.here(spec.with_(lam=0.7), "recall@20")
+    assert not between.measured and "interpolated" in between.words("Recall@20")
+    assert runs.nearest(spec.with_(lam=0.45)).spec == spec
+    assert runs.nearest(spec.with_(variant="paper")) is None
+    assert [runs.base_snapshot(seed).spec.seed for seed in (2025, 2024, 7)] == [2025, 2024, 2024]
+
+
+def test_a_run_added_to_a_line_is_found_and_moves_no_curve(data, results):
+    ours = [r for r in results if r.spec.strategy == "mddm"]
+    runs, late = LambdaLine([r for r in ours if r.spec.lam != 0.4]), next(r for r in ours if r.spec.lam == 0.4)
+    before = runs.curves("recall@20")[0].mean
+    runs.add(late)
+    runs.add(late)
+    assert runs.here(late.spec, "recall@20").measured and runs.neighbours(late.spec.with_(lam=0.5))[0] is late
+    assert runs.tried(late.spec, "recall@20") == [(0.4, late.metrics["test"]["recall@20"])]
+    assert runs.curves("recall@20")[0].mean is before
+
+
+def test_one_line_differs_in_lambda_only(results):
+    mine = [r for r in results if r.spec.strategy in ("base", "mddm") and r.spec.seed == 2024]
+    assert list(LambdaLine(mine[::-1]).single()) == [0.0, 0.4, 1.0]
+    with pytest.raises(ValueError, match="lambda only; got 8 runs of mult-vae godm seed 2024, mult-vae mddm seed"):
+        LambdaLine(results).single()
+    with pytest.raises(ValueError, match="no run with a lambda"):
+        LambdaLine([]).single()
 
 
 @pytest.mark.parametrize("lam", [0.0, 0.37, 1.0])
@@ -356,8 +417,8 @@ def test_curves_hold_the_runs_means_and_interpolate_between_them(results):
 @pytest.mark.parametrize("metric", ["recall@20", "ndcg@20"])
 def test_lambda_view_at_its_extremes_always_has_the_same_traces(scene, lam, strategy, variant, metric):
     spec = scene.spec(strategy, variant, lam)
-    figure = scene.draw(spec, metric, int(scene.people[-1]))
-    start = scene.draw(scene.spec("mddm", "published", 0.4), "recall@20", int(scene.people[0]))
+    figure = scene.draw(spec, metric, scene.line.people[-1])
+    start = scene.draw(scene.spec("mddm", "published", 0.4), "recall@20", scene.line.people[0])
     assert [trace.type for trace in figure.data] == [trace.type for trace in start.data]
     here = next(trace for trace in figure.data if (trace.name or "").startswith("you are here"))
     assert list(here.x) == [lam, lam]
@@ -465,7 +526,7 @@ def until(condition, seconds=30):
 
 def with_panel(scene, scenario, **options):
     async def main():
-        panel = LambdaPanel(scene, live=True, start=0.4, **options)
+        panel = LambdaPanel(scene, scene.start("mddm", 0.4, "recall@20"), **options)
         await scenario(panel)
         panel.worker.cancel()
         await asyncio.to_thread(panel.worker.join, 20)
@@ -478,8 +539,8 @@ def test_panel_interpolates_at_once_and_measures_when_it_rests(scene):
         assert panel.here.measured and panel.status.state == "done"
         panel.slider.value = 0.7
         assert panel.status.state == "interpolated" and not panel.here.measured
-        assert panel.here.value == pytest.approx(scene.curves("recall@20")[0].at(0.7))
-        assert scene.shown(panel.spec).spec.lam in (0.4, 1.0)
+        assert panel.here.value == pytest.approx(scene.line.curves("recall@20")[0].at(0.7))
+        assert scene.line.nearest(panel.spec).spec.lam in (0.4, 1.0)
         await until(lambda: panel.status.state == "done")
         assert panel.here.measured and "λ = 0.70" in panel.status.text
         again = time.monotonic()
@@ -577,61 +638,79 @@ def test_presets_follow_the_strategy(scene):
 def test_user_picker_changes_history_and_ranking(scene):
     async def scenario(panel):
         before = panel.best.value, panel.card.value
-        panel.person.value = int(scene.people[-1])
+        panel.person.value = scene.line.people[-1]
         assert panel.best.value != before[0] and panel.card.value != before[1]
         assert panel.worker.submitted == 0
 
     with_panel(scene, scenario)
 
 
-def test_without_a_front_end_the_panel_draws_once_and_trains_what_it_needs(data, runs):
+def test_without_a_front_end_the_panel_draws_once_and_trains_what_it_needs(data, runs, monkeypatch):
     trained = []
 
     def train(spec, *args, **hooks):
         trained.append(spec)
-        return run(spec.with_(train=QUICK), *args, **hooks)
+        return replace(run(spec.with_(train=QUICK), *args, **hooks), spec=spec)
 
-    scene = LambdaScene("toy", STRATEGIES, [], 2024, "test", "cpu", runs, train, data)
-    scene.find = lambda spec: scene.known.get(spec)
-    panel = LambdaPanel(scene, live=False)
-    assert len(trained) == 1 and isinstance(panel.figure, go.Figure) and not hasattr(panel, "widget")
+    monkeypatch.setenv("DMREC_HEADLESS", "1")
+    monkeypatch.setattr(LambdaScene, "find", lambda scene, spec: scene.line.known.get(spec))
+    panel = panels.lambda_panel("toy", train=train, runs=runs, device="cpu", dataset=data)
+    assert len(trained) == 1 and isinstance(panel, Still) and isinstance(panel.figure, go.Figure)
+    panel.set(metric="ndcg@20")  # the same run
+    assert len(trained) == 1 and "Top 10 of user" in panel.told
+    panel.set(lam=0.3)
+    assert [spec.lam for spec in trained] == [0.5, 0.3]
 
     def broken(spec, *args, **hooks):
         raise RuntimeError("no room")
 
-    scene = LambdaScene("toy", STRATEGIES, [], 2024, "test", "cpu", runs, broken, data)
-    scene.find = lambda spec: None
     with pytest.raises(RuntimeError, match="no room"):
-        LambdaPanel(scene, live=False)
+        panels.lambda_panel("toy", train=broken, runs=runs, device="cpu", dataset=data)
 
 
-def test_unknown_strategy_is_refused(scene):
-    with pytest.raises(ValueError, match="strategy must be one of"):
-        LambdaPanel(scene, strategy="w2", live=False)
+@pytest.mark.parametrize("headless", "01")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"strategy": "w2"}, "strategy must be one of"),
+        ({"metric": "hits"}, "metric must be one of"),
+        ({"start": 1.5}, r"start must be a lambda in \[0, 1\]; got 1.5"),
+    ],
+)
+def test_what_the_lambda_panel_cannot_show_is_refused(headless, options, message, data, results, monkeypatch):
+    monkeypatch.setenv("DMREC_HEADLESS", headless)
+    with pytest.raises(ValueError, match=message):
+        panels.lambda_panel("toy", grid_results=results, device="cpu", dataset=data, **options)
 
 
 # ---- the user panel
 
 
-@pytest.mark.parametrize("live", [True, False])
-def test_user_panel_at_its_extremes(data, results, live):
+@pytest.mark.parametrize("headless", "01")
+def test_user_panel_at_its_extremes(data, results, headless, monkeypatch):
+    monkeypatch.setenv("DMREC_HEADLESS", headless)
     mine = [r for r in results if r.spec.strategy in ("base", "mddm") and r.spec.seed == 2024]
-    panel = UserPanel(mine, data, live=live)
+    panel = panels.user_panel(mine, data)
+    assert isinstance(panel, Still if headless == "1" else UserPanel)
     kinds = [trace.type for trace in panel.figure.data]
     for user in (int(typical_users(data)[0]), int(typical_users(data)[-1])):
         for lam in (0.0, 1.0):
             panel.set(user=user, lam=lam)
             assert [trace.type for trace in panel.figure.data] == kinds
-            assert f"λ = {lam:.2f}" in panel.table(user, lam)
-    if live:
-        assert panel.status.state == "done"
+            told = panel.told if headless == "1" else panel.best.value + panel.card.value
+            assert f"user {user}," in told and f"λ = {lam:.2f}" in told
+    if headless == "0":
+        assert panel.status.state == "done" and "test items in the top ten" in panel.status.text
 
 
 def test_user_panel_refuses_runs_that_are_not_one_line(data, results):
     with pytest.raises(ValueError, match="differ in lambda only"):
-        UserPanel(results, data, live=False)
+        panels.user_panel(results, data)
     with pytest.raises(ValueError, match="differ in lambda only"):
-        UserPanel([], data, live=False)
+        panels.user_panel([], data)
+    mine = [r for r in results if r.spec.strategy == "mddm" and r.spec.seed == 2024]
+    with pytest.raises(ValueError, match="start must be a trained lambda"):
+        UserScene(mine, data).start(0.7)
 
 
 # ---- no front end, and one that nobody looks at

@@ -8,3 +8,5 @@ panel draws once at its start values, so a notebook shows the same picture and f
 from dmrec_core.panels.explorer import explore
 from dmrec_core.panels.live_lambda import lambda_panel
 from dmrec_core.panels.users import user_panel
+
+__all__ = ["explore", "lambda_panel", "user_panel"]

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
-from IPython import get_ipython
-from IPython.display import HTML, display
+from IPython.display import display
 
 from dmrec_core.panels.canvas import Canvas
-from dmrec_core.panels.front_end import is_live, show_once
+from dmrec_core.panels.front_end import is_live
 from dmrec_core.panels.parts import Predict, Status, box, control, preset_row, really, wrapping
+from dmrec_core.panels.still import Still
 
 if TYPE_CHECKING:
     from dmrec_core.panels.front_end import Figure
@@ -25,7 +25,7 @@ def explore(
     labels: Mapping[str, str] | None = None,
     tell: Callable[..., str] | None = None,
     **controls: object,
-) -> Explorer:
+) -> Explorer | Still:
     """Show `draw(**values)` with one control for each of its arguments.
 
     The first drawing is made here, by the calling cell, so an error in it is an error of the cell. Without a front end
@@ -52,35 +52,34 @@ def explore(
         >>> import plotly.graph_objects as go
         >>> panel = explore(lambda lam: go.Figure(go.Scatter(y=[0, lam])), lam=(0.0, 1.0, 0.05, 0.5))   # doctest: +SKIP
     """
-    panel = Explorer(draw, controls, presets or {}, predict, labels, tell=tell)
+    made = {name: control(name, spec, (labels or {}).get(name)) for name, spec in controls.items()}
+    for name, values in (presets or {}).items():
+        if unknown := set(values) - set(made):
+            raise ValueError(f"preset {name!r} sets {sorted(unknown)}; the controls are {list(made)}")
+    if is_live():
+        panel = Explorer(draw, made, presets or {}, predict, tell)
+    else:
+        panel = Still(draw, {name: widget.value for name, widget in made.items()}, predict, tell)
     panel.display()
     return panel
 
 
 class Explorer:
-    """What `explore` returns: a drawing function, its controls, and the figure as it stands."""
+    """What `explore` returns to a front end: a drawing function, its controls, and the figure as it stands."""
 
     def __init__(
         self,
         draw: Callable[..., Figure],
-        controls: Mapping[str, object],
+        controls: Mapping[str, widgets.ValueWidget],
         presets: Mapping[str, Mapping[str, object]],
         predict: str | Sequence[str] | None = None,
-        labels: Mapping[str, str] | None = None,
-        live: bool | None = None,
         tell: Callable[..., str] | None = None,
     ) -> None:
-        self.draw, self.tell, self.live = draw, tell, is_live() if live is None else live
-        self.controls = {name: control(name, spec, (labels or {}).get(name)) for name, spec in controls.items()}
-        for name, values in presets.items():
-            if unknown := set(values) - set(self.controls):
-                raise ValueError(f"preset {name!r} sets {sorted(unknown)}; the controls are {list(self.controls)}")
+        self.draw, self.tell, self.controls = draw, tell, dict(controls)
         self.predict = None if predict is None else Predict(predict)
         self.status, self.busy = Status(), False
         self.figure = draw(**self.values)  # outside any Output context: an error is the cell's
         self.told = None if tell is None else widgets.HTML(tell(**self.values))
-        if not self.live:
-            return
         self.canvas = Canvas(self.figure)
         for widget in self.controls.values():
             widget.observe(self._moved, names="value")
@@ -106,15 +105,8 @@ class Explorer:
         self._moved()
 
     def display(self) -> None:
-        """Show the panel; without a front end its figure, with the question and the folded answer above it."""
-        if self.live:
-            display(self.widget)
-            return
-        if self.predict and get_ipython() is not None:
-            display(HTML(self.predict.as_html()))
-        show_once(self.figure)
-        if self.told and get_ipython() is not None:
-            display(HTML(self.told.value))
+        """Show the panel."""
+        display(self.widget)
 
     def _moved(self, change: Mapping | None = None) -> None:
         if self.busy or not really(change):
@@ -125,8 +117,7 @@ class Explorer:
             self.figure = self.draw(**self.values)
             if self.told is not None:
                 self.told.value = self.tell(**self.values)
-            if self.live:
-                self.canvas.show(self.figure)
+            self.canvas.show(self.figure)
             if self.status.state == "error":
                 self.status.show("idle", "")
 

@@ -5,21 +5,24 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import ipywidgets as widgets
-from IPython import get_ipython
-from IPython.display import HTML, display
+import plotly.graph_objects as go
+from IPython.display import display
 
+from dmrec_core.analysis.line import Here
 from dmrec_core.data import RecDataset
-from dmrec_core.figures.live.lambda_curves import LONG_NAMES, METRICS, Here
+from dmrec_core.figures.live.lambda_curves import METRICS
 from dmrec_core.figures.live.users import user_card, user_label
+from dmrec_core.matching import DEFAULT_STRATEGY, STRATEGIES, Strategy, strategy_of
 from dmrec_core.panels.canvas import Canvas
-from dmrec_core.panels.front_end import is_live, show_once
+from dmrec_core.panels.front_end import is_live
 from dmrec_core.panels.lambda_scene import LambdaScene
 from dmrec_core.panels.latest_only import Event, LatestOnly
 from dmrec_core.panels.parts import Predict, Status, box, control, really, wrapping
+from dmrec_core.panels.still import Still
 from dmrec_core.runs.presets import LAMBDA
 from dmrec_core.runs.progress import clock
 from dmrec_core.runs.spec import RunSpec
@@ -43,12 +46,12 @@ ANSWER = (
 
 def lambda_panel(
     dataset_name: str = "toy",
-    strategies: Sequence[str] = ("godm", "cpdm", "mddm"),
+    strategies: Sequence[str | Strategy] = tuple(STRATEGIES),
     *,
     grid_results: Sequence[RunResult] = (),
     seed: int = 2024,
     start: float | None = None,
-    strategy: str = "mddm",
+    strategy: str | Strategy = DEFAULT_STRATEGY,
     metric: str = "recall@20",
     split: str = "test",
     device: str = "auto",
@@ -56,7 +59,7 @@ def lambda_panel(
     dataset: RecDataset | None = None,
     runs: Path | None = None,
     train: Callable[..., RunResult] = run,
-) -> LambdaPanel:
+) -> LambdaPanel | Still:
     """Show the lambda panel.
 
     While the slider moves, everything is interpolated between the trained runs of `grid_results` and says so. Once it
@@ -83,38 +86,48 @@ def lambda_panel(
         The panel, already shown.
 
     Raises:
-        ValueError: `strategy` is none of `strategies`.
+        ValueError: `strategy` is none of `strategies`, or `start` and `metric` cannot be shown.
     """
     scene = LambdaScene(dataset_name, strategies, grid_results, seed, split, device, runs, train, dataset)
-    panel = LambdaPanel(scene, strategy, start, metric, predict)
+    values = scene.start(strategy, start, metric)
+    if is_live():
+        panel = LambdaPanel(scene, values, predict)
+    else:
+        panel = Still(scene.draw_measured, values, predict, scene.tell)
     panel.display()
     return panel
 
 
 class LambdaPanel:
-    """What `lambda_panel` returns: `.figure` is what is drawn, `.here` the marker, `.set(lam=0.3)` moves from code."""
+    """What `lambda_panel` returns to a front end: the figure drawn, the marker `.here`, `.set(lam=0.3)` to move it.
+
+    Args:
+        scene: what there is to show.
+        start: where the controls stand at first, as `scene.start` gives it.
+        predict: question and answer shown above.
+        loop: the kernel's event loop, if not the running one.
+    """
 
     def __init__(
         self,
         scene: LambdaScene,
-        strategy: str = "mddm",
-        start: float | None = None,
-        metric: str = "recall@20",
+        start: Mapping[str, object],
         predict: tuple[str, str] | None = None,
-        live: bool | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        if strategy not in scene.strategies:
-            raise ValueError(f"strategy must be one of {list(scene.strategies)}; got {strategy!r}")
-        self.scene, self.live = scene, is_live() if live is None else live
+        self.scene = scene
         self.lock, self.quiet = threading.RLock(), False  # callbacks may come on two threads
-        start = (scene.templates[strategy].lam or 0.5) if start is None else start
-        self._make_controls(strategy, start, metric, predict)
-        if scene.find(self.spec) is None and not (self.live and scene.neighbours(self.spec)):
-            scene.learn(scene.train(self.spec))
-        self._draw()  # by the calling cell itself: an error is the cell's
-        if self.live:
-            self._go_live(asyncio.get_running_loop() if loop is None else loop)
+        self._make_controls(start, predict)
+        if scene.find(self.spec) is None and not scene.line.neighbours(self.spec):
+            scene.measure(self.spec)  # there is nothing else to show
+        self.figure = self._drawn()  # by the calling cell itself: an error is the cell's
+        self.canvas = Canvas(self.figure)
+        self.worker = LatestOnly(self._work, self._on_event, asyncio.get_running_loop() if loop is None else loop)
+        self.widget = self._laid_out()
+        self._tables()
+        self._offer("train", self.spec not in scene.line.known)
+        self._say_where()
+        self._listen()
 
     @property
     def spec(self) -> RunSpec:
@@ -124,7 +137,7 @@ class LambdaPanel:
     @property
     def here(self) -> Here:
         """The marker: lambda, the metric there, and whether it was measured."""
-        return self.scene.here(self.spec, self.metric.value)
+        return self.scene.line.here(self.spec, self.metric.value)
 
     def set(self, **values: object) -> None:
         """Move controls from code, as if by hand: lam, strategy, variant, metric, user."""
@@ -140,28 +153,24 @@ class LambdaPanel:
             self._picked()
 
     def display(self) -> None:
-        """Show the panel; without a front end its figure and its table."""
-        if self.live:
-            display(self.widget)
-        elif get_ipython() is not None:
-            if self.predict:
-                display(HTML(self.predict.as_html()))
-            show_once(self.figure)
-            display(HTML(self.scene.table(self.spec, self.person.value)))
+        """Show the panel."""
+        display(self.widget)
 
     def _ipython_display_(self) -> None:
         """Nothing: it was shown when it was made."""
 
     # The controls
 
-    def _make_controls(self, strategy: str, start: float, metric: str, predict: tuple[str, str] | None) -> None:
+    def _make_controls(self, start: Mapping[str, object], predict: tuple[str, str] | None) -> None:
         scene = self.scene
-        self.slider = control("lambda", (0.0, 1.0, 0.05, float(start)), "λ")
-        self.strategy = control("strategy", ([(LONG_NAMES.get(s, s), s) for s in scene.strategies], strategy))
-        self.variant = control("variant", [("published code", "published"), ("paper's equations", "paper")])
-        self.metric = control("metric", ([(name, key) for key, name in METRICS.items()], metric))
-        people = [(user_label(scene.dataset, int(user)), int(user)) for user in scene.people]
-        self.person = control("user-picker", (people, people[len(people) // 3][1]), "one user")
+        strategies = [(strategy_of(each).long_name, each) for each in scene.strategies]
+        variants = [("published code", "published"), ("paper's equations", "paper")]
+        people = [(user_label(scene.dataset, user), user) for user in scene.line.people]
+        self.slider = control("lambda", (0.0, 1.0, 0.05, start["lam"]), "λ")
+        self.strategy = control("strategy", (strategies, start["strategy"]))
+        self.variant = control("variant", (variants, start["variant"]))
+        self.metric = control("metric", ([(name, key) for key, name in METRICS.items()], start["metric"]))
+        self.person = control("user-picker", (people, start["user"]), "one user")
         self.predict = None if predict is None else Predict(predict)
         self.status = Status()
         self.presets = {key: widgets.Button(layout=widgets.Layout(width="auto")) for key in ("none", "paper", "text")}
@@ -171,42 +180,30 @@ class LambdaPanel:
         """What the buttons do depends on the strategy."""
         strategy, name = self.strategy.value, self.scene.dataset_name
         data = name if name in LAMBDA else PAPERS_EXAMPLE
-        nothing = 1.0 if strategy == "mddm" else 0.0
+        nothing = strategy_of(strategy).lam_without_matching
+        share = next((each for each in self.scene.strategies if strategy_of(each).is_share), None)
         papers = LAMBDA[data].get(strategy)
         of = "" if data == name else f" on {data}"
         rows = {
             "none": ("no matching", f"λ = {nothing:g}: the spaces are added and nothing pulls them together"),
             "paper": (f"the paper's λ{of}", f"λ = {papers:g}, from the published configuration" if papers else ""),
-            "text": ("language only", "DMRec-M at λ = 0: the language space takes the prior's place"),
+            "text": ("language only", "λ = 0: the language space takes the prior's place"),
         }
         for key, (text, tip) in rows.items():
             self.presets[key].description, self.presets[key].tooltip = text, tip
         self.presets["paper"].disabled = papers is None
-        self.presets["text"].disabled = "mddm" not in self.scene.strategies
-        self._values = {"none": {"lam": nothing}, "paper": {"lam": papers}, "text": {"lam": 0.0, "strategy": "mddm"}}
+        self.presets["text"].disabled = share is None
+        self._values = {"none": {"lam": nothing}, "paper": {"lam": papers}, "text": {"lam": 0.0, "strategy": share}}
 
-    def _go_live(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.canvas = Canvas(self.figure)
-        self.worker = LatestOnly(self._work, self._on_event, loop)
+    def _laid_out(self) -> widgets.Widget:
         self.button = widgets.Button(layout=widgets.Layout(width="auto"))
         self.button.add_class("dmrec-cancel")
         self.bar = widgets.FloatProgress(value=0, min=0, max=1, layout=widgets.Layout(width="140px"))
         self.bar.add_class("dmrec-progress")
         self.best, self.card = (widgets.HTML(layout=widgets.Layout(flex="1 1 340px")) for _ in range(2))
-        self.slider.observe(lambda change: self._moved(SETTLE) if really(change) else None, names="value")
-        for picker in (self.strategy, self.variant):
-            picker.observe(lambda _: self._picked(), names="value")
-        for picker in (self.metric, self.person):
-            picker.observe(lambda _: self._looked(), names="value")
-        self.button.on_click(lambda _: self.worker.cancel() or self._moved(0.0))
-        for key, button in self.presets.items():
-            button.on_click(lambda _, key=key: self.set(**self._values[key]))
         presets = wrapping(*self.presets.values())
         presets.add_class("dmrec-presets")
-        self._tables()
-        self._offer("train", self.spec not in self.scene.known)
-        self._say_where()
-        self.widget = box(
+        return box(
             *([] if self.predict is None else [self.predict.widget]),
             wrapping(self.slider, presets),
             wrapping(self.strategy, self.variant, self.metric),
@@ -216,6 +213,16 @@ class LambdaPanel:
             wrapping(self.best, self.card, align_items="flex-start"),
             kind="lambda-panel",
         )
+
+    def _listen(self) -> None:
+        self.slider.observe(lambda change: self._moved(SETTLE) if really(change) else None, names="value")
+        for picker in (self.strategy, self.variant):
+            picker.observe(lambda _: self._picked(), names="value")
+        for picker in (self.metric, self.person):
+            picker.observe(lambda _: self._looked(), names="value")
+        self.button.on_click(lambda _: self.worker.cancel() or self._moved(0.0))
+        for key, button in self.presets.items():
+            button.on_click(lambda _, key=key: self.set(**self._values[key]))
 
     # What happens when something moves
 
@@ -233,12 +240,10 @@ class LambdaPanel:
             if self.predict is not None:
                 self.predict.reveal()
             spec, known = self.spec, self.scene.find(self.spec) is not None
-            if not self.live and not known:
-                self.scene.learn(self.scene.train(spec))
             self._draw()
-            if self.live and known:
+            if known:
                 self.worker.cancel(silently=True)
-            elif self.live:
+            else:
                 self.worker.submit(spec, settle)  # after the drawing: the rest is counted from what the reader sees
             self._offer("train" if known else "cancel", not known)
             self._say_where()
@@ -253,10 +258,12 @@ class LambdaPanel:
                 self._say_where()
 
     def _draw(self) -> None:
-        self.figure = self.scene.draw(self.spec, self.metric.value, self.person.value)
-        if self.live and hasattr(self, "canvas"):
-            self.canvas.show(self.figure)
-            self._tables()
+        self.figure = self._drawn()
+        self.canvas.show(self.figure)
+        self._tables()
+
+    def _drawn(self) -> go.Figure:
+        return self.scene.draw(self.spec, self.metric.value, self.person.value)
 
     def _tables(self) -> None:
         self.best.value = self.scene.table(self.spec, self.person.value)
@@ -274,13 +281,13 @@ class LambdaPanel:
                 progress(now)
 
         result = self.scene.train(spec, progress=report, cancel=cancelled)
-        self.scene.snapshot(result)  # loads the model here rather than on the event loop
+        self.scene.line.snapshot(result)  # loads the model here rather than on the event loop
         return result
 
     def _on_event(self, event: Event) -> None:
         """On the kernel's event loop."""
         with self.lock, self.status.errors_shown():
-            name = f"{LONG_NAMES.get(event.job.strategy, event.job.strategy)} at λ = {event.job.lam:.2f}"
+            name = f"{strategy_of(event.job.strategy).long_name} at λ = {event.job.lam:.2f}"
             if event.kind == "started":
                 self._say("busy", f"training {name} …")
             elif event.kind == "progress":
@@ -292,7 +299,7 @@ class LambdaPanel:
                 self._offer("train", event.kind != "done")
             if event.kind == "done":
                 self.bar.value = 1.0
-                self.scene.learn(event.value)
+                self.scene.line.add(event.value)
                 self._draw()
                 self._say_where()
             elif event.kind == "cancelled":
@@ -302,11 +309,11 @@ class LambdaPanel:
 
     def _offer(self, what: str, possible: bool) -> None:
         """What the button does now: "cancel" what runs, or "train" what was cancelled or failed."""
-        if self.live:
-            self.button.description, self.button.disabled, self.bar.value = what, not possible, 0.0
+        self.button.description, self.button.disabled, self.bar.value = what, not possible, 0.0
 
     def _say_where(self) -> None:
-        result, here = self.scene.known.get(self.spec), self.here.words(self.metric.value)
+        metric = self.metric.value
+        result, here = self.scene.line.known.get(self.spec), self.here.words(METRICS.get(metric, metric))
         if result is None:
             soon = "it is trained as soon as the slider rests" if self.worker.busy else "press “train” to measure it"
             self._say("interpolated", f"{here}; {soon}")
@@ -315,5 +322,4 @@ class LambdaPanel:
         self._say("done", f"{here} ({took}, seed {result.spec.seed})")
 
     def _say(self, state: str, text: str) -> None:
-        if self.live:
-            self.status.show(state, text, **self.worker.counts)
+        self.status.show(state, text, **self.worker.counts)

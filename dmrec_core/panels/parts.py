@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import ipywidgets as widgets
+
+from dmrec_core.records.markup import html_text
 
 GREEK = {
     "lam": "λ", "lambda_": "λ", "alpha": "α", "beta": "β", "epsilon": "ε",
@@ -147,10 +148,12 @@ class Predict:
             f"<div class='dmrec-question'><b>Predict, then look.</b> {self.question}{hint}</div>{answer}"
         )
 
-    def as_html(self) -> str:
-        """Question and answer where nothing moves: the answer behind a fold."""
-        fold = f"<details><summary>answer</summary>{self.answer}</details>" if self.answer else ""
-        return f"<div><b>Predict, then look.</b> {self.question}{fold}</div>"
+
+def folded(predict: str | Sequence[str]) -> str:
+    """Question and answer as HTML where nothing moves: the answer behind a fold."""
+    question, answer = (predict, "") if isinstance(predict, str) else predict
+    fold = f"<details><summary>answer</summary>{answer}</details>" if answer else ""
+    return f"<div><b>Predict, then look.</b> {question}{fold}</div>"
 
 
 class Status:
@@ -168,8 +171,8 @@ class Status:
     def show(self, state: str, text: str, **data: object) -> None:
         """Set state and text; `data` become further `data-...` attributes."""
         self.state, self.text = state, text
-        more = "".join(f" data-{name}='{html.escape(str(value), quote=True)}'" for name, value in data.items())
-        self.widget.value = f"<div role='status' data-state='{state}'{more}>{html.escape(text)}</div>"
+        more = "".join(f" data-{name}='{html_text(value)}'" for name, value in data.items())
+        self.widget.value = f"<div role='status' data-state='{state}'{more}>{html_text(text)}</div>"
 
     def failed(self, error: BaseException, what: str = "") -> None:
         """Show an error: what failed, the error's kind and its message."""

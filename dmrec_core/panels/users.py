@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import ipywidgets as widgets
 import plotly.graph_objects as go
-from IPython import get_ipython
-from IPython.display import HTML, display
+from IPython.display import display
 
-from dmrec_core.analysis.snapshots import Snapshot, crowd, take_snapshot, typical_users
+from dmrec_core.analysis.line import LambdaLine
+from dmrec_core.analysis.snapshots import Snapshot
 from dmrec_core.data import RecDataset
 from dmrec_core.figures.live.users import draw_user, lambda_of, top_table, user_card, user_label
 from dmrec_core.panels.canvas import Canvas
-from dmrec_core.panels.front_end import is_live, show_once
+from dmrec_core.panels.front_end import is_live
 from dmrec_core.panels.parts import Predict, Status, box, control, wrapping
+from dmrec_core.panels.still import Still
 from dmrec_core.runs.store import RunResult
 
 QUESTION = (
@@ -35,7 +36,7 @@ def user_panel(
     users: Sequence[int] | None = None,
     start: float | None = None,
     predict: tuple[str, str] | None = (QUESTION, ANSWER),
-) -> UserPanel:
+) -> UserPanel | Still:
     """Show the user panel: pick a user and a lambda among trained runs; nothing is interpolated or trained.
 
     Args:
@@ -50,93 +51,73 @@ def user_panel(
         The panel, already shown.
 
     Raises:
-        ValueError: no run with a lambda, or runs that differ in more than lambda.
+        ValueError: no run with a lambda, runs that differ in more than lambda, or a start that none of them has.
     """
-    panel = UserPanel(results, dataset, users, start, predict)
+    scene = UserScene(results, dataset, users)
+    values = scene.start(start)
+    panel = UserPanel(scene, values, predict) if is_live() else Still(scene.draw, values, predict, scene.tell)
     panel.display()
     return panel
 
 
-class UserPanel:
-    """What `user_panel` returns: `.figure` is what is drawn, `.set(user=3, lam=0.5)` moves it from code."""
+class UserScene:
+    """One line of runs, and the drawing of a user at any of them. No widget in here."""
 
-    def __init__(
-        self,
-        results: Sequence[RunResult],
-        dataset: RecDataset,
-        users: Sequence[int] | None = None,
-        start: float | None = None,
-        predict: tuple[str, str] | None = None,
-        live: bool | None = None,
-    ) -> None:
-        self.runs = {r.spec.lam: r for r in sorted(results, key=lambda r: r.spec.lam or 0) if r.spec.strategy != "base"}
-        if len({result.spec.with_(lam=0.5) for result in self.runs.values()}) != 1:
-            raise ValueError("the user panel needs runs of one strategy, variant and seed that differ in lambda only")
-        self.live, self.dataset = is_live() if live is None else live, dataset
-        base = next((r for r in results if r.spec.strategy == "base" and r.spec.kl_weight == 1), None)
-        people = typical_users(dataset) if users is None else list(users)
-        self.users = crowd(dataset, people)
-        self._snapshots: dict[float, Snapshot] = {}
-        self.before = None if base is None else take_snapshot(base, dataset, self.users)
-        self._make_controls([int(user) for user in people], start, predict)
-        self.figure = self.draw(self.person.value, self.slider.value)  # by the cell itself: an error is the cell's
-        if self.live:
-            self._go_live()
+    def __init__(self, results: Sequence[RunResult], dataset: RecDataset, users: Sequence[int] | None = None) -> None:
+        self.line, self.dataset = LambdaLine(results, dataset, users), dataset
+        self.runs = self.line.single()
 
-    def snapshot(self, lam: float) -> Snapshot:
-        """The run at a lambda, seen through the crowd; loaded once."""
-        if lam not in self._snapshots:
-            reference = next(iter(self._snapshots.values()), None)
-            self._snapshots[lam] = take_snapshot(self.runs[lam], self.dataset, self.users, reference)
-        return self._snapshots[lam]
+    def start(self, lam: float | None = None) -> dict[str, object]:
+        """The values to begin with: user and lam.
+
+        Raises:
+            ValueError: no run has that lambda.
+        """
+        lams, people = list(self.runs), self.line.people
+        lam = lams[len(lams) // 2] if lam is None else lam
+        if lam not in self.runs:
+            raise ValueError(f"start must be a trained lambda, one of {lams}; got {lam}")
+        return {"user": people[len(people) // 3], "lam": lam}
+
+    def snapshots(self, lam: float) -> tuple[Snapshot, Snapshot | None]:
+        """The run at a lambda, and the base model's."""
+        run = self.runs[lam]
+        return self.line.snapshot(run), self.line.base_snapshot(run.spec.seed)
 
     def draw(self, user: int, lam: float) -> go.Figure:
         """One user's distributions and loss terms at a trained lambda."""
-        return draw_user(self.snapshot(lam), user, self.dataset, self.before)
+        shown, before = self.snapshots(lam)
+        return draw_user(shown, user, self.dataset, before)
 
     def table(self, user: int, lam: float) -> str:
         """One user's top ten at a trained lambda, as HTML."""
-        return top_table(self.dataset, self.snapshot(lam), user, self.before)
+        shown, before = self.snapshots(lam)
+        return top_table(self.dataset, shown, user, before)
 
-    def set(self, user: int | None = None, lam: float | None = None) -> None:
-        """Move the controls from code."""
-        self.person.value = self.person.value if user is None else user
-        self.slider.value = self.slider.value if lam is None else lam
-        if not self.live:
-            self._moved()
+    def tell(self, user: int, lam: float) -> str:
+        """Top ten and what is known of the user, as HTML."""
+        return self.table(user, lam) + user_card(self.dataset, user)
 
-    def display(self) -> None:
-        """Show the panel; without a front end its figure and its tables."""
-        if self.live:
-            display(self.widget)
-        elif get_ipython() is not None:
-            if self.predict:
-                display(HTML(self.predict.as_html()))
-            show_once(self.figure)
-            display(HTML(self.table(self.person.value, self.slider.value) + user_card(self.dataset, self.person.value)))
+    def words(self, user: int, lam: float) -> str:
+        """`user 17, 4 items, DMRec-M at λ = 0.40: 1 of 2 test items in the top ten`."""
+        shown, _ = self.snapshots(lam)
+        found, test = int(shown.hits[shown.row(user)].sum()), self.dataset.test[user].nnz
+        return f"{user_label(self.dataset, user)}, {lambda_of(shown.spec)}: {found} of {test} test items in the top ten"
 
-    def _ipython_display_(self) -> None:
-        """Nothing: it was shown when it was made."""
 
-    def _make_controls(self, people: list[int], start: float | None, predict: tuple[str, str] | None) -> None:
-        lams = list(self.runs)
-        start = lams[len(lams) // 2] if start is None else start
-        if start not in self.runs:
-            raise ValueError(f"start must be a trained lambda, one of {lams}; got {start}")
-        labels = [(user_label(self.dataset, user), user) for user in people]
-        self.person = control("user-picker", (labels, people[len(people) // 3]), "user")
-        self.slider = widgets.SelectionSlider(
-            options=[(f"{lam:.2f}", lam) for lam in lams],
-            value=start,
-            description="λ",
-            style={"description_width": "initial"},
-            layout=widgets.Layout(width="min(420px, 100%)"),
-        )
-        self.slider.add_class("dmrec-lambda")
-        self.predict = None if predict is None else Predict(predict)
-        self.status = Status()
+class UserPanel:
+    """What `user_panel` returns to a front end: `.figure` is what is drawn, `.set(user=3, lam=0.5)` moves it.
 
-    def _go_live(self) -> None:
+    Args:
+        scene: what there is to show.
+        start: where the controls stand at first, as `scene.start` gives it.
+        predict: question and answer shown above.
+    """
+
+    def __init__(self, scene: UserScene, start: Mapping[str, object], predict: tuple[str, str] | None = None) -> None:
+        self.scene = scene
+        self._make_controls(start, predict)
+        self.figure = scene.draw(**self.values)  # by the cell itself: an error is the cell's
         self.canvas = Canvas(self.figure)
         self.best, self.card = (widgets.HTML(layout=widgets.Layout(flex="1 1 340px")) for _ in range(2))
         for widget in (self.person, self.slider):
@@ -151,20 +132,46 @@ class UserPanel:
             kind="user-panel",
         )
 
+    @property
+    def values(self) -> dict[str, object]:
+        """Where the controls stand."""
+        return {"user": self.person.value, "lam": self.slider.value}
+
+    def set(self, user: int | None = None, lam: float | None = None) -> None:
+        """Move the controls from code."""
+        self.person.value = self.person.value if user is None else user
+        self.slider.value = self.slider.value if lam is None else lam
+
+    def display(self) -> None:
+        """Show the panel."""
+        display(self.widget)
+
+    def _ipython_display_(self) -> None:
+        """Nothing: it was shown when it was made."""
+
+    def _make_controls(self, start: Mapping[str, object], predict: tuple[str, str] | None) -> None:
+        people = [(user_label(self.scene.dataset, user), user) for user in self.scene.line.people]
+        self.person = control("user-picker", (people, start["user"]), "user")
+        self.slider = widgets.SelectionSlider(
+            options=[(f"{lam:.2f}", lam) for lam in self.scene.runs],
+            value=start["lam"],
+            description="λ",
+            style={"description_width": "initial"},
+            layout=widgets.Layout(width="min(420px, 100%)"),
+        )
+        self.slider.add_class("dmrec-lambda")
+        self.predict = None if predict is None else Predict(predict)
+        self.status = Status()
+
     def _moved(self, _change: object = None) -> None:
         if self.predict is not None:
             self.predict.reveal()
         with self.status.errors_shown():
-            self.figure = self.draw(self.person.value, self.slider.value)
-            if self.live:
-                self.canvas.show(self.figure)
-                self._tables()
+            self.figure = self.scene.draw(**self.values)
+            self.canvas.show(self.figure)
+            self._tables()
 
     def _tables(self) -> None:
-        user, lam = self.person.value, self.slider.value
-        self.best.value, self.card.value = self.table(user, lam), user_card(self.dataset, user)
-        snapshot = self.snapshot(lam)
-        found = int(snapshot.hits[snapshot.row(user)].sum())
-        test = int(self.dataset.test.indptr[user + 1] - self.dataset.test.indptr[user])
-        text = f"{user_label(self.dataset, user)}, {lambda_of(snapshot)}: {found} of {test} test items in the top ten"
-        self.status.show("done", text)
+        self.best.value = self.scene.table(**self.values)
+        self.card.value = user_card(self.scene.dataset, self.person.value)
+        self.status.show("done", self.scene.words(**self.values))

@@ -27,6 +27,7 @@ from dmrec_core.paper.evidence import Answer, Evidence
 from dmrec_core.paper.plan import GRID, plan_table2, plan_table3
 from dmrec_core.records.checkout import MADE, in_checkout
 from dmrec_core.records.markdown import markdown_table
+from dmrec_core.records.markup import markdown_text
 from dmrec_core.records.origin import provenance
 from dmrec_core.records.writer import to_json
 from dmrec_core.runs.presets import paper_settings
@@ -224,9 +225,8 @@ def at_hand(
 def markdown(findings: Sequence[Finding]) -> str:
     """The findings as a table, each number with its seeds, data set and vectors."""
     columns = ("the paper says (our words)", "where", "here", "runs", "verdict")
-    return (
-        markdown_table(columns, [(f.claim, f.where, f.ours, runs_of(f), f"**{f.verdict}**") for f in findings]) + "\n"
-    )
+    rows = [(f.claim, f.where, f.ours, markdown_text(runs_of(f)), f"**{f.verdict}**") for f in findings]
+    return markdown_table(columns, rows) + "\n"
 
 
 def runs_of(finding: Finding) -> str:

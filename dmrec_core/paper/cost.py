@@ -22,6 +22,7 @@ from dmrec_core.data.load import figures_folder
 from dmrec_core.matching import DEFAULT_STRATEGY, strategy_of
 from dmrec_core.paper.measure import EVALUATIONS, Cost
 from dmrec_core.records.markdown import markdown_table
+from dmrec_core.records.markup import markdown_text
 from dmrec_core.records.origin import provenance
 from dmrec_core.records.writer import to_json
 from dmrec_core.runs.models import CARDS
@@ -157,12 +158,18 @@ def as_markdown(tables: Sequence[CostTable], facts: Mapping) -> str:
         "torch": facts["torch"],
         "commit": facts["commit"],
     }
-    parts = [f"# Time and memory, on {facts['dataset']}", "; ".join(f"{k}: {v}" for k, v in said.items()) + "."]
+    parts = [
+        f"# Time and memory, on {markdown_text(facts['dataset'])}",
+        "; ".join(f"{name}: {markdown_text(value)}" for name, value in said.items()) + ".",
+    ]
     if "random" in str(facts["embedder"]):
         parts.append(RANDOM)
     for table in tables:
         header = [name.format(yardstick) for name in HEADER]
-        parts += [f"## {table.device}", markdown_table(header, [_cells(cost, table) for cost in table.costs])]
+        parts += [
+            f"## {markdown_text(table.device)}",
+            markdown_table(header, [_cells(cost, table) for cost in table.costs]),
+        ]
         if table.again:
             first, last = (
                 f"{c.seconds_an_epoch:.3g} s an epoch, {c.processor_seconds_an_epoch:.3g} s of the CPU,"

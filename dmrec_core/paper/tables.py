@@ -9,6 +9,7 @@ from dmrec_core.analysis.comparisons import Comparison
 from dmrec_core.analysis.statistics import Interval
 from dmrec_core.paper.rows import HEADLINE, Row
 from dmrec_core.records.markdown import markdown_table, plus_minus
+from dmrec_core.records.markup import markdown_text
 from dmrec_core.records.writer import kept_name, to_json
 from dmrec_core.runs.models import CARDS
 from dmrec_core.training.checkpoint import write_atomically
@@ -60,7 +61,10 @@ def as_markdown(title: str, rows: Sequence[Row], provenance: Mapping) -> str:
         facts["matrix products in"] = provenance["precision"]
     if provenance.get("patience"):
         facts["every model stops after"] = f"{provenance['patience']} evaluations without a gain"
-    parts = [f"# {title}", "; ".join(f"{name}: {value}" for name, value in facts.items()) + "."]
+    parts = [
+        f"# {markdown_text(title)}",
+        "; ".join(f"{name}: {markdown_text(value)}" for name, value in facts.items()) + ".",
+    ]
     if provenance.get("rehearsal"):
         parts.append(f"**A rehearsal: {provenance['rehearsal']}. Not results.**")
     reads_text = any(row.spec.uses_language for row in rows)

@@ -22,6 +22,7 @@ from dmrec_core.data import RecDataset
 from dmrec_core.data.load import figures_folder
 from dmrec_core.matching import DEFAULT_STRATEGY, STRATEGIES
 from dmrec_core.records.markdown import markdown_table, plus_minus
+from dmrec_core.records.markup import markdown_text
 from dmrec_core.records.origin import provenance
 from dmrec_core.records.writer import to_json
 from dmrec_core.runs.presets import paper_settings
@@ -108,7 +109,8 @@ def as_markdown(table: pd.DataFrame) -> str:
     ]
     lines = []
     for row in for_json(table):
-        cells = [row["texts"], row["vectors"], row["metric"], plus_minus(row["mean"], row["low"], row["high"])]
+        cells = [markdown_text(row[name]) for name in ("texts", "vectors", "metric")]
+        cells.append(plus_minus(row["mean"], row["low"], row["high"]))
         if row["difference"] is None:
             cells += [""] * 4
         else:
@@ -147,9 +149,9 @@ def main(arguments: list[str] | None = None) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     seeds = ", ".join(map(str, facts["seeds"]))
     text = (
-        f"# {spec.label.rsplit(' seed', 1)[0]} on {facts['dataset']}, by what its texts are\n\n"
+        f"# {spec.label.rsplit(' seed', 1)[0]} on {markdown_text(facts['dataset'])}, by what its texts are\n\n"
         f"Seeds {seeds}; test split; ± is half of a 95 % interval over seeds (Student's t); p of paired t-tests. "
-        f"Commit {facts['commit']}, {facts['device']}.\n\n{as_markdown(table)}\n"
+        f"Commit {facts['commit']}, {markdown_text(facts['device'])}.\n\n{as_markdown(table)}\n"
     )
     document = {"name": "texts", "numbers": {"texts": for_json(table)}, "provenance": facts}
     write_atomically(folder / "texts.md", text.encode())

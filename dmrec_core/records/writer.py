@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmrec_core.records.checkout import MADE, in_checkout
+from dmrec_core.records.markup import matplotlib_text
 from dmrec_core.records.origin import provenance
 
 if TYPE_CHECKING:
@@ -96,7 +97,9 @@ def stamp(figure: Figure, provenance: Mapping[str, Any]) -> None:
     for old in [text for text in figure.texts if text.get_gid() == "stamp"]:
         old.remove()
     if parts:
-        figure.text(0, -0.01, "   ".join(parts), fontsize=8, color="#666666", ha="left", va="top", gid="stamp")
+        figure.text(
+            0, -0.01, matplotlib_text("   ".join(parts)), fontsize=8, color="#666666", ha="left", va="top", gid="stamp"
+        )
 
 
 def to_json(document: Mapping[str, Any]) -> str:

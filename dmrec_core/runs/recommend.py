@@ -19,6 +19,7 @@ from dmrec_core.data import DATASETS, RecDataset
 from dmrec_core.interactions import InteractionRows, user_batch
 from dmrec_core.matching import ABLATIONS, DEFAULT_STRATEGY, STRATEGIES
 from dmrec_core.recommender import Recommender, top_items
+from dmrec_core.records.markup import spreadsheet_text
 from dmrec_core.runs.models import BACKBONES
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.progress import ctrl_c
@@ -64,6 +65,13 @@ def recommendations(model: Recommender, dataset: RecDataset, n: int = 10, batch_
     return pd.DataFrame({**table, "score": scores})
 
 
+def for_spreadsheets(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """The table with every text cell that a spreadsheet would run as a formula made a text, and how many there were."""
+    texts = table.select_dtypes(exclude="number")
+    safe = texts.map(lambda cell: spreadsheet_text(cell) if isinstance(cell, str) else cell)
+    return table.assign(**safe), int((safe != texts).to_numpy().sum())
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Train, rank, write; exit status 0, 1 an error, 2 usage, 130 if interrupted."""
     parser = _parser()
@@ -90,6 +98,9 @@ def main(arguments: list[str] | None = None) -> int:
     table = recommendations(results[1].model(data), data, options.n)
     known = options.dataset in DATASETS
     out = options.out or (Path(f"{options.dataset}-recommendations.csv") if known else Path(options.dataset, FILE))
+    table, formulas = for_spreadsheets(table)
+    if formulas:
+        print(f"{formulas:,} cells begin with ' now: a spreadsheet would have run what they hold as formulas")
     table.to_csv(out, index=False, float_format="%.4f")
     print(f"one seed, so a small difference says little\nwritten: {out} ({len(table):,} rows)")
     return 0

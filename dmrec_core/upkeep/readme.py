@@ -23,6 +23,7 @@ from dmrec_core.matching import STRATEGIES
 from dmrec_core.paper.claims import Finding, made_with, read, runs_of
 from dmrec_core.records.checkout import checkout
 from dmrec_core.records.markdown import markdown_table, plus_minus
+from dmrec_core.records.markup import markdown_text
 from dmrec_core.runs.models import CARDS
 from dmrec_core.training.checkpoint import write_atomically
 from dmrec_core.training.evaluate import metric_label
@@ -104,7 +105,7 @@ def claims_table(root: Path) -> str:
 
 
 def _ran_on(finding: Finding) -> str:
-    return runs_of(finding).removeprefix(f"{finding.dataset}, ")
+    return markdown_text(runs_of(finding).removeprefix(f"{finding.dataset}, "))
 
 
 def results_table(root: Path) -> str:
@@ -146,7 +147,8 @@ def _texts(root: Path) -> list[str]:
                 less = ("-", "-", "-") if row["difference"] is None else (
                     f"{row['difference']:+.4f}", _p(row["p_seeds"]), row["given_is_better"]
                 )  # fmt: skip
-                rows.append((dataset, seeds, row["texts"], row["vectors"], mean, *less))
+                texts, vectors = markdown_text(row["texts"]), markdown_text(row["vectors"])
+                rows.append((dataset, seeds, texts, vectors, mean, *less))
     columns = ("data", "seeds", "texts", "vectors", "Recall@20", "minus the given texts", "p (paired t over seeds)",
                "given texts are better")  # fmt: skip
     title = (
@@ -217,7 +219,8 @@ def _ahead(row: Mapping, other: str) -> str:
 def _facts(name: str, document: Mapping) -> str:
     """`yelp-xrec: all-MiniLM-L6-v2, bf16, seeds 2024-2026`."""
     facts = document["provenance"]
-    return f"{name}: {made_with(facts['embedder'] or 'no vectors', facts.get('precision', 'float32'), facts['seeds'])}"
+    made = made_with(facts["embedder"] or "no vectors", facts.get("precision", "float32"), facts["seeds"])
+    return f"{name}: {markdown_text(made)}"
 
 
 def _pages(root: Path, name: str) -> str:
@@ -244,7 +247,8 @@ def _made_with(dataset: str, document: Mapping) -> tuple[str, str, str]:
     seeds = facts["seeds"]
     if facts.get("precision", "float32") != "float32":
         dataset = f"{dataset}, in {facts['precision']}"
-    return dataset, facts["embedder"] or "none", f"{seeds[0]}-{seeds[-1]}" if len(seeds) > 1 else str(seeds[0])
+    said = f"{seeds[0]}-{seeds[-1]}" if len(seeds) > 1 else str(seeds[0])
+    return dataset, markdown_text(facts["embedder"] or "none"), said
 
 
 SECTIONS = {"equations": equations_table, "claims": claims_table, "results": results_table}

@@ -18,6 +18,7 @@ from dmrec_core.gaussian import (
     moment_matched_composite,
     wasserstein2_squared,
 )
+from dmrec_core.records.markup import plotly_text
 from dmrec_core.theory.one_dimension import GRID, composite_curves, density, gaussian, log_two_tastes, single_fits
 from dmrec_core.theory.transport import displacement, transport_map
 
@@ -240,10 +241,10 @@ def _ellipse(g: DiagonalGaussian) -> np.ndarray:
 
 
 def _finish(figure: go.Figure, title: str, height: int) -> None:
-    """The kit's look, the numbers as the title, the legend below the axes where it hides nothing."""
+    """The kit's look, the numbers as the title (a plain text), the legend below the axes where it hides nothing."""
     figure.update_layout(
         template=plotly_template(),
-        title={"text": title, "x": 0.01, "font": {"size": 15}},
+        title={"text": plotly_text(title), "x": 0.01, "font": {"size": 15}},
         height=height,
         margin={"t": 70, "b": 110},
         legend={"yref": "container", "y": 0.01, "yanchor": "bottom", "x": 0},

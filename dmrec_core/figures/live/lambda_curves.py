@@ -2,85 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from dmrec_core.analysis.line import Curve, Here
 from dmrec_core.analysis.snapshots import SPACES, Plane, Snapshot
-from dmrec_core.analysis.statistics import Interval, mean_interval
+from dmrec_core.analysis.statistics import Interval
 from dmrec_core.figures.style import MARKS, MATCHED, NEUTRAL, REFERENCE, mark_of, plotly_template
-from dmrec_core.runs.store import RunResult
+from dmrec_core.matching import STRATEGIES, Strategy
 from dmrec_core.training.evaluate import metric_label
 
 METRICS = {name: metric_label(name) for name in ("recall@20", "ndcg@20")}
-LONG_NAMES = {"godm": "GODM (DMRec-G)", "cpdm": "CPDM (DMRec-C)", "mddm": "MDDM (DMRec-M)"}
 TERMS = ("reconstruction", "prior", "matching")
 TERM_COLOURS = {"reconstruction": "#5C5C5C", "prior": NEUTRAL, "matching": MATCHED}
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A metric over lambda for one strategy: mean over seeds with its 95 % interval (NaN bounds for one seed)."""
-
-    strategy: str
-    variant: str
-    lam: np.ndarray  # (n,) ascending
-    mean: np.ndarray  # (n,)
-    low: np.ndarray  # (n,)
-    high: np.ndarray  # (n,)
-    seeds: int
-
-    def at(self, lam: float) -> float | None:
-        """The mean between the two neighbouring lambdas, linearly; None outside of the grid."""
-        if len(self.lam) < 2 or not self.lam[0] <= lam <= self.lam[-1]:
-            return None
-        return float(np.interp(lam, self.lam, self.mean))
-
-
-def curves_of(results: Iterable[RunResult], metric: str = "recall@20", split: str = "test") -> list[Curve]:
-    """One curve a strategy and variant, from runs over lambda and seeds; base runs are left out."""
-    groups: dict[tuple[str, str], dict[float, list[float]]] = {}
-    for result in results:
-        spec = result.spec
-        if spec.strategy != "base":
-            by_lam = groups.setdefault((spec.strategy, spec.variant), {})
-            by_lam.setdefault(spec.lam, []).append(result.metrics[split][metric])
-    curves = []
-    for (strategy, variant), by_lam in groups.items():
-        lams = sorted(by_lam)
-        intervals = [mean_interval(by_lam[lam]) for lam in lams]
-        mean, low, high = (np.array([getattr(i, name) for i in intervals]) for name in ("mean", "low", "high"))
-        curves.append(Curve(strategy, variant, np.array(lams), mean, low, high, max(i.n for i in intervals)))
-    return curves
-
-
-def base_level(results: Iterable[RunResult], metric: str = "recall@20", split: str = "test") -> Interval | None:
-    """The base model's metric over its seeds, or None where no base run is given."""
-    values = [r.metrics[split][metric] for r in results if r.spec.strategy == "base" and r.spec.kl_weight == 1]
-    return mean_interval(values) if values else None
-
-
-@dataclass(frozen=True)
-class Here:
-    """Where the reader stands: a lambda, the metric there, and whether a run measured it."""
-
-    strategy: str
-    variant: str
-    lam: float
-    value: float | None  # None: not known, neither trained nor between two trained runs
-    measured: bool
-
-    def words(self, metric: str) -> str:
-        """`λ = 0.45: Recall@20 0.3982, interpolated`."""
-        if self.value is None:
-            return f"λ = {self.lam:.2f}: not trained yet"
-        return (
-            f"λ = {self.lam:.2f}: {METRICS.get(metric, metric)} {self.value:.4f}, "
-            f"{'measured' if self.measured else 'interpolated between trained runs'}"
-        )
 
 
 def draw_lambda(
@@ -93,7 +30,7 @@ def draw_lambda(
     metric: str = "recall@20",
     split: str = "test",
     tried: Sequence[tuple[float, float]] = (),
-    strategies: Sequence[str] = ("godm", "cpdm", "mddm"),
+    strategies: Sequence[str | Strategy] = tuple(STRATEGIES),
 ) -> go.Figure:
     """The three linked views of the lambda panel; always the same traces, so that one figure can be updated in place.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Sequence
-from html import escape
 
 import plotly.graph_objects as go
 
@@ -13,6 +12,7 @@ from dmrec_core.figures.live.gaussians import _finish
 from dmrec_core.figures.style import LANGUAGE, NEUTRAL
 from dmrec_core.language.estimate import count_tokens
 from dmrec_core.language.item_space import ItemSpace
+from dmrec_core.records.markup import NO_MATHEMATICS, html_text, plotly_text
 
 CHANGES = """<style>
 .dmrec-edit ins { background: #d5f0df; color: #111; text-decoration: none; margin: 0 2px; }
@@ -39,7 +39,8 @@ def draw_neighbours(titles: Sequence[str], item: int, before: ItemSpace, after: 
     old, new = sides
     order = sorted(old.keys() | new.keys(), key=lambda i: (-new.get(i, -2.0), -old.get(i, -2.0), i))
     names = {
-        i: _name(titles, i, order) + (" (new)" if i not in old else " (gone)" if i not in new else "") for i in order
+        i: plotly_text(_name(titles, i, order)) + (" (new)" if i not in old else " (gone)" if i not in new else "")
+        for i in order
     }
     figure = go.Figure()
     looks = (("before", old, NEUTRAL, "circle-open"), ("after", new, LANGUAGE, "circle"))
@@ -73,19 +74,19 @@ def tell_edit(item: int, before: ItemSpace, after: ItemSpace) -> str:
         cells = [f"<td colspan='2' style='{shape}'>{left}</td>"]
         if right is not None:
             cells = [f"<td style='{shape} width:43%'>{text}</td>" for text in (left, right)]
-        return f"<tr><th scope='row' style='{shape}'>{escape(name)}</th>{''.join(cells)}</tr>"
+        return f"<tr><th scope='row' style='{shape}'>{html_text(name)}</th>{''.join(cells)}</tr>"
 
     tokens = [count_tokens(prompt.system) + count_tokens(prompt.user) for prompt in (old, new)]
     system = marked(old.system, new.system) if old.system != new.system else "<em>unchanged</em>"
     rows = [
         row("system message", system),
-        row("data", escape(old.user), escape(new.user)),
+        row("data", html_text(old.user), html_text(new.user)),
         row("tokens, about", *map(str, tokens)),
-        row(f"profile, by {before.writer}", *(escape(s.profiles[item]) or "<em>none</em>" for s in (before, after))),
+        row(f"profile, by {before.writer}", *(html_text(s.profiles[item]) or "<em>none</em>" for s in (before, after))),
     ]
     head = f"<tr><th></th><th style='{shape}'>before</th><th style='{shape}'>after</th></tr>"
     look = "width:100%; border-collapse:collapse; line-height:1.4"
-    return f"{CHANGES}<table class='dmrec-edit' style='{look}'>{head}{''.join(rows)}</table>"
+    return f"{CHANGES}<table class='dmrec-edit {NO_MATHEMATICS}' style='{look}'>{head}{''.join(rows)}</table>"
 
 
 def marked(old: str, new: str) -> str:
@@ -98,7 +99,7 @@ def marked(old: str, new: str) -> str:
     a, b = _PIECES.findall(old), _PIECES.findall(new)
     parts = []
     for kind, from_a, to_a, from_b, to_b in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
-        went, came = escape("".join(a[from_a:to_a])), escape("".join(b[from_b:to_b]))
+        went, came = html_text("".join(a[from_a:to_a])), html_text("".join(b[from_b:to_b]))
         if kind == "equal":
             parts.append(came)
         else:

@@ -11,6 +11,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from dmrec_core.figures.live.gaussians import _finish
 from dmrec_core.figures.style import COLLABORATIVE, LANGUAGE, NEUTRAL, REFERENCE
+from dmrec_core.records.markup import plotly_text
 
 
 def draw_nearest(title: str, titles: Sequence[str], cosines: np.ndarray, typical: float) -> go.Figure:
@@ -22,7 +23,7 @@ def draw_nearest(title: str, titles: Sequence[str], cosines: np.ndarray, typical
         cosines: to each of them.
         typical: the mean cosine of random pairs, drawn as a level.
     """
-    names = [f"{place}. {text[:48]}" for place, text in enumerate(titles, start=1)]
+    names = [f"{place}. {plotly_text(text[:48])}" for place, text in enumerate(titles, start=1)]
     figure = go.Figure()
     figure.add_trace(go.Bar(x=cosines, y=names, orientation="h", marker={"color": LANGUAGE}, name="cosine"))
     level = {"color": REFERENCE, "dash": "dot"}

@@ -16,6 +16,7 @@ from dmrec_core.data import RecDataset
 from dmrec_core.figures.live.users import history_of, titles_of, user_label
 from dmrec_core.figures.style import ALARM, COLLABORATIVE, MARKS, NEUTRAL, REFERENCE, mark_of, plotly_template
 from dmrec_core.matching import DEFAULT_STRATEGY
+from dmrec_core.records.markup import plotly_text
 from dmrec_core.runs.store import RunResult
 from dmrec_core.training.evaluate import metric_label
 
@@ -180,12 +181,12 @@ def _extremes(values: np.ndarray) -> list[int]:
 
 def _pushes(view: Dimensions, dataset: RecDataset, rank: int) -> str:
     titles = titles_of(dataset)
-    up, down = ([_short(titles[item]) for item in items[:2]] for items in view.pushed(rank))
+    up, down = ([plotly_text(_short(titles[item])) for item in items[:2]] for items in view.pushed(rank))
     return f"rank {rank + 1} (dimension {view.dimension[rank]})<br>◄ {', '.join(down)}   |   {', '.join(up)} ►"
 
 
 def _user_hover(dataset: RecDataset, user: int) -> str:
-    history = [_short(title) for title in history_of(dataset, user)]
+    history = [plotly_text(_short(title)) for title in history_of(dataset, user)]
     more = f"<br>and {len(history) - 6} more" if len(history) > 6 else ""
     return f"{user_label(dataset, user)}<br>" + "<br>".join(history[:6]) + more
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 import numpy as np
 import plotly.graph_objects as go
@@ -14,6 +13,8 @@ from dmrec_core.data import RecDataset
 from dmrec_core.figures.live.lambda_curves import TERM_COLOURS, TERMS, ellipse
 from dmrec_core.figures.style import MARKS, NEUTRAL, mark_of, plotly_template
 from dmrec_core.language import user_texts
+from dmrec_core.records.markup import NO_MATHEMATICS, html_text
+from dmrec_core.runs.spec import RunSpec
 
 LONGEST_HISTORY, LONGEST_PROFILE = 30, 900  # items and characters shown
 MOST_TEST_ITEMS = 5
@@ -80,36 +81,36 @@ def top_table(dataset: RecDataset, snapshot: Snapshot, user: int, before: Snapsh
     held_out = int(dataset.test.indptr[user + 1] - dataset.test.indptr[user])
     found = int(snapshot.hits[row].sum())
     caption = (
-        f"Top {len(top)} of {user_label(dataset, user)}, {lambda_of(snapshot)}: "
+        f"Top {len(top)} of {user_label(dataset, user)}, {lambda_of(snapshot.spec)}: "
         f"{found} of {held_out} test item{'s' if held_out != 1 else ''} found"
     )
-    compared = "" if before is None else f"<th scope='col'>against {escape(lambda_of(before))}</th>"
+    compared = "" if before is None else f"<th scope='col'>against {html_text(lambda_of(before.spec))}</th>"
     lines = []
     for rank, (item, hit, move) in enumerate(zip(top, snapshot.hits[row], moved, strict=True), start=1):
         kind, mark = (" class='dmrec-hit'", "✓ test item") if hit else ("", "")
         last = "" if before is None else f"<td>{move}</td>"
-        lines.append(f"<tr{kind}><td>{rank}</td><td>{escape(titles[item])}</td><td>{mark}</td>{last}</tr>")
+        lines.append(f"<tr{kind}><td>{rank}</td><td>{html_text(titles[item])}</td><td>{mark}</td>{last}</tr>")
     head = f"<tr><th scope='col'>#</th><th scope='col'>item</th><th scope='col'>held out?</th>{compared}</tr>"
     return (
-        f"<table class='dmrec-top'><caption>{escape(caption)}</caption>"
+        f"<table class='dmrec-top {NO_MATHEMATICS}'><caption>{html_text(caption)}</caption>"
         f"<thead>{head}</thead><tbody>{''.join(lines)}</tbody></table>"
-        f"<p class='dmrec-ranks'><b>Where the test items rank:</b> {_test_ranks(titles, snapshot, user, before)}</p>"
+        f"<p class='dmrec-ranks {NO_MATHEMATICS}'><b>Where the test items rank:</b> "
+        f"{_test_ranks(titles, snapshot, user, before)}</p>"
     )
 
 
 def _test_ranks(titles: Sequence[str], snapshot: Snapshot, user: int, before: Snapshot | None) -> str:
     ranks, was = snapshot.ranks[snapshot.row(user)], before and before.ranks[before.row(user)]
     shown = [
-        f"{escape(titles[item])} {rank}" + (f" ({lambda_of(before)}: {was[item]})" if was else "")
+        f"{html_text(titles[item])} {rank}" + (f" ({html_text(lambda_of(before.spec))}: {was[item]})" if was else "")
         for item, rank in list(ranks.items())[:MOST_TEST_ITEMS]
     ]
     more = len(ranks) - len(shown)
     return "; ".join(shown) + (f"; … and {more} more" if more else "") if shown else "there are none"
 
 
-def lambda_of(snapshot: Snapshot) -> str:
+def lambda_of(spec: RunSpec) -> str:
     """`base model`, or `DMRec-M at λ = 0.40`."""
-    spec = snapshot.spec
     if spec.strategy == "base":
         return "base model"
     return f"{mark_of(spec.strategy).label} at λ = {spec.lam:.2f}" + (", paper" if spec.variant == "paper" else "")
@@ -118,11 +119,12 @@ def lambda_of(snapshot: Snapshot) -> str:
 def user_card(dataset: RecDataset, user: int) -> str:
     """What is known of a user before any model: history and profile text, as HTML."""
     history, profile = history_of(dataset, user), profile_of(dataset, user)
-    shown = "; ".join(escape(title) for title in history[:LONGEST_HISTORY])
+    shown = "; ".join(html_text(title) for title in history[:LONGEST_HISTORY])
     more = f"; … and {len(history) - LONGEST_HISTORY} more" if len(history) > LONGEST_HISTORY else ""
-    text = escape(profile[:LONGEST_PROFILE]).replace("\n", "<br>") + ("…" if len(profile) > LONGEST_PROFILE else "")
+    text = html_text(profile[:LONGEST_PROFILE]).replace("\n", "<br>") + ("…" if len(profile) > LONGEST_PROFILE else "")
     return (
-        f"<div class='dmrec-user'><p><b>History of {user_label(dataset, user)}</b> (trained on)<br>{shown}{more}</p>"
+        f"<div class='dmrec-user {NO_MATHEMATICS}'>"
+        f"<p><b>History of {user_label(dataset, user)}</b> (trained on)<br>{shown}{more}</p>"
         f"<p><b>Profile text</b> (what the language space reads)<br>{text or '(no text)'}</p></div>"
     )
 
@@ -143,7 +145,7 @@ def draw_user(
         A plotly figure, one row of two, always with the same traces.
     """
     titles = (
-        f"{user_label(dataset, user)} among {len(snapshot.users)} users, {lambda_of(snapshot)}",
+        f"{user_label(dataset, user)} among {len(snapshot.users)} users, {lambda_of(snapshot.spec)}",
         "this user's loss terms",
     )
     figure = make_subplots(1, 2, column_widths=[0.58, 0.42], subplot_titles=titles, horizontal_spacing=0.16)
@@ -190,11 +192,11 @@ def _add_user_terms(figure: go.Figure, snapshot: Snapshot, row: int, before: Sna
     if before is not None:
         place = before.row(user)
         old = [float(before.terms[name][place]) if name in before.terms else 0.0 for name in TERMS]
-    for name, values, shape in ((lambda_of(snapshot), mine, ""), ("", old, "/")):
+    for name, values, shape in ((lambda_of(snapshot.spec), mine, ""), ("", old, "/")):
         there = before is not None or not shape
         figure.add_bar(
             x=values if there else [], y=list(TERMS) if there else [], orientation="h", cliponaxis=False,
-            name=name or (f"the same, {lambda_of(before)}" if there else ""), showlegend=there,
+            name=name or (f"the same, {lambda_of(before.spec)}" if there else ""), showlegend=there,
             text=[f"{value:.2f}" for value in values] if there else [], textposition="outside",
             marker={"color": [TERM_COLOURS[term] for term in TERMS], "pattern": {"shape": shape}}, row=1, col=2,
         )  # fmt: skip

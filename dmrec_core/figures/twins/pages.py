@@ -7,25 +7,26 @@ where it is in its address (`09_lambda_sensitivity.html#lam=0.6`). Its numbers a
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dmrec_core.analysis.snapshots import SPACES, Snapshot, crowd, take_snapshot, typical_users
+from dmrec_core.analysis.line import LambdaLine
+from dmrec_core.analysis.snapshots import SPACES, Snapshot
 from dmrec_core.analysis.statistics import Interval
 from dmrec_core.data import RecDataset
-from dmrec_core.figures.live.lambda_curves import LONG_NAMES, METRICS, TERMS, base_level, curves_of
+from dmrec_core.figures.live.lambda_curves import METRICS, TERMS
 from dmrec_core.figures.live.users import history_of, profile_of, titles_of, user_label
 from dmrec_core.figures.style import mark_of
+from dmrec_core.matching import STRATEGIES
 from dmrec_core.records.checkout import find_checkout
 from dmrec_core.records.markdown import plus_minus
+from dmrec_core.records.markup import html_text, json_in_html, visible_text
 from dmrec_core.runs.store import RunResult
 
 PAGES = ("lambda_sensitivity", "distribution_matching", "explore")
@@ -65,16 +66,15 @@ def write_twin(
     path = Path(path)
     path = path if path.is_absolute() else (find_checkout() or Path.cwd()) / path
     parts = {
-        "title": escape(title),
-        "lede": escape(lede),
+        "title": html_text(title),
+        "lede": html_text(lede),
         "style": _asset("style.css"),
         "chart": _asset("chart.js"),
         "view": _asset(f"{page}.js"),
         "tables": tables,
-        "origin": escape(_origin(provenance)),
-        "example": escape(f"{path.name}{example}"),
-        # "<" written as JSON escapes it, so that no text of the data can end the script element
-        "data": json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
+        "origin": html_text(_origin(provenance)),
+        "example": html_text(f"{path.name}{example}"),
+        "data": json_in_html(data),
     }
     pieces = _asset("page.html").split("{{")
     text = pieces[0] + "".join(parts[name] + rest for name, rest in (piece.split("}}", 1) for piece in pieces[1:]))
@@ -104,19 +104,20 @@ def write_lambda_sensitivity(
         provenance: as `record`'s.
         split: of the metrics.
     """
-    published = [r for r in results if r.spec.strategy in LONG_NAMES and r.spec.variant == "published"]
+    published = [r for r in results if r.spec.strategy in STRATEGIES and r.spec.variant == "published"]
     if not published:
-        raise ValueError(f"no run of {list(LONG_NAMES)} among the {len(results)} results given")
-    curves = {metric: {c.strategy: c for c in curves_of(published, metric, split)} for metric in METRICS}
-    strategies = [name for name in LONG_NAMES if name in curves["recall@20"]]
-    lams = sorted({result.spec.lam for result in published})
+        raise ValueError(f"no run of {list(STRATEGIES)} among the {len(results)} results given")
+    line = LambdaLine([*published, *(r for r in results if r.spec.lam is None)], split=split)
+    curves = {metric: {curve.strategy: curve for curve in line.curves(metric)} for metric in METRICS}
+    strategies = [name for name in STRATEGIES if name in curves["recall@20"]]
+    lams = line.lams
     cells = [[[_cell(curves[m][s], lam) for lam in lams] for s in strategies] for m in METRICS]
-    base = [_interval(base_level(results, metric, split)) for metric in METRICS]
+    base = [_interval(line.base_level(metric)) for metric in METRICS]
     data = {
         "split": split,
         "lams": lams,
         "metrics": [{"key": key, "label": label} for key, label in METRICS.items()],
-        "strategies": [{"key": name, "label": LONG_NAMES[name]} for name in strategies],
+        "strategies": [{"key": name, "label": STRATEGIES[name].long_name} for name in strategies],
         "cells": cells,
         "base": None if base[0] is None else base,
         "start": {"lam": _middle(lams), "strategy": strategies[-1]},
@@ -167,18 +168,13 @@ def write_explore(
         users: whom to show; by default twelve, from the shortest history to the longest.
         crowd_size: users in the picture's background.
     """
-    matched = sorted((r for r in results if r.spec.strategy != "base"), key=lambda r: r.spec.lam)
-    if len({result.spec.with_(lam=0.5) for result in matched}) != 1:
-        raise ValueError("the runs of the explore twin must differ in lambda only")
-    users = typical_users(dataset) if users is None else np.asarray(users)
-    everybody = crowd(dataset, users, crowd_size)
-    base = next((r for r in results if r.spec.strategy == "base" and r.spec.kl_weight == 1), None)
-    snapshots: list[Snapshot] = []
-    for result in matched:
-        snapshots.append(take_snapshot(result, dataset, everybody, snapshots[0] if snapshots else None))
+    line = LambdaLine(results, dataset, users, crowd_size=crowd_size)
+    runs, users = line.single(), line.people
+    lams, spec = list(runs), next(iter(runs.values())).spec
+    snapshots = [line.snapshot(run) for run in runs.values()]
+    before = line.base_snapshot(spec.seed)
+    base = None if before is None else line.known[before.spec]
     rows = [snapshots[0].row(user) for user in users]
-    before = None if base is None else take_snapshot(base, dataset, users)
-    lams, spec = [result.spec.lam for result in matched], matched[0].spec
     items = {int(i) for s in snapshots for i in s.top[rows].ravel()} | {
         i for row in rows for i in snapshots[0].ranks[row]
     }
@@ -187,12 +183,12 @@ def write_explore(
         "lams": lams,
         "label": mark_of(spec.strategy).label,
         "strategy": spec.strategy,
-        "users": [_person(dataset, int(user)) for user in users],
+        "users": [_person(dataset, user) for user in users],
         "runs": [_run(snapshot, rows) for snapshot in snapshots],
-        "titles": {str(item): titles[item] for item in sorted(items)},
-        "before": None if before is None else before.top.tolist(),
-        "ranksBefore": None if before is None else _ranks(before, range(len(users))),
-        "curve": [round(result.metrics["test"]["recall@20"], 4) for result in matched],
+        "titles": {str(item): visible_text(titles[item]) for item in sorted(items)},
+        "before": None if before is None else before.top[rows].tolist(),
+        "ranksBefore": None if before is None else _ranks(before, rows),
+        "curve": [round(result.metrics["test"]["recall@20"], 4) for result in runs.values()],
         "base": None if base is None else round(base.metrics["test"]["recall@20"], 4),
         "start": {"user": len(users) // 3, "lam": _middle(lams)},
     }
@@ -233,8 +229,8 @@ def _person(dataset: RecDataset, user: int) -> dict[str, Any]:
     return {
         "id": user,
         "label": user_label(dataset, user),
-        "history": history_of(dataset, user)[:40],
-        "profile": profile_of(dataset, user)[:LONGEST_PROFILE],
+        "history": [visible_text(title) for title in history_of(dataset, user)[:40]],
+        "profile": visible_text(profile_of(dataset, user)[:LONGEST_PROFILE]),
         "test": sorted(int(item) for item in test),
     }
 
@@ -259,17 +255,15 @@ def _interval(interval: Interval | None) -> dict[str, Any] | None:
 def _numbers_table(data: Mapping[str, Any]) -> str:
     """All numbers of the lambda twin as a static table."""
     labels = [metric["label"] for metric in data["metrics"]]
-    head = "".join(f"<th scope='col'>{escape(text)}</th>" for text in ("strategy", "λ", *labels))
+    head = "".join(f"<th scope='col'>{html_text(text)}</th>" for text in ("strategy", "λ", *labels))
     lines = []
     if data["base"] is not None:
         lines.append(f"<tr><td>base model</td><td></td>{''.join(f'<td>{_written(c)}</td>' for c in data['base'])}</tr>")
     for s, strategy in enumerate(data["strategies"]):
         for i, lam in enumerate(data["lams"]):
             values = "".join(f"<td>{_written(data['cells'][m][s][i])}</td>" for m in range(len(labels)))
-            name = escape(strategy["label"])
-            lines.append(
-                f"<tr data-strategy='{strategy['key']}' data-lam='{i}'><td>{name}</td><td>{lam:g}</td>{values}</tr>"
-            )
+            key, name = html_text(strategy["key"]), html_text(strategy["label"])
+            lines.append(f"<tr data-strategy='{key}' data-lam='{i}'><td>{name}</td><td>{lam:g}</td>{values}</tr>")
     return (
         "<details id='numbers'><summary>All numbers</summary><div class='scroll'><table>"
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div></details>"
