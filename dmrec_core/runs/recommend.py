@@ -2,7 +2,8 @@
 
 The base model is trained beside it, so that you see whether the texts helped. Runs are kept: the same command again
 reads them back, and an interrupted one goes on where it was. The settings are the paper's for data it does not have;
-lambda is not tuned (`python -m dmrec_core.paper --dataset my-data --tune` does that).
+lambda is not tuned (`python -m dmrec_core.paper --dataset my-data --tune` does that). An id or title that a spreadsheet
+would run as a formula is written with `'` before it.
 """
 
 from __future__ import annotations
