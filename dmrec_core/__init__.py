@@ -11,26 +11,22 @@ from importlib import import_module
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "DiagonalGaussian": "gaussian",
-    "kl": "gaussian",
-    "wasserstein2": "gaussian",
-    "fuse": "matching",
-    "godm": "matching",
-    "cpdm": "matching",
-    "mddm": "matching",
-    "multinomial_nll": "likelihood",
-    "MetaNetwork": "meta_network",
-    "BaseModel": "dmrec",
-    "DMRec": "dmrec",
-    "Backbone": "recommender",
-    "Recommender": "recommender",
-    "MultVAE": "backbones.mult_vae",
-    "CVGA": "backbones.cvga",
-    "LDiffRec": "backbones.l_diffrec",
-    "evaluate": "training.evaluate",
-    "fit": "training.fit",
+_NAMES = {
+    "gaussian": "DiagonalGaussian geometric_composite kl kl_to_standard_normal "
+    "log_density log_mixture_density moment_matched_composite wasserstein2 wasserstein2_squared",
+    "matching": "MatchingTerms STRATEGIES Strategy add_only composite_divergence cpdm fuse godm mddm without_mixing",
+    "likelihood": "fused_multinomial_nll multinomial_nll",
+    "meta_network": "MetaNetwork base_network",
+    "interactions": "InteractionLinear InteractionRows UserBatch user_batch",
+    "recommender": "Backbone Recommender top_items",
+    "dmrec": "BaseModel DMRec Spaces",
+    "backbones.mult_vae": "MultVAE",
+    "backbones.cvga": "CVGA",
+    "backbones.l_diffrec": "LDiffRec",
+    "training.evaluate": "evaluate",
+    "training.fit": "fit",
 }
+_HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
 __all__ = sorted(_HOMES)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dmrec_core.gaussian import DiagonalGaussian, kl_to_standard_normal
 from dmrec_core.interactions import UserBatch
-from dmrec_core.matching import STRATEGIES, VARIANTS, Variant, fuse
+from dmrec_core.matching import VARIANTS, Strategy, Variant, fuse, strategy_of
 from dmrec_core.meta_network import MetaNetwork
 from dmrec_core.recommender import Backbone, LossTerms, Recommender
 
@@ -22,7 +22,15 @@ class Spaces(NamedTuple):
     fused: DiagonalGaussian
 
 
-class BaseModel(Recommender):
+class _AroundABackbone(Recommender):
+    backbone: Backbone
+
+    def optimizer(self, learning_rate: float, weight_decay: float) -> torch.optim.Optimizer:
+        """The backbone's recipe: Adam, unless it has its own."""
+        return self.backbone.optimizer(self, learning_rate, weight_decay)
+
+
+class BaseModel(_AroundABackbone):
     r"""A backbone trained on its own, by the negative evidence lower bound.
 
     Eq. 2.  $-\log p(x_u) \le -E_{q_\phi}[\log p_\theta(x_u|z_u)] + w\,D_{KL}(q_\phi(z_u|x_u)\,\|\,p(z_u))$
@@ -46,19 +54,15 @@ class BaseModel(Recommender):
         batch = batch.corrupted(self.backbone.input_dropout)
         q = self.backbone.posterior(batch)
         terms = self.backbone.reconstruction(q.sample(batch.generator), batch)
-        terms["prior"] = self.kl_weight * self.backbone.kl_weight(batch) * kl_to_standard_normal(q)
+        terms["prior"] = self.kl_weight * self.backbone.annealing(batch) * kl_to_standard_normal(q)
         return LossTerms(terms)
 
     def score(self, batch: UserBatch) -> Tensor:
         """Logits at the posterior mean, `(B, n_items)`."""
         return self.backbone.decode(self.backbone.scoring_latent(self.backbone.posterior(batch), batch))
 
-    def optimizer(self, learning_rate: float, weight_decay: float) -> torch.optim.Optimizer:
-        """The backbone's recipe: Adam, unless it has its own."""
-        return self.backbone.optimizer(self, learning_rate, weight_decay)
 
-
-class DMRec(Recommender):
+class DMRec(_AroundABackbone):
     r"""Any backbone, plus a language space, matched by one of the strategies.
 
     Eq. 19.  $L_{DMRec} = L_{rec} + L_{DM}$, $L_{DM}\in\{L_{GODM}, L_{CPDM}, L_{MDDM}\}$
@@ -66,7 +70,7 @@ class DMRec(Recommender):
     Args:
         backbone: encoder and decoder of the collaborative space.
         meta_network: from texts' vectors to the language space.
-        strategy: "godm", "cpdm", "mddm", or an ablation: "without_mixing", "add".
+        strategy: a name of `matching.ALL_STRATEGIES`, or a `Strategy` of your own.
         lam: lambda, the coefficient that governs the matching.
         variant: "published" (the authors' code) or "paper" (the equations as printed).
 
@@ -79,16 +83,21 @@ class DMRec(Recommender):
     """
 
     def __init__(
-        self, backbone: Backbone, meta_network: MetaNetwork, strategy: str, lam: float, variant: Variant = "published"
+        self,
+        backbone: Backbone,
+        meta_network: MetaNetwork,
+        strategy: str | Strategy,
+        lam: float,
+        variant: Variant = "published",
     ) -> None:
         super().__init__()
-        if strategy not in STRATEGIES:
-            raise ValueError(f"strategy must be one of {sorted(STRATEGIES)}; got {strategy!r}")
+        self.strategy = strategy_of(strategy)
+        self.strategy.check(lam)
         if variant not in VARIANTS:
             raise ValueError(f"variant must be one of {VARIANTS}; got {variant!r}")
         self.backbone = backbone
         self.meta_network = meta_network
-        self.strategy, self.lam, self.variant = strategy, lam, variant
+        self.lam, self.variant = lam, variant
 
     def spaces(self, batch: UserBatch) -> Spaces:
         """q, p and the fused posterior of each user of the batch, `(B, d)` each."""
@@ -100,14 +109,10 @@ class DMRec(Recommender):
         batch = batch.corrupted(self.backbone.input_dropout)
         spaces = self.spaces(batch)
         terms = self.backbone.reconstruction(spaces.fused.sample(batch.generator), batch)
-        matching = STRATEGIES[self.strategy](*spaces, self.lam, self.variant)
-        weight = self.backbone.kl_weight(batch)
+        matching = self.strategy.terms(*spaces, self.lam, self.variant)
+        weight = self.backbone.annealing(batch)
         return LossTerms({**terms, "prior": weight * matching.prior, "matching": weight * matching.matching})
 
     def score(self, batch: UserBatch) -> Tensor:
         """Logits at the fused mean, `(B, n_items)`."""
         return self.backbone.decode(self.backbone.scoring_latent(self.spaces(batch).fused, batch))
-
-    def optimizer(self, learning_rate: float, weight_decay: float) -> torch.optim.Optimizer:
-        """The backbone's recipe: Adam, unless it has its own."""
-        return self.backbone.optimizer(self, learning_rate, weight_decay)

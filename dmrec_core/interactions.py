@@ -1,13 +1,15 @@
 """Mini-batches of users and the one layer through which models see interactions.
 
 A user's row of the interaction matrix is almost empty (about 0.1 % of the items), so it stays a list of item ids. On a
-CPU the first layer sums the weight rows of those items; on a GPU a dense matrix product is faster.
+CPU the first layer sums the weight rows of those items; on a GPU a dense matrix product is faster. Every such choice
+between a processor and a GPU, here and in the baselines, is asked of `suits_a_gpu`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +17,31 @@ import scipy.sparse as sp
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+_gpu_way: bool | None = None  # what `computed_as_on_a_gpu` asks for
+
+
+def suits_a_gpu(x: Tensor) -> bool:
+    """Whether to compute with `x` as suits a GPU (dense, all at once), not a CPU (sparse, in pieces for its cache)."""
+    return x.device.type != "cpu" if _gpu_way is None else _gpu_way
+
+
+@contextmanager
+def computed_as_on_a_gpu(gpu: bool = True) -> Iterator[None]:
+    """Go a GPU's way on any device while it lasts, or a CPU's; the numbers are the same up to rounding.
+
+    Example:
+        >>> rows = InteractionRows(torch.tensor([0, 3]), torch.tensor([0, 1]), None, 4)
+        >>> table = torch.arange(8.0).view(4, 2)
+        >>> with computed_as_on_a_gpu():
+        ...     torch.testing.assert_close(rows.sum_of(table), table[[0, 3]])
+    """
+    global _gpu_way
+    before, _gpu_way = _gpu_way, gpu
+    try:
+        yield
+    finally:
+        _gpu_way = before
 
 
 @dataclass(frozen=True)
@@ -49,7 +76,7 @@ class InteractionRows:
     @property
     def counts(self) -> Tensor:
         """Entries per row, `(B,)` int64."""
-        return torch.diff(self.offsets, append=self.offsets.new_tensor([len(self.items)]))
+        return torch.diff(F.pad(self.offsets, (0, 1), value=len(self.items)))  # no copy from the processor
 
     @property
     def row_index(self) -> Tensor:
@@ -80,7 +107,7 @@ class InteractionRows:
 
     def sum_of(self, table: Tensor) -> Tensor:
         r"""Weighted sum of the rows' item vectors, $X T$: `table` is `(n_items, k)`, the result `(B, k)`."""
-        if self.items.device.type == "cuda":
+        if suits_a_gpu(table):
             return self.dense(table.dtype) @ table
         values = None if self.values is None else self.values.to(table.dtype)
         return F.embedding_bag(self.items, table, self.offsets, mode="sum", per_sample_weights=values)

@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from dmrec_core.interactions import InteractionRows
+from dmrec_core.interactions import InteractionRows, suits_a_gpu
 
-ROWS_AT_ONCE = 64  # rows of logits turned into probabilities together: 2 MB in float32 at 9,000 items
+ROWS_AT_ONCE = 64  # rows of logits a CPU turns into probabilities together: 2 MB in float32 at 9,000 items
 
 
 def multinomial_nll(logits: Tensor, rows: InteractionRows) -> Tensor:
@@ -78,7 +78,7 @@ class _FusedMultinomialNLL(torch.autograd.Function):
             narrow_hidden, narrow_weight = hidden.to(dtype), weight.to(dtype)
             logits = torch.addmm(bias.to(dtype), narrow_hidden, narrow_weight.T)
             # A few rows at a time stay in the processor's cache, and their probabilities take their logits' place.
-            for part in logits.split(ROWS_AT_ONCE):
+            for part in logits.split(max(1, len(logits)) if suits_a_gpu(logits) else ROWS_AT_ONCE):
                 part.copy_(torch.softmax(part, dim=1))
             probability, counts = logits, counts.to(wide)
             log_probability = probability[row, items].to(wide).log()

@@ -10,7 +10,9 @@ Both are already weighted by lambda, so their sum is $L_{DM}$.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from torch import Tensor
@@ -26,6 +28,7 @@ from dmrec_core.gaussian import (
     wasserstein2,
     wasserstein2_squared,
 )
+from dmrec_core.records.ranges import known
 
 Variant = Literal["published", "paper"]
 VARIANTS: tuple[Variant, ...] = ("published", "paper")
@@ -44,7 +47,52 @@ class MatchingTerms(NamedTuple):
         return self.prior + self.matching
 
 
-Strategy = Callable[[DiagonalGaussian, DiagonalGaussian, DiagonalGaussian, float, Variant], MatchingTerms]
+@dataclass(frozen=True)
+class Strategy:
+    """One way to match the two spaces: its equation, and what the rest of the kit must know of it.
+
+    Your own is a function like `godm` and one of these. Give the object wherever a strategy's name is taken: it trains,
+    sweeps, appears in the figures and moves under the slider.
+
+    Args:
+        terms: `(q, p, fused, lam, variant) -> MatchingTerms`, a pure function of Gaussians.
+        label: short, for legends.
+        long_name: for titles and tables.
+        highest_lam: the largest lambda that means anything: 1 where lambda is a share, infinity where it is a weight,
+            0 where it is not used.
+        lam_without_matching: the lambda at which the language space is not matched; it is still fused.
+
+    Example:
+        >>> def squared(q, p, fused, lam, variant="published"):
+        ...     return MatchingTerms(kl_to_standard_normal(fused), lam * (q.mean - p.mean).square().sum(1))
+        >>> mine = Strategy(squared, "DMRec-S", "squared distance of means")
+        >>> mine.terms is squared and str(mine)
+        'squared'
+    """
+
+    terms: Callable[..., MatchingTerms]
+    label: str
+    long_name: str
+    highest_lam: float = math.inf
+    lam_without_matching: float = 0.0
+
+    @property
+    def is_share(self) -> bool:
+        """Whether lambda shares out one budget: then lambda 0 leaves the language space alone."""
+        return 0 < self.highest_lam == self.lam_without_matching
+
+    def __str__(self) -> str:
+        return next((name for name, known in ALL_STRATEGIES.items() if known is self), self.terms.__name__)
+
+    def check(self, lam: float) -> None:
+        """Refuse a lambda that means nothing here.
+
+        Raises:
+            ValueError: the message names the range.
+        """
+        if not 0 <= lam <= self.highest_lam:  # also catches NaN
+            upper = "inf)" if self.highest_lam == math.inf else f"{self.highest_lam:g}]"
+            raise ValueError(f"lambda must lie in [0, {upper} for {self.long_name}; got {lam}")
 
 
 def fuse(q: DiagonalGaussian, p: DiagonalGaussian, variant: Variant = "published") -> DiagonalGaussian:
@@ -144,9 +192,7 @@ def mddm(
 
     Source: Eq. 15.
     """
-    _is_weight(lam)
-    if lam > 1:
-        raise ValueError(f"MDDM mixes two divergences: lambda must lie in [0, 1]; got {lam}")
+    STRATEGIES["mddm"].check(lam)
     posterior = q if _is_paper(variant) else fused
     return MatchingTerms(lam * kl_to_standard_normal(posterior), (1 - lam) * kl(posterior, p))
 
@@ -174,13 +220,32 @@ def add_only(
     return MatchingTerms(prior, prior.new_zeros(prior.shape))
 
 
-STRATEGIES: dict[str, Strategy] = {
-    "godm": godm,
-    "cpdm": cpdm,
-    "mddm": mddm,
-    "without_mixing": without_mixing,
-    "add": add_only,
+STRATEGIES = {
+    "godm": Strategy(godm, "DMRec-G", "GODM (DMRec-G)"),
+    "cpdm": Strategy(cpdm, "DMRec-C", "CPDM (DMRec-C)"),
+    "mddm": Strategy(mddm, "DMRec-M", "MDDM (DMRec-M)", highest_lam=1.0, lam_without_matching=1.0),
 }
+ABLATIONS = {
+    "without_mixing": Strategy(without_mixing, "w/o Mixing", "MDDM without mixing"),
+    "add": Strategy(add_only, "Add", "addition without matching", highest_lam=0.0),
+}
+ALL_STRATEGIES = STRATEGIES | ABLATIONS
+DEFAULT_STRATEGY = "mddm"  # the paper's best
+
+
+def strategy_of(strategy: str | Strategy) -> Strategy:
+    """The strategy of this name, or the object itself.
+
+    Raises:
+        ValueError: no strategy has that name.
+
+    Example:
+        >>> strategy_of("mddm").label
+        'DMRec-M'
+    """
+    if isinstance(strategy, Strategy):
+        return strategy
+    return ALL_STRATEGIES[known("strategy", strategy, ALL_STRATEGIES)]
 
 
 def _is_paper(variant: str) -> bool:

@@ -6,7 +6,8 @@ import ast
 import inspect
 import platform
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,47 +16,111 @@ import torch
 from IPython import get_ipython
 from IPython.core.pylabtools import select_figure_formats
 from IPython.display import Code, Markdown, display
+from matplotlib.figure import Figure
 
 from dmrec_core import __version__
 from dmrec_core.data import RecDataset
+from dmrec_core.data.load import figures_folder
 from dmrec_core.figures import style
+from dmrec_core.matching import DEFAULT_STRATEGY, Strategy
+from dmrec_core.records import provenance, record
+from dmrec_core.records.checkout import MADE
 from dmrec_core.records.markup import markdown_text
+from dmrec_core.records.ranges import checked
+from dmrec_core.runs import RunResult, RunSpec, grid, load, paper_settings, sweep
 from dmrec_core.runs.sweeps import get_ready
 from dmrec_core.training.device import device_name, resolve_device
 
 THE_PAPERS_EMBEDDER = "text-embedding-ada-002"
 
 
-def opening(dataset: RecDataset | None = None, device: str = "auto", seed: int = 2024) -> torch.device:
-    """Set the look and the seed, and print what this notebook's numbers depend on.
+class Lesson:
+    """What `begin` gives a notebook: its data, its settings, a ledger of checks, and a place for its figure.
 
     Args:
-        dataset: the data in use; None for pure mathematics.
-        device: "auto", "cpu", "cuda" or "mps".
-        seed: of torch's global generator; code that takes its own generator or seed is given it explicitly.
-
-    Returns:
-        The device, resolved.
+        data: the data set in use; None for pure mathematics.
+        dataset, embedder: as the notebook's parameters name them.
+        device: resolved.
+        seeds: of the runs, the first one first.
+        folder: where figures and tables of this data set go.
     """
+
+    def __init__(
+        self, data: RecDataset | None, dataset: str, embedder: str, device: torch.device, seeds: list[int], folder: Path
+    ) -> None:
+        self.data, self.dataset, self.embedder, self.device, self.folder = data, dataset, embedder, device, folder
+        self.seeds, self.checked = seeds, Checked()
+
+    def spec(self, strategy: str | Strategy = "base", **changes: object) -> RunSpec:
+        """A run on this notebook's data and vectors, with the published settings but for `changes`."""
+        return paper_settings(self.dataset, strategy=strategy, **{"embedder": self.embedder} | changes)
+
+    def sweep(self, *settings: RunSpec, **axes: Iterable) -> list[RunResult]:
+        """Every setting with every seed, over all values of `axes`; what has been run before is read."""
+        specs = [spec for setting in settings for spec in grid(setting, **axes, seed=self.seeds)]
+        return sweep(specs, device=str(self.device))
+
+    def facts(self, results: Iterable[object] = (), **extra: object) -> dict[str, object]:
+        """The provenance of numbers that came from this data and these runs."""
+        return provenance(self.data, results, **extra)
+
+    def keep(
+        self,
+        name: str,
+        figure: Figure,
+        numbers: Mapping[str, object],
+        results: Iterable[object] = (),
+        timings: Mapping[str, object] | None = None,
+        **extra: object,
+    ) -> Path:
+        """Write the notebook's figure, its numbers and what they came from; the path of the numbers."""
+        return record(name, figure, numbers, self.facts(results, **extra), self.folder, timings)
+
+
+def begin(
+    dataset: str | None = None,
+    embedder: str = "auto",
+    device: str = "auto",
+    seeds: int | Iterable[int] = 2024,
+    figures_dir: str | Path = MADE,
+) -> Lesson:
+    """Open a notebook: set its look and seed, load its data, and print what its numbers depend on.
+
+    Args:
+        dataset: a name, or the folder of your own data; None for pure mathematics.
+        embedder: what turns texts into vectors; "none" for interactions alone.
+        device: "auto", "cpu", "cuda" or "mps".
+        seeds: of the runs; the first is torch's global one too.
+        figures_dir: where figures go; those of other data than `toy` into a folder of their own there.
+
+    Raises:
+        ValueError: a seed is no whole number, or the device or the data set is unknown.
+        DataError: the data cannot be had or used.
+    """
+    wanted = list(seeds) if isinstance(seeds, Iterable) else [seeds]
+    wanted = [checked("seed", seed) for seed in wanted]
     style.use()
     if get_ipython() is not None:  # a matplotlib figure as a cell's last value shows itself, without pyplot
         select_figure_formats(get_ipython(), {"png"}, bbox_inches="tight")
     pd.set_option("display.html.use_mathjax", False, "styler.html.mathjax", False)  # a title's dollars are no formula
-    torch.manual_seed(seed)
+    torch.manual_seed(wanted[0])
     chosen = resolve_device(device)
     if dataset is not None and chosen.type == "cpu":  # elsewhere a sweep needs no workers
         get_ready()
-    name = device_name(chosen)
+    data = None
+    if dataset is not None:
+        reading = {"strategy": "base"} if embedder == "none" else {"strategy": DEFAULT_STRATEGY, "embedder": embedder}
+        data = load(paper_settings(dataset, **reading))
     rows = {
-        "data set": "none: pure mathematics" if dataset is None else _described(dataset),
-        "vectors": "none" if dataset is None or dataset.language is None else _vectors(dataset),
-        "device": f"{name}, {torch.get_num_threads()} threads" if chosen.type == "cpu" else name,
-        "seed": str(seed),
+        "data set": "none: pure mathematics" if data is None else _described(data),
+        "vectors": "none" if data is None or data.language is None else _vectors(data),
+        "device": device_name(chosen) + (f", {torch.get_num_threads()} threads" if chosen.type == "cpu" else ""),
+        "seed": str(wanted[0]),
         "versions": f"dmrec_core {__version__}, torch {torch.__version__}, numpy {np.__version__}, "
         f"Python {platform.python_version()}",
     }
     print("\n".join(f"{key:<9} {value}" for key, value in rows.items()))
-    return chosen
+    return Lesson(data, dataset, embedder, chosen, wanted, figures_folder(dataset or "toy", Path(figures_dir)))
 
 
 def _described(dataset: RecDataset) -> str:

@@ -85,8 +85,8 @@ class Backbone(nn.Module, ABC):
         """The loss terms of decoding z into `batch.rows`, `(B,)` each; override for a faster or a richer one."""
         return {"reconstruction": multinomial_nll(self.decode(z), batch.rows)}
 
-    def kl_weight(self, batch: UserBatch) -> float:
-        """Annealing factor on the divergence terms at this step; 1 unless a backbone says otherwise."""
+    def annealing(self, batch: UserBatch) -> float:
+        """The factor on the divergence terms at this step; 1 unless a backbone says otherwise."""
         return 1.0
 
     def scoring_latent(self, q: DiagonalGaussian, batch: UserBatch) -> Tensor:

@@ -42,7 +42,7 @@ device = "auto"
 seeds = 3
 first_seed = 2024
 user = 0  # the user we look at
-figures_dir = "figures"
+figures_dir = "build/figures"  # those of other data than toy in a folder of their own there
 
 # %%
 import numpy as np
@@ -62,6 +62,7 @@ from dmrec_core.records.writer import provenance, record
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.store import load
 from dmrec_core.runs.sweeps import grid, sweep
+from dmrec_core.training.evaluate import metric_label
 
 
 def spec(strategy, **changes):
@@ -112,7 +113,7 @@ base, dmrec = results[:seeds], results[seeds:]
 rows = []
 for metric in ("recall@20", "ndcg@20"):
     b, d = ([r.metrics["test"][metric] for r in runs] for runs in (base, dmrec))
-    row_ = {"metric": static.metric_name(metric), "base": str(mean_interval(b)), "DMRec-M": str(mean_interval(d))}
+    row_ = {"metric": metric_label(metric), "base": str(mean_interval(b)), "DMRec-M": str(mean_interval(d))}
     row_["gain in %"] = 100 * (np.mean(d) / np.mean(b) - 1)
     row_["p (paired t)"] = paired_test(d, b).p if seeds > 1 else None
     rows.append(row_)
@@ -233,6 +234,6 @@ path = record(
     figure,
     numbers={"headline": summaries.for_json(headline), "groups": summaries.for_json(by_group)},
     provenance=provenance(data, results),
-    folder=figures_dir,
+    folder=notebook.figures_folder(dataset, figures_dir),
 )
 print(path.name)

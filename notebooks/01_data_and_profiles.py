@@ -33,7 +33,7 @@ device = "auto"
 seed = 2024
 item = 0  # the item we look at
 user = 0  # the user we look at
-figures_dir = "figures"
+figures_dir = "build/figures"  # those of other data than toy in a folder of their own there
 
 # %%
 import dataclasses
@@ -574,6 +574,6 @@ path = record(
         "share_of_the_top_tenth_of_items": head,
     },
     provenance=provenance(data),
-    folder=figures_dir,
+    folder=notebook.figures_folder(dataset, figures_dir),
 )
 print(path.name)

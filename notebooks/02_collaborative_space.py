@@ -34,7 +34,7 @@ dataset = "toy"  # or "yelp-xrec", "amazon", ..., or the folder of your own data
 device = "auto"
 seed = 2024
 users_shown = 40  # users whose true posterior is computed, from the quietest to the busiest
-figures_dir = "figures"
+figures_dir = "build/figures"  # those of other data than toy in a folder of their own there
 
 # %%
 import math
@@ -386,6 +386,6 @@ path = record(
         "ranking": rank.to_dict(),
     },
     provenance=provenance(data, [result, wide]),
-    folder=figures_dir,
+    folder=notebook.figures_folder(dataset, figures_dir),
 )
 print(path.name)

@@ -35,7 +35,7 @@ embedder = "auto"  # what turns texts into vectors
 device = "auto"
 seed = 2024
 lam = 0.5  # lambda of the trained models
-figures_dir = "figures"
+figures_dir = "build/figures"  # those of other data than toy in a folder of their own there
 
 # %%
 import numpy as np
@@ -325,6 +325,6 @@ path = record(
         "rank_correlation_items_norm": correlation,
     },
     provenance=provenance(data, [*flat.values(), *full.values()]),
-    folder=figures_dir,
+    folder=notebook.figures_folder(dataset, figures_dir),
 )
 print(path.name)

@@ -39,7 +39,7 @@ device = "auto"
 seed = 2024
 lam = 0.5  # lambda of the kept figure
 alpha = 0.5  # share of q in the composite prior
-figures_dir = "figures"
+figures_dir = "build/figures"  # those of other data than toy in a folder of their own there
 
 # %%
 import math
@@ -58,6 +58,7 @@ from dmrec_core.figures.live import matching as matching_views
 from dmrec_core.figures.twins import pages as twin
 from dmrec_core.gaussian import DiagonalGaussian
 from dmrec_core.interactions import user_batch
+from dmrec_core.matching import STRATEGIES
 from dmrec_core.panels import questions
 from dmrec_core.records.writer import provenance, record
 from dmrec_core.runs.build import build_model
@@ -194,7 +195,7 @@ notebook.show_source(matching.godm)
 panels.explore(
     matching_views.draw_gradient_field,
     **controls[matching_views.draw_gradient_field]
-    | {"strategy": (list(matching_views.STRATEGY_NAMES), "godm"), "lam": (0.0, 1.0, 0.05, lam)},
+    | {"strategy": (list(STRATEGIES), "godm"), "lam": (0.0, 1.0, 0.05, lam)},
     **questions.GRADIENT_FIELD,
 )
 
@@ -353,7 +354,7 @@ panels.explore(
     matching_views.draw_gradient_field,
     **controls[matching_views.draw_gradient_field]
     | {
-        "strategy": (list(matching_views.STRATEGY_NAMES), "cpdm"),
+        "strategy": (list(STRATEGIES), "cpdm"),
         "moves": (["collaborative", "language"], "language"),
         "lam": (0.0, 1.0, 0.05, lam),
     },
@@ -590,7 +591,7 @@ cpdm_by_hand = 0.5 * (s + 1 / s - 2 + mu_q**2 / (2 * s * logvar_p.exp())).sum(-1
 checked.assert_close("published CPDM term", cpdm_by_hand, matching.cpdm(q, p, fused, 1.0).matching)
 pulls = {
     (name, variant): gaussian_numbers.pull_on_parameters(name, variant, lam)
-    for name in matching_views.STRATEGY_NAMES
+    for name in STRATEGIES
     for variant in ("published", "paper")
 }
 for name in ("mddm", "cpdm"):
@@ -710,7 +711,7 @@ path = record(
         "one_model": after.to_dict(),
     },
     provenance=facts,
-    folder=figures_dir,
+    folder=notebook.figures_folder(dataset, figures_dir),
 )
 page = twin.write_distribution_matching(path.with_suffix(".html"), facts)
 print(path.name, page.name)

@@ -33,7 +33,7 @@ embedder = "auto"  # what turns texts into vectors
 device = "auto"
 seeds = 3
 first_seed = 2024
-figures_dir = "figures"
+figures_dir = "build/figures"  # those of other data than toy in a folder of their own there
 
 # %%
 from dataclasses import replace
@@ -123,7 +123,7 @@ p = model.meta_network(batch)  # (4, d)
 both = DiagonalGaussian(q.mean + p.mean, q.logvar + p.logvar)  # the published sum
 z = both.mean + both.std * torch.randn(both.mean.shape, generator=torch.Generator().manual_seed(0))
 rec = multinomial_nll(model.backbone.decode(z), batch.rows)
-matching = STRATEGIES["mddm"](q, p, both, model.lam)
+matching = STRATEGIES["mddm"].terms(q, p, both, model.lam)
 by_hand = (rec + matching.prior + matching.matching).mean()
 print("per user: reconstruction", rec.tolist(), "L_DM", matching.total.tolist())
 
@@ -286,7 +286,7 @@ path = record(
     figure,
     numbers={"curves": steady, "summary": summaries.for_json(quality)},
     provenance=provenance(data, results),
-    folder=figures_dir,
+    folder=notebook.figures_folder(dataset, figures_dir),
     timings={"seconds": cost_table["seconds in all"].to_dict(), "ms_per_epoch": cost_table["ms per epoch"].to_dict()},
 )
 print(path.name)

@@ -30,7 +30,7 @@ first_seed = 2024
 count_on = "train"  # or "train+test": what a user's size is counted on
 n_groups = 4
 metric = "ndcg@20"
-figures_dir = "figures"
+figures_dir = "build/figures"  # those of other data than toy in a folder of their own there
 
 # %%
 from functools import partial
@@ -241,6 +241,6 @@ path = record(
     figure,
     numbers={"groups": summaries.for_json(by_group), "differences": summaries.for_json(gains)},
     provenance=provenance(data, results, count_on=count_on, metric=metric, lam=spec("mddm").lam),
-    folder=figures_dir,
+    folder=notebook.figures_folder(dataset, figures_dir),
 )
 print(path.name)

@@ -27,7 +27,7 @@ embedder = "auto"  # what turns texts into vectors
 device = "auto"
 seeds = 3
 first_seed = 2024
-figures_dir = "figures"
+figures_dir = "build/figures"  # those of other data than toy in a folder of their own there
 
 # %%
 from functools import partial
@@ -257,6 +257,6 @@ path = record(
         "verdicts": summaries.for_json(verdicts),
     },
     provenance=provenance(data, results, lam=lam, collapsed_below=ACTIVE),
-    folder=figures_dir,
+    folder=notebook.figures_folder(dataset, figures_dir),
 )
 print(path.name)

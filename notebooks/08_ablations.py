@@ -28,7 +28,7 @@ device = "auto"
 seeds = 3
 first_seed = 2024
 variant = "published"  # or "paper": the equations as printed
-figures_dir = "figures"
+figures_dir = "build/figures"  # those of other data than toy in a folder of their own there
 
 # %%
 import pandas as pd
@@ -117,7 +117,7 @@ notebook.show_source(add_only, without_mixing, MetaNetwork.forward)
 # the total weight is as good a suspect as the mixing. The cell checks the identity with the core's own functions.
 
 # %%
-mixed = (1 + 0.4) * STRATEGIES["mddm"](q, p, both, 1 / (1 + 0.4)).total
+mixed = (1 + 0.4) * STRATEGIES["mddm"].terms(q, p, both, 1 / (1 + 0.4)).total
 checked.assert_close("w/o Mixing is MDDM at 1/(1+λ), 1+λ times as strong", without_mixing(q, p, both, 0.4).total, mixed)
 
 # %% [markdown]
@@ -251,6 +251,6 @@ path = record(
     figure,
     numbers={"settings": summaries.for_json(summary), "verdicts": summaries.for_json(verdicts)},
     provenance=provenance(data, results, lam=lam, variant=variant),
-    folder=figures_dir,
+    folder=notebook.figures_folder(dataset, figures_dir),
 )
 print(path.name)

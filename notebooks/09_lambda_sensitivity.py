@@ -37,7 +37,7 @@ seeds = 3  # runs a point: the intervals are over these
 first_seed = 2024
 lambdas = [0.0, 0.25, 0.5, 0.75, 1.0]
 variant = "published"  # or "paper": the equations as printed
-figures_dir = "figures"
+figures_dir = "build/figures"  # those of other data than toy in a folder of their own there
 
 # %%
 from dmrec_core import notebook, panels
@@ -202,7 +202,7 @@ from dmrec_core.paper import claims
 
 evidence = sweep(claims.specs(spec, lambdas, seed_list, variant=variant), device=device)
 findings = claims.judge(evidence, data)
-claims.save(findings, provenance(data, evidence, variant=variant), figures_dir)
+claims.save(findings, provenance(data, evidence, variant=variant), notebook.figures_folder(dataset, figures_dir))
 Markdown(claims.markdown(findings))
 
 # %% [markdown]
@@ -217,7 +217,7 @@ path = record(
     figure,
     numbers={"summary": summaries.for_json(summary), "best": summaries.for_json(best_table)},
     provenance=facts,
-    folder=figures_dir,
+    folder=notebook.figures_folder(dataset, figures_dir),
 )
 if variant == "published":  # the twin draws this variant only
     print(twin.write_lambda_sensitivity(path.with_suffix(".html"), results, facts).name)

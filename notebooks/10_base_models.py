@@ -43,7 +43,7 @@ tune = None  # or True, or a list of values: the first seed's validation chooses
 precision = "float32"  # of matrix products; "bf16" trains faster on processors that have it
 patience = None  # evaluations without a gain before a run stops; None: each model's own
 quirks = False  # also train L-DiffRec with each oddity of its release undone
-figures_dir = "figures"
+figures_dir = "build/figures"  # those of other data than toy in a folder of their own there
 
 # %%
 from dataclasses import replace
@@ -380,7 +380,7 @@ if texts:
     for model in ("mult-vae", "cvga", "l-diffrec"):
         attached = row_of[f"{model} mddm"].runs[0].model(data)
         inside = {name: round(float(value), 3) for name, value in attached.loss(batch).means().items()}
-        factor = attached.backbone.kl_weight(batch)
+        factor = attached.backbone.annealing(batch)
         print(f"{model:<10} before the divergences: {factor:<5g} terms: {inside}")
     put = dict(released.settings)
     before = 1 if put["reweight"] else (1 - 3 / 500) * put["diffusion_weight"]  # without weights, λ is on this side
@@ -510,7 +510,7 @@ for one in rows:
     mean = np.mean([run.metrics["test"]["recall@20"] for run in one.runs])
     assert one.ours["recall@20"].mean == mean, one.plan.name
 checked.assert_true("every row is the mean of its runs, one a seed", all(len(one.runs) == seeds for one in rows))
-if dataset in paper.DATASETS:
+if dataset in paper.PAPERS_DATASETS:
     printed = paper.table2(dataset, "cvga", "mddm")["recall@20"] / paper.table2(dataset, "cvga", "base")["recall@20"]
     print(f"the paper's own gain of DMRec-M on CVGA here: {100 * (printed - 1):+.1f} %")
 checked.show()
@@ -542,7 +542,7 @@ notebook.check("Exercise 3", answer_3, truth="CVGA", hint="Look at the three equ
 # %%
 findings = claims.judge(runs, data, ["other-backbones"])
 if texts:
-    claims.save(findings, provenance(data, runs, variant=variant), figures_dir)
+    claims.save(findings, provenance(data, runs, variant=variant), notebook.figures_folder(dataset, figures_dir))
 Markdown(claims.markdown(findings))
 
 # %% [markdown]
@@ -560,7 +560,7 @@ path = record(
         "held_out_beats_unclicked": wins,
     },
     provenance=facts,
-    folder=figures_dir,
+    folder=notebook.figures_folder(dataset, figures_dir),
 )
 table = write.write_table("table2", f"Table 2, on {data.name}", rows, facts, path.parent)
 print(path.name, table.name)

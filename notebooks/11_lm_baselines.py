@@ -41,7 +41,7 @@ tune = None  # or True, or values of λ: the first seed's validation chooses it,
 precision = "float32"  # of matrix products; "bf16" trains faster on processors that have it
 patience = None  # evaluations without a gain before a run stops; None: each model's own
 readings = False  # also train three models the other way they can be read, and KAR with the wrong texts
-figures_dir = "figures"
+figures_dir = "build/figures"  # those of other data than toy in a folder of their own there
 
 # %%
 import numpy as np
@@ -65,7 +65,6 @@ from dmrec_core.paper import claims
 from dmrec_core.paper import printed as paper
 from dmrec_core.paper import tables as write
 from dmrec_core.paper.plan import (
-    NAMES,
     Plan,
     has_text,
     plan_table2,
@@ -76,6 +75,7 @@ from dmrec_core.paper.plan import (
 )
 from dmrec_core.paper.rows import fill
 from dmrec_core.records.writer import provenance, record
+from dmrec_core.runs.models import CARDS
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.store import load, untrained
 
@@ -415,13 +415,13 @@ drawing if texts else None
 order = ("lightgcn", "kar", "llmrec", "rlmrec-c", "rlmrec-g", "alpharec", "alpharec-star", "mult-vae")
 printed = pd.DataFrame(
     {
-        "model": [NAMES.get(model, model) if model != "mult-vae" else "DMRec-M" for model in order],
-        **{name: [paper.table3(name, model)["recall@20"] for model in order] for name in paper.DATASETS},
+        "model": [CARDS[model].name if model != "mult-vae" else "DMRec-M" for model in order],
+        **{name: [paper.table3(name, model)["recall@20"] for model in order] for name in paper.PAPERS_DATASETS},
         "where from": [paper.PROVENANCE[model] for model in order],
     }
 )
 left = {"subset": ["model", "where from"], "text-align": "left"}
-printed.style.format(dict.fromkeys(paper.DATASETS, "{:.4f}"), escape="html").set_properties(**left).hide()
+printed.style.format(dict.fromkeys(paper.PAPERS_DATASETS, "{:.4f}"), escape="html").set_properties(**left).hide()
 
 # %% [markdown]
 # So in Table 3 a model with a latent of 200, ten seeds and a patience of 60 epochs is compared with rows of another
@@ -462,9 +462,9 @@ def printed_gain(name, model):
     return 100 * (mine / base["recall@20"] - 1)
 
 
-label = {model: "DMRec-M" if model == "mult-vae" else NAMES[model] for model in own_base}
+label = {model: "DMRec-M" if model == "mult-vae" else CARDS[model].name for model in own_base}
 in_print = pd.DataFrame(
-    {name: [printed_gain(name, model) for model in own_base] for name in paper.DATASETS},
+    {name: [printed_gain(name, model) for model in own_base] for name in paper.PAPERS_DATASETS},
     index=[label[model] for model in own_base],
 )
 in_print.style.format("{:+.1f} %", escape="html")
@@ -484,7 +484,7 @@ for model, base in own_base.items() if texts else ():
             "relative": 100 * found.relative,
             "low": 100 * found.difference.low / level,
             "high": 100 * found.difference.high / level,
-            "paper": printed_gain(dataset, model) if dataset in paper.DATASETS else np.nan,
+            "paper": printed_gain(dataset, model) if dataset in paper.PAPERS_DATASETS else np.nan,
             "p (seeds)": found.p_seeds,
             "p (users)": found.p_users,
             "is above zero": verdict(found.difference),
@@ -528,7 +528,7 @@ if texts:
 
 # %%
 for row in other_rows:
-    print(f"{row.plan.name}, minus {NAMES[row.plan.model]}: {row.beyond[row.plan.model]}")
+    print(f"{row.plan.name}, minus {CARDS[row.plan.model].name}: {row.beyond[row.plan.model]}")
 if not other_rows:
     print("set readings = True above to see this")
 
@@ -538,7 +538,7 @@ if not other_rows:
 # %%
 same = all([run.spec.seed for run in row.runs] == seed_list for row in every_row)
 checked.assert_true("every row has the same seeds", same)
-for name in paper.DATASETS:
+for name in paper.PAPERS_DATASETS:
     assert paper.table3(name, "mult-vae")["recall@20"] == paper.table2(name, "mult-vae", "mddm")["recall@20"]
 checked.show()
 
@@ -568,7 +568,7 @@ notebook.check("Exercise 3", answer_3, truth=str(in_print["amazon"].idxmax()), h
 # %%
 findings = claims.judge(runs, data, ["language-baselines"])
 if texts:
-    claims.save(findings, provenance(data, runs, variant="published"), figures_dir)
+    claims.save(findings, provenance(data, runs, variant="published"), notebook.figures_folder(dataset, figures_dir))
 Markdown(claims.markdown(findings))
 
 # %% [markdown]
@@ -588,7 +588,7 @@ path = record(
         "printed_over_own_base": in_print.to_dict(),
     },
     provenance=facts,
-    folder=figures_dir,
+    folder=notebook.figures_folder(dataset, figures_dir),
 )
 table = write.write_table("table3", f"Table 3, on {data.name}", rows, facts, path.parent)
 print(path.name, table.name)

@@ -32,7 +32,7 @@ lambdas = [0.25, 0.5, 0.75, 1.0]  # of DMRec, and the KL weights of the base: th
 noise_shares = [0.25, 0.5, 0.75]  # of random directions in the vectors
 more_epochs = 4  # a base that the epoch limit cut short may train so many times longer
 metric = "recall@20"
-figures_dir = "figures"
+figures_dir = "build/figures"  # those of other data than toy in a folder of their own there
 
 # %%
 from dataclasses import replace
@@ -48,13 +48,13 @@ from dmrec_core.analysis.comparisons import best_on_validation, compare
 from dmrec_core.analysis.statistics import mean_interval
 from dmrec_core.analysis.verdicts import verdict
 from dmrec_core.figures.kept.compared import language_or_not
-from dmrec_core.figures.kept.trained import metric_name
 from dmrec_core.language.controls import noisy, random_like, shuffled
 from dmrec_core.paper.texts import as_markdown, text_arms, texts_table
 from dmrec_core.records.writer import provenance, record
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.store import load
 from dmrec_core.runs.sweeps import grid, sweep
+from dmrec_core.training.evaluate import metric_label
 
 
 def spec(strategy, **changes):
@@ -267,7 +267,7 @@ Markdown(as_markdown(texts))
 by_step = decomposition.set_index("step")
 language, gain = by_step.loc["the language"], by_step.loc["the whole gain"]
 tuned_gain = compare(order[-1], order[1], metric)
-print(f"{data.name}, {real.embedder}, {seeds} seeds, {metric_name(metric)}:")
+print(f"{data.name}, {real.embedder}, {seeds} seeds, {metric_label(metric)}:")
 real_over_shuffled = compare(order[-1], order[-2], metric)
 print(f"  DMRec-M gains over the base as it is:      {whole}: {verdict(whole.difference)}")
 print(f"  DMRec-M gains over an equally tuned base:  {tuned_gain}: {verdict(tuned_gain.difference)}")
@@ -343,6 +343,6 @@ path = record(
         "texts": summaries.for_json(texts),
     },
     provenance=provenance(data, used, metric=metric, lam=best_lam),
-    folder=figures_dir,
+    folder=notebook.figures_folder(dataset, figures_dir),
 )
 print(path.name)

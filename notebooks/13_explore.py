@@ -30,7 +30,7 @@ seeds = 3  # for the comparison at the end; the users are looked at with the fir
 strategy = "mddm"  # or "godm", "cpdm"
 lambdas = [0.0, 0.25, 0.5, 0.75, 1.0]
 variant = "published"  # or "paper": the equations as printed
-figures_dir = "figures"
+figures_dir = "build/figures"  # those of other data than toy in a folder of their own there
 
 # %%
 import numpy as np
@@ -43,7 +43,7 @@ from dmrec_core.analysis.line import LambdaLine
 from dmrec_core.analysis.snapshots import snapshot_of, spaces_of, take_snapshot
 from dmrec_core.analysis.statistics import mean_interval, paired_test
 from dmrec_core.dmrec import BaseModel, DMRec
-from dmrec_core.figures.kept import corrections as explore_views
+from dmrec_core.figures.kept import explored as explore_views
 from dmrec_core.figures.live import users as user_views
 from dmrec_core.figures.twins import pages as twin
 from dmrec_core.gaussian import DiagonalGaussian, kl, kl_to_standard_normal
@@ -302,7 +302,7 @@ path = record(
         "own_backbone": {name: [float(value) for value in values] for name, values in scores.items()},
     },
     provenance=facts,
-    folder=figures_dir,
+    folder=notebook.figures_folder(dataset, figures_dir),
 )
 page = twin.write_explore(path.with_suffix(".html"), results, data, facts)
 print(path.name, page.name)

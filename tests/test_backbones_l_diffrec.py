@@ -96,14 +96,14 @@ def test_loss_is_its_formula(train, reweight, target):
     diffusion_weight, likelihood_weight = (annealed, 1.0) if reweight else (1.0, annealed)
     torch.testing.assert_close(terms["diffusion"], diffusion_weight * weight * square, rtol=1e-6, atol=1e-9)
     torch.testing.assert_close(terms["reconstruction"], likelihood_weight * likelihood, rtol=1e-6, atol=1e-9)
-    assert model.kl_weight(batch) == pytest.approx(50 / 200 * likelihood_weight)
+    assert model.annealing(batch) == pytest.approx(50 / 200 * likelihood_weight)
 
 
 def test_annealing_ends_where_it_should(train):
     model = made(diffusion_weight=0.05)
     weights = [model._weights(everyone(train, epoch=e))[0] for e in (0, 250, 449, 450, 900)]
     assert weights == pytest.approx([0.05, 0.025, 0.0051, 0.005, 0.005])
-    gamma = [model.kl_weight(everyone(train, step=s)) for s in (0, 30, 60, 5000)]
+    gamma = [model.annealing(everyone(train, step=s)) for s in (0, 30, 60, 5000)]
     assert gamma == pytest.approx([0, 0.15, 0.3, 0.3])
 
 

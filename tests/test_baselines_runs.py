@@ -9,8 +9,9 @@ from dmrec_core.baselines import LightGCN, candidate_pool
 from dmrec_core.data import toy_dataset
 from dmrec_core.language import with_language
 from dmrec_core.runs.build import build_model
+from dmrec_core.runs.models import BASELINES, CARDS, LANGUAGE_MODELS
 from dmrec_core.runs.presets import paper_settings
-from dmrec_core.runs.spec import BASELINES, LANGUAGE_MODELS, MODELS, RunSpec
+from dmrec_core.runs.spec import RunSpec
 from dmrec_core.runs.store import cached, run, untrained
 from dmrec_core.training.evaluate import evaluate
 from dmrec_core.training.fit import TrainSettings
@@ -30,7 +31,7 @@ def lightgcn(dataset):
 
 
 @pytest.mark.parametrize("name", ["amazon", "yelp", "steam", "yelp-xrec", "toy"])
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", CARDS)
 def test_every_preset_builds(dataset, lightgcn, name, model):
     for strategy in ("base",) if model in BASELINES else ("base", "mddm"):
         spec = paper_settings(name, model, strategy)
@@ -74,8 +75,8 @@ def test_dmrec_goes_on_backbones_alone():
 
 
 def test_who_reads_language_and_who_starts_from_lightgcn():
-    assert [m for m in MODELS if RunSpec(model=m).uses_language] == list(LANGUAGE_MODELS)
-    assert [m for m in MODELS if RunSpec(model=m).pretraining] == ["l-diffrec", "llmrec"]
+    assert [m for m in CARDS if RunSpec(model=m).uses_language] == list(LANGUAGE_MODELS)
+    assert [m for m in CARDS if RunSpec(model=m).pretraining] == ["l-diffrec", "llmrec"]
     by_texts = RunSpec(model="l-diffrec", settings={"item_vectors": "semantic"})
     assert by_texts.uses_language and by_texts.pretraining is None
     assert RunSpec(model="l-diffrec", settings={"clusters": 1}).pretraining is None
@@ -84,7 +85,7 @@ def test_who_reads_language_and_who_starts_from_lightgcn():
 def test_a_setting_nobody_has_is_named(dataset):
     with pytest.raises(TypeError, match="depth"):
         build_model(RunSpec(model="lightgcn", settings={"depth": 3}), dataset)
-    with pytest.raises(ValueError, match="'lightgcn' or 'semantic'"):
+    with pytest.raises(ValueError, match="'lightgcn', 'semantic'"):
         build_model(RunSpec(model="l-diffrec", settings={"item_vectors": "titles"}), dataset)
     with pytest.raises(ValueError, match=r"starts from a trained lightgcn.*untrained"):
         build_model(RunSpec(model="llmrec"), dataset)

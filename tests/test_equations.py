@@ -125,7 +125,7 @@ def test_texts_of_one_seed_have_no_interval(tmp_path):
         ("00_start_here", {"headline": [headline]}),
     ):
         (tmp_path / "figures" / f"{name}.json").write_text(json.dumps({"numbers": numbers, **facts}))
-    assert "| toy | 7 | given | v | 0.2500 | - |" in readme.results_table(tmp_path)
+    assert "| toy | 7 | given | v | 0.2500 (one seed) | - |" in readme.results_table(tmp_path)
 
 
 def a_row(key, model, strategy, level, compared=None, lam=None, label="base"):

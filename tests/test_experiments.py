@@ -14,9 +14,10 @@ import torch
 from dmrec_core.data import toy_dataset
 from dmrec_core.language import with_language
 from dmrec_core.runs import store as experiments
+from dmrec_core.runs.models import CARDS
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.progress import ctrl_c
-from dmrec_core.runs.spec import NUMBERS_VERSION, RunSpec
+from dmrec_core.runs.spec import RunSpec
 from dmrec_core.runs.store import cached, folder_of, forget, load, run
 from dmrec_core.runs.sweeps import RunFailed, grid, sweep
 from dmrec_core.training.evaluate import evaluate
@@ -67,7 +68,7 @@ import sys, time
 from pathlib import Path
 from dmrec_core.data import toy_dataset
 from dmrec_core.language import with_language
-from dmrec_core import experiments
+from dmrec_core.runs import store as experiments
 from tests_spec import SPEC
 dataset = with_language(toy_dataset(n_users=200, n_items=80), "tfidf")
 real, trained = experiments.fit, []
@@ -131,7 +132,7 @@ def test_a_run_keeps_its_name_when_the_spec_learns_a_new_field():
 def test_new_numbers_of_one_model_leave_the_runs_of_the_others(monkeypatch):
     specs = [RunSpec(model=model) for model in ("mult-vae", "kar")]
     before = [spec.key("of the data") for spec in specs]
-    monkeypatch.setitem(NUMBERS_VERSION, "kar", NUMBERS_VERSION["kar"] + 1)
+    monkeypatch.setitem(CARDS, "kar", replace(CARDS["kar"], numbers_version=99))
     after = [spec.key("of the data") for spec in specs]
     assert after[0] == before[0] and after[1] != before[1]
 

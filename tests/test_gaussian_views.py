@@ -192,7 +192,7 @@ def test_field_points_downhill(strategy, variant, moves):
         side = DiagonalGaussian(*torch.tensor([[[mean]], [[logvar]]], dtype=torch.float64))
         other = DiagonalGaussian(*torch.tensor([[[1.5]], [[-1.0]]], dtype=torch.float64))
         q, p = (side, other) if moves == "collaborative" else (other, side)
-        return STRATEGIES[strategy](q, p, fuse(q, p, variant), 0.5, variant).total.item()
+        return STRATEGIES[strategy].terms(q, p, fuse(q, p, variant), 0.5, variant).total.item()
 
     slopes = (
         (loss(here + step, logvar) - loss(here - step, logvar)) / (2 * step),

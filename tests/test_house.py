@@ -23,7 +23,7 @@ PACKAGE = CHECKOUT / "dmrec_core"
 EQUATIONS = "gaussian", "matching", "likelihood", "meta_network", "interactions", "recommender", "dmrec"
 FLOORS = {
     "": 0,  # the face, which imports a name when it is asked for
-    "records": 1,
+    "records": 0.5,
     "equations": 1,
     "data": 2,
     "backbones": 2,

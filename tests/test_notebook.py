@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from dmrec_core import notebook
-from dmrec_core.data import toy_dataset
 from dmrec_core.gaussian import DiagonalGaussian, kl
-from dmrec_core.language import with_language
 
 
 def test_opening_says_what_the_numbers_depend_on(capsys):
-    data = with_language(toy_dataset(n_users=30, n_items=20), "tfidf")
-    assert notebook.opening(data, device="cpu", seed=7) == torch.device("cpu")
+    lesson = notebook.begin("toy", "tfidf", "cpu", [7, 8])
+    assert lesson.device == torch.device("cpu") and lesson.seeds == [7, 8]
     said = capsys.readouterr().out
     for fact in (
-        "30 users, 20 items",
-        data.fingerprint[:12],
+        "600 users, 300 items",
+        lesson.data.fingerprint[:12],
         "tfidf-svd",
         "not the paper's ada-002",
         "cpu",
@@ -26,8 +27,25 @@ def test_opening_says_what_the_numbers_depend_on(capsys):
     ):
         assert fact in said, fact
     first = torch.rand(1)
-    notebook.opening(seed=7)
+    notebook.begin(seeds=7)
     assert torch.equal(torch.rand(1), first) and "pure mathematics" in capsys.readouterr().out
+
+
+def test_a_lesson_knows_its_settings_its_data_and_where_its_figure_goes(tmp_path):
+    lesson = notebook.begin("toy", "tfidf", "cpu", range(2024, 2026), tmp_path)
+    spec = lesson.spec("mddm", lam=0.2)
+    assert (spec.dataset, spec.embedder, spec.lam, spec.strategy) == ("toy", "tfidf", 0.2, "mddm")
+    assert lesson.data.language.embedder.startswith("tfidf") and lesson.folder == tmp_path
+    path = lesson.keep("figure", Figure(), {"a": 1}, [spec], variant="published")
+    kept = json.loads(path.read_text())
+    assert path.parent == tmp_path and kept["provenance"]["variant"] == "published"
+    assert kept["provenance"]["fingerprint"] == lesson.data.fingerprint and kept["provenance"]["seeds"] == [2024]
+
+
+@pytest.mark.parametrize("seeds", [1.5, -1, [2024, 2.5], ["a"], True])
+def test_a_seed_that_is_none_is_refused_before_anything_is_loaded(seeds):
+    with pytest.raises(ValueError, match="seed"):
+        notebook.begin("toy", "tfidf", "cpu", seeds)
 
 
 def test_source_keeps_the_code_and_the_first_line_of_the_docstring():

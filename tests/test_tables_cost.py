@@ -11,8 +11,9 @@ from dmrec_core.data.dataset import RecDataset
 from dmrec_core.paper import cost, measure
 from dmrec_core.paper.cost import CostTable, as_markdown, as_numbers, main, specs_of
 from dmrec_core.paper.measure import Cost, data_for
+from dmrec_core.records.memory import begin_peak, peak
+from dmrec_core.runs.models import BASELINES, CARDS
 from dmrec_core.runs.presets import paper_settings
-from dmrec_core.runs.spec import BASELINES, MODELS
 from dmrec_core.runs.store import load
 
 SECONDS = {"mult-vae": 2.0, "kar": 5.0}
@@ -40,7 +41,7 @@ def made_up(spec, device="cpu", embedder="none"):
 
 
 def test_every_backbone_with_and_without_dmrec_and_every_baseline_is_measured():
-    specs = specs_of("amazon", MODELS)
+    specs = specs_of("amazon", CARDS)
     assert len(specs) == 3 * 2 + len(BASELINES) and specs[0].label == "mult-vae base seed 2024"
     assert {spec.strategy for spec in specs} == {"base", "mddm"}
     assert specs[1].lam == 0.6 and specs_of("amazon", ["kar"])[0].model == "kar"
@@ -65,12 +66,12 @@ def test_a_measurement_of_one_model():
 
 
 def test_a_large_array_shows_in_the_peak_even_after_it_is_gone():
-    start = measure._begin_peak(torch.device("cpu"))
+    start = begin_peak(torch.device("cpu"))
     if start is None:
         pytest.skip("this system does not tell a process its memory")
-    small = measure._peak(torch.device("cpu"), start)
+    small = peak(torch.device("cpu"), start)
     np.ones(64 * 2**20 // 8).sum()
-    assert measure._peak(torch.device("cpu"), start) > small + 60
+    assert peak(torch.device("cpu"), start) > small + 60
 
 
 def test_data_without_texts_gets_random_vectors_that_say_so(monkeypatch):

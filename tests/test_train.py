@@ -106,9 +106,9 @@ import sys
 from pathlib import Path
 from dmrec_core.data import toy_dataset
 from dmrec_core.language import with_language
-from dmrec_core.experiments import run
-from dmrec_core.presets import paper_settings
-from dmrec_core.train import TrainSettings
+from dmrec_core.runs.store import run
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.training.fit import TrainSettings
 spec = paper_settings("toy", strategy="mddm", train=TrainSettings(epochs=40, batch_size=64))
 dataset = with_language(toy_dataset(n_users=300, n_items=120), "tfidf")
 print("ready", flush=True)

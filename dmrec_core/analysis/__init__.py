@@ -1,7 +1,26 @@
 """What runs say: intervals, paired tests, groups, dimensions, snapshots, verdicts."""
 
-from dmrec_core.analysis.comparisons import compare
-from dmrec_core.analysis.statistics import mean_interval, sparsity_groups
-from dmrec_core.analysis.verdicts import verdict
-
-__all__ = ["compare", "mean_interval", "sparsity_groups", "verdict"]
+from dmrec_core.analysis.comparisons import best_on_validation, compare, group_comparisons, more_in_the_sparsest
+from dmrec_core.analysis.dimensions import dimensions_of
+from dmrec_core.analysis.snapshots import crowd, snapshot_of, spaces_of, take_snapshot, typical_users
+from dmrec_core.analysis.spaces import bounds_of_users, by_history, language_inputs, spaces_while_clicking, spread_users
+from dmrec_core.analysis.statistics import (
+    Interval,
+    dimension_activity,
+    mean_interval,
+    metric_over_seeds,
+    paired_test,
+    posterior_means,
+    sparsity_groups,
+)
+from dmrec_core.analysis.summaries import (
+    ACTIVE,
+    HEADLINE,
+    activities,
+    activity_counts,
+    for_json,
+    group_metrics,
+    learning_curves,
+    over_seeds,
+)
+from dmrec_core.analysis.verdicts import all_of, verdict, verdict_equal

@@ -34,9 +34,7 @@ class Comparison:
     users: int
 
     def __str__(self) -> str:
-        half = (self.difference.high - self.difference.low) / 2
-        spread = f" ± {half:.4f}" if self.seeds > 1 else " (one seed)"
-        return f"{self.difference.mean:+.4f}{spread} ({100 * self.relative:+.1f} %)"
+        return f"{self.difference:+} ({100 * self.relative:+.1f} %)"
 
 
 def compare(

@@ -12,7 +12,6 @@ from dmrec_core.data import RecDataset
 from dmrec_core.dmrec import BaseModel, DMRec, Spaces
 from dmrec_core.gaussian import DiagonalGaussian, kl_to_standard_normal
 from dmrec_core.interactions import UserBatch, user_batch
-from dmrec_core.matching import STRATEGIES
 from dmrec_core.recommender import top_items
 from dmrec_core.runs.spec import RunSpec
 from dmrec_core.runs.store import RunResult
@@ -137,7 +136,7 @@ def loss_terms(model: BaseModel | DMRec, batch: UserBatch, spaces: dict[str, Dia
     posterior = spaces.get("fused", spaces["collaborative"])
     terms = dict(model.backbone.reconstruction(posterior.mean, batch))
     if isinstance(model, DMRec):
-        matching = STRATEGIES[model.strategy](*(spaces[name] for name in SPACES), model.lam, model.variant)
+        matching = model.strategy.terms(*(spaces[name] for name in SPACES), model.lam, model.variant)
         return terms | matching._asdict()
     return terms | {"prior": model.kl_weight * kl_to_standard_normal(posterior)}
 

@@ -12,6 +12,7 @@ import torch
 from dmrec_core.data import RecDataset
 from dmrec_core.dmrec import BaseModel, DMRec
 from dmrec_core.interactions import user_batches
+from dmrec_core.records.markdown import plus_minus
 from dmrec_core.training.evaluate import RankingMetrics
 
 
@@ -137,9 +138,11 @@ class Interval:
     high: float
     n: int
 
+    def __format__(self, sign: str) -> str:
+        return plus_minus(self.mean, self.low, self.high, sign)
+
     def __str__(self) -> str:
-        half = (self.high - self.low) / 2
-        return f"{self.mean:.4f} ± {half:.4f}" if self.n > 1 else f"{self.mean:.4f} (one seed)"
+        return format(self, "")
 
 
 def mean_interval(values: Sequence[float], level: float = 0.95) -> Interval:

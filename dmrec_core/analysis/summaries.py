@@ -10,6 +10,7 @@ import pandas as pd
 
 from dmrec_core.analysis.statistics import SparsityGroups, dimension_activity, mean_interval, posterior_means
 from dmrec_core.data import RecDataset
+from dmrec_core.matching import Strategy
 from dmrec_core.runs.store import RunResult
 
 HEADLINE = ("recall@20", "ndcg@20")
@@ -123,4 +124,5 @@ def activity_counts(activity: pd.DataFrame, threshold: float = ACTIVE) -> pd.Dat
 
 def for_json(table: pd.DataFrame) -> list[dict]:
     """The rows of a table, with None where there is no number: one seed has no interval, a base model no lambda."""
-    return table.astype(object).where(table.notna(), None).to_dict("records")
+    rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    return [{name: str(v) if isinstance(v, Strategy) else v for name, v in row.items()} for row in rows]

@@ -78,7 +78,7 @@ class CVGA(Backbone):
         """The same value as through `decode`, without a second `(B, n_items)` buffer."""
         return {"reconstruction": fused_multinomial_nll(z, self.decoder.weight, self.decoder.bias, batch.rows)}
 
-    def kl_weight(self, batch: UserBatch) -> float:
+    def annealing(self, batch: UserBatch) -> float:
         """1, or 1 / B."""
         return 1 / len(batch) if self.divide_kl_by_batch else 1.0
 

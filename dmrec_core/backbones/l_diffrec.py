@@ -134,7 +134,7 @@ class LDiffRec(Backbone):
         annealed = max((1 - batch.epoch / 500) * self.diffusion_weight, 0.005)
         return (annealed, 1.0) if self.reweight else (1.0, annealed)
 
-    def kl_weight(self, batch: UserBatch) -> float:
+    def annealing(self, batch: UserBatch) -> float:
         r"""$\gamma_s$, times what stands before the likelihood."""
         return min(0.3, batch.step / 200) * self._weights(batch)[1]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -10,8 +11,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from dmrec_core.baselines.contrast import info_nce
+from dmrec_core.interactions import suits_a_gpu
 
-TILE = (256, 1024)  # rows, columns: one MiB in float32, half a core's second-level cache; a GPU takes all at once
+TILE = (256, 1024)  # rows, columns: one MiB in float32, half a core's second-level cache
+GPU_TILE = (2048, 65536)  # half a GiB: all at once, but for the largest data sets
 STEEPEST = 60.0  # largest 1 / temperature whose exponentials, at most e^60 each, can be summed in float32 as they are
 WIDE = 128  # vectors wider than this are dearer to multiply again than their exponentials are to keep
 
@@ -171,7 +174,7 @@ class _ProductsAt(torch.autograd.Function):
 
 def _bands(a: Tensor, width: int) -> Iterator[tuple[slice, Tensor]]:
     """Slices of a few rows, each with the same piece of memory for its products with `width` others."""
-    size = TILE[0] * TILE[1] if a.device.type == "cpu" else 2**27
+    size = math.prod(GPU_TILE if suits_a_gpu(a) else TILE)
     height = max(16, size // width)
     memory = a.new_empty(min(height, len(a)), width)
     for top in range(0, len(a), height):
@@ -181,7 +184,7 @@ def _bands(a: Tensor, width: int) -> Iterator[tuple[slice, Tensor]]:
 
 def _tiles(a: Tensor, t: Tensor, wide: torch.dtype, reuse: bool = True) -> Iterator[tuple[slice, slice, Tensor]]:
     """exp(a . t) tile by tile; with `reuse`, each in the same memory as the one before."""
-    height, width = TILE if a.device.type == "cpu" else (8 * TILE[0], 64 * TILE[1])
+    height, width = GPU_TILE if suits_a_gpu(a) else TILE
     memory = a.new_empty(min(height, len(a)) * min(width, len(t)) if reuse else 0)
     for top in range(0, len(a), height):
         rows = slice(top, min(top + height, len(a)))

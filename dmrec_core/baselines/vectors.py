@@ -7,6 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from dmrec_core.interactions import suits_a_gpu
+
 ROWS = 1024  # of a wide hidden layer at a time on a CPU: they stay in its cache, and no large memory is asked for
 
 
@@ -43,6 +45,6 @@ def projector(d_in: int, hidden: int, d_out: int) -> nn.Sequential:
 
 def by_rows(layers: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """`layers(x)` for layers that treat each row by itself, in pieces that suit the processor."""
-    if x.device.type != "cpu" or len(x) <= ROWS:
+    if suits_a_gpu(x) or len(x) <= ROWS:
         return layers(x)
     return torch.cat([layers(part) for part in x.split(ROWS)])

@@ -1,5 +1,6 @@
 """Data sets: made, downloaded, or the user's own, all as one `RecDataset`."""
 
+from dmrec_core.data.card import data_card, source_table
 from dmrec_core.data.dataset import DataError, Profiles, RecDataset, SemanticVectors
 from dmrec_core.data.download import DownloadError
 from dmrec_core.data.load import DATASETS, load_dataset
@@ -9,21 +10,3 @@ from dmrec_core.data.safe_pickle import UnsafePickleError
 from dmrec_core.data.split import split_per_user
 from dmrec_core.data.toy import ToyTruth, toy_dataset, toy_ground_truth
 from dmrec_core.data.xrec import load_xrec
-
-__all__ = [
-    "DATASETS",
-    "DataError",
-    "DownloadError",
-    "Profiles",
-    "RecDataset",
-    "SemanticVectors",
-    "ToyTruth",
-    "UnsafePickleError",
-    "load_dataset",
-    "load_own",
-    "load_rlmrec",
-    "load_xrec",
-    "split_per_user",
-    "toy_dataset",
-    "toy_ground_truth",
-]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 from pathlib import Path
 
 from dmrec_core.data import rlmrec, xrec
 from dmrec_core.data.dataset import RecDataset
 from dmrec_core.data.own import load_own
 from dmrec_core.data.toy import toy_dataset
-from dmrec_core.records.checkout import find_checkout
+from dmrec_core.records.checkout import MADE, in_checkout
 
 DATASETS = ("toy", *(f"{name}-xrec" for name in xrec.NAMES), *rlmrec.NAMES)
 
@@ -46,7 +47,9 @@ def load_dataset(name: str | Path, **options: object) -> RecDataset:
 
 
 def subfolder(dataset: str) -> str:
-    """The folder below figures/ that keeps a data set's results apart: "" for `toy`, whose figures are the default.
+    """The folder that keeps a data set's results apart: "" for `toy`, and none that two data sets share.
+
+    One's own is called by its folder's name and some digits of the folder's place: `books-3f2a9c`.
 
     Args:
         dataset: a data set's name, or a folder with one's own.
@@ -56,9 +59,12 @@ def subfolder(dataset: str) -> str:
     """
     if dataset not in DATASETS and not Path(dataset).is_dir():
         raise ValueError(f"no data set and no folder is called {dataset!r}; there is {', '.join(DATASETS)}")
-    return "" if dataset == "toy" else Path(dataset).resolve().name
+    if dataset in DATASETS:
+        return "" if dataset == "toy" else dataset
+    place = Path(dataset).resolve()
+    return f"{place.name}-{hashlib.sha256(str(place).encode()).hexdigest()[:6]}"
 
 
-def figures_folder(dataset: str, out: Path | None = None) -> Path:
-    """Where a data set's figures and tables go: below `out`, or below figures/ of the checkout."""
-    return (out or (find_checkout() or Path.cwd()) / "figures") / subfolder(dataset)
+def figures_folder(dataset: str, out: str | Path | None = None) -> Path:
+    """Where a data set's figures and tables go: below `out`, or below build/figures/ of the checkout."""
+    return Path(out or in_checkout(MADE)) / subfolder(dataset)

@@ -7,6 +7,7 @@ say the same thing again, so no figure depends on colour alone.
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ import plotly.graph_objects as go
 import plotly.io
 import seaborn as sns
 from matplotlib.colors import LinearSegmentedColormap
+
+from dmrec_core.matching import ALL_STRATEGIES, Strategy
 
 COLLABORATIVE = "#174E8C"  # q, the base model: what interactions say
 LANGUAGE = "#F2A541"  # p: what texts say
@@ -38,12 +41,12 @@ class Mark:
 
     @property
     def line(self) -> dict[str, Any]:
-        """Keyword arguments of a matplotlib line with markers: `ax.plot(x, y, **MARKS["mddm"].line)`."""
+        """Keyword arguments of a matplotlib line with markers: `ax.plot(x, y, **mark_of("base").line)`."""
         return {"label": self.label, "color": self.color, "linestyle": self.linestyle, "marker": self.marker}
 
     @property
     def plotly(self) -> dict[str, Any]:
-        """Keyword arguments of a plotly scatter: `go.Scatter(x=x, y=y, **MARKS["mddm"].plotly)`."""
+        """Keyword arguments of a plotly scatter: `go.Scatter(x=x, y=y, **mark_of("base").plotly)`."""
         return {
             "name": self.label,
             "line": {"color": self.color, "dash": self.dash},
@@ -57,15 +60,42 @@ MARKS: dict[str, Mark] = {
     "fused": Mark("fused posterior", MATCHED, "dashdot", "-.", "diamond", "D"),
     "prior": Mark("prior N(0, I)", NEUTRAL, "dot", ":", "x", "x"),
     "base": Mark("base", COLLABORATIVE, "solid", "-", "circle", "o"),
-    "godm": Mark("DMRec-G", "#7DC9A4", "dash", "--", "triangle-up", "^"),
-    "cpdm": Mark("DMRec-C", "#4FA97F", "dashdot", "-.", "square", "s"),
-    "mddm": Mark("DMRec-M", MATCHED, "solid", "-", "diamond", "D"),
-    "without_mixing": Mark("w/o Mixing", "#8A6FB0", "longdash", (0, (8, 3)), "pentagon", "p"),
-    "add": Mark("Add", LANGUAGE, "dash", "--", "hexagon", "h"),
+    **{
+        name: Mark(strategy.label, *look)
+        for (name, strategy), look in zip(
+            ALL_STRATEGIES.items(),
+            (
+                ("#7DC9A4", "dash", "--", "triangle-up", "^"),
+                ("#4FA97F", "dashdot", "-.", "square", "s"),
+                (MATCHED, "solid", "-", "diamond", "D"),
+                ("#8A6FB0", "longdash", (0, (8, 3)), "pentagon", "p"),
+                (LANGUAGE, "dash", "--", "hexagon", "h"),
+            ),
+            strict=True,
+        )
+    },
     "without_pmn": Mark("w/o PMN", NEUTRAL, "dot", ":", "x", "x"),
     "reference": Mark("paper", REFERENCE, "dot", ":", "star", "*"),
 }
 """Every meaning a figure of the kit draws. Strategies are greens: all of them match."""
+SPARE = (
+    ("#6B4C9A", "longdashdot", (0, (6, 2, 1, 2)), "cross", "P"),
+    ("#A23E48", "longdash", (0, (10, 3)), "star-triangle-up", "v"),
+    ("#3B7A8C", "dot", (0, (2, 2)), "hourglass", "X"),
+)
+"""Looks of strategies that are not the kit's."""
+
+
+def mark_of(meaning: str | Strategy) -> Mark:
+    """How a meaning is drawn; a strategy of one's own takes a spare look, the same wherever it is drawn.
+
+    Example:
+        >>> mark_of("mddm").label
+        'DMRec-M'
+    """
+    if isinstance(meaning, Strategy):
+        return Mark(meaning.label, *SPARE[zlib.crc32(meaning.label.encode()) % len(SPARE)])
+    return MARKS[meaning]
 
 
 def colormap(color: str) -> LinearSegmentedColormap:

@@ -14,8 +14,9 @@ from IPython.display import display
 
 from dmrec_core.analysis.line import Here
 from dmrec_core.data import RecDataset
-from dmrec_core.figures.live.lambda_curves import LONG_NAMES, METRICS
+from dmrec_core.figures.live.lambda_curves import METRICS
 from dmrec_core.figures.live.users import user_card, user_label
+from dmrec_core.matching import DEFAULT_STRATEGY, STRATEGIES, Strategy, strategy_of
 from dmrec_core.panels.canvas import Canvas
 from dmrec_core.panels.front_end import is_live
 from dmrec_core.panels.lambda_scene import LambdaScene
@@ -45,12 +46,12 @@ ANSWER = (
 
 def lambda_panel(
     dataset_name: str = "toy",
-    strategies: Sequence[str] = ("godm", "cpdm", "mddm"),
+    strategies: Sequence[str | Strategy] = tuple(STRATEGIES),
     *,
     grid_results: Sequence[RunResult] = (),
     seed: int = 2024,
     start: float | None = None,
-    strategy: str = "mddm",
+    strategy: str | Strategy = DEFAULT_STRATEGY,
     metric: str = "recall@20",
     split: str = "test",
     device: str = "auto",
@@ -162,7 +163,7 @@ class LambdaPanel:
 
     def _make_controls(self, start: Mapping[str, object], predict: tuple[str, str] | None) -> None:
         scene = self.scene
-        strategies = [(LONG_NAMES.get(name, name), name) for name in scene.strategies]
+        strategies = [(strategy_of(each).long_name, each) for each in scene.strategies]
         variants = [("published code", "published"), ("paper's equations", "paper")]
         people = [(user_label(scene.dataset, user), user) for user in scene.line.people]
         self.slider = control("lambda", (0.0, 1.0, 0.05, start["lam"]), "λ")
@@ -179,19 +180,20 @@ class LambdaPanel:
         """What the buttons do depends on the strategy."""
         strategy, name = self.strategy.value, self.scene.dataset_name
         data = name if name in LAMBDA else PAPERS_EXAMPLE
-        nothing = 1.0 if strategy == "mddm" else 0.0
+        nothing = strategy_of(strategy).lam_without_matching
+        share = next((each for each in self.scene.strategies if strategy_of(each).is_share), None)
         papers = LAMBDA[data].get(strategy)
         of = "" if data == name else f" on {data}"
         rows = {
             "none": ("no matching", f"λ = {nothing:g}: the spaces are added and nothing pulls them together"),
             "paper": (f"the paper's λ{of}", f"λ = {papers:g}, from the published configuration" if papers else ""),
-            "text": ("language only", "DMRec-M at λ = 0: the language space takes the prior's place"),
+            "text": ("language only", "λ = 0: the language space takes the prior's place"),
         }
         for key, (text, tip) in rows.items():
             self.presets[key].description, self.presets[key].tooltip = text, tip
         self.presets["paper"].disabled = papers is None
-        self.presets["text"].disabled = "mddm" not in self.scene.strategies
-        self._values = {"none": {"lam": nothing}, "paper": {"lam": papers}, "text": {"lam": 0.0, "strategy": "mddm"}}
+        self.presets["text"].disabled = share is None
+        self._values = {"none": {"lam": nothing}, "paper": {"lam": papers}, "text": {"lam": 0.0, "strategy": share}}
 
     def _laid_out(self) -> widgets.Widget:
         self.button = widgets.Button(layout=widgets.Layout(width="auto"))
@@ -285,7 +287,7 @@ class LambdaPanel:
     def _on_event(self, event: Event) -> None:
         """On the kernel's event loop."""
         with self.lock, self.status.errors_shown():
-            name = f"{LONG_NAMES.get(event.job.strategy, event.job.strategy)} at λ = {event.job.lam:.2f}"
+            name = f"{strategy_of(event.job.strategy).long_name} at λ = {event.job.lam:.2f}"
             if event.kind == "started":
                 self._say("busy", f"training {name} …")
             elif event.kind == "progress":

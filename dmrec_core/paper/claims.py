@@ -21,11 +21,12 @@ from pathlib import Path
 
 from dmrec_core.data import DATASETS, RecDataset
 from dmrec_core.data.load import figures_folder
-from dmrec_core.matching import VARIANTS
+from dmrec_core.matching import STRATEGIES, VARIANTS
 from dmrec_core.paper import evidence
 from dmrec_core.paper.evidence import Answer, Evidence
 from dmrec_core.paper.plan import GRID, plan_table2, plan_table3
-from dmrec_core.records.checkout import find_checkout
+from dmrec_core.records.checkout import MADE, in_checkout
+from dmrec_core.records.markdown import markdown_table
 from dmrec_core.records.markup import markdown_text
 from dmrec_core.records.origin import provenance
 from dmrec_core.records.writer import to_json
@@ -177,7 +178,7 @@ def specs(
         changes: to every run, such as `variant="paper"`.
     """
     wanted = grid(make("base", **changes), seed=seeds)
-    for strategy in evidence.NAMES:
+    for strategy in STRATEGIES:
         preset = make(strategy, **changes)  # every strategy is tuned on the same values
         wanted += grid(preset, lam=[*lambdas, preset.lam], seed=seeds)
     full = make("mddm", **changes)
@@ -223,10 +224,9 @@ def at_hand(
 
 def markdown(findings: Sequence[Finding]) -> str:
     """The findings as a table, each number with its seeds, data set and vectors."""
-    lines = ["| the paper says (our words) | where | here | runs | verdict |", "|---|---|---|---|---|"]
-    for f in findings:
-        lines.append(f"| {f.claim} | {f.where} | {f.ours} | {markdown_text(runs_of(f))} | **{f.verdict}** |")
-    return "\n".join(lines) + "\n"
+    columns = ("the paper says (our words)", "where", "here", "runs", "verdict")
+    rows = [(f.claim, f.where, f.ours, markdown_text(runs_of(f)), f"**{f.verdict}**") for f in findings]
+    return markdown_table(columns, rows) + "\n"
 
 
 def runs_of(finding: Finding) -> str:
@@ -243,7 +243,7 @@ def made_with(vectors: str, precision: str, seeds: Sequence[int]) -> str:
     return ", ".join([vectors, *[precision] * (precision != "float32"), said])
 
 
-def save(findings: Sequence[Finding], provenance: Mapping[str, object], folder: str | Path = "figures") -> Path:
+def save(findings: Sequence[Finding], provenance: Mapping[str, object], folder: str | Path = MADE) -> Path:
     """Write `claims.md` and `claims.json`, beside what other notebooks have judged there; returns the JSON.
 
     Statements that are not in `findings`, or that these runs could not test, stay as they were kept if they were judged
@@ -254,8 +254,7 @@ def save(findings: Sequence[Finding], provenance: Mapping[str, object], folder: 
         provenance: of these findings; kept by statement where they are not all of them.
         folder: a relative one is meant from the checkout's root.
     """
-    folder = Path(folder)
-    folder = folder if folder.is_absolute() else (find_checkout() or Path.cwd()) / folder
+    folder = in_checkout(folder)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "claims.json"
     before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"claims": []}
@@ -327,7 +326,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--variant", choices=VARIANTS, default="published", help="of the runs (default: %(default)s)")
     add("--precision", default="float32", choices=["float32", "bf16"], help="of the runs (default: %(default)s)")
     add("--runs", type=Path, help=f"where runs are kept (default: {runs_folder()})")
-    add("--out", type=Path, help="where claims.md goes (default: figures/ of the checkout)")
+    add("--out", type=Path, help="where claims.md goes (default: build/figures/ of the checkout; figures keeps it)")
     return parser
 
 

@@ -1,8 +1,8 @@
 """Time and memory of each model: `python -m dmrec_core.paper.cost --dataset amazon`.
 
 Every model runs a few epochs and evaluations in a process of its own, one after another, on the CPU and on the GPU
-where there is one. `cost.md` and `cost.json` go to figures/, those of any other data set than toy to
-figures/<dataset>/; they are written anew after every model.
+where there is one. `cost.md` and `cost.json` go to build/figures/, those of any other data set than toy to
+build/figures/<dataset>/; they are written anew after every model. With `--out figures` they are kept.
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ from pathlib import Path
 import torch
 
 from dmrec_core.data.load import figures_folder
+from dmrec_core.matching import DEFAULT_STRATEGY, strategy_of
 from dmrec_core.paper.measure import EVALUATIONS, Cost
-from dmrec_core.paper.plan import NAMES, STRATEGIES
+from dmrec_core.records.markdown import markdown_table
 from dmrec_core.records.markup import markdown_text
 from dmrec_core.records.origin import provenance
 from dmrec_core.records.writer import to_json
+from dmrec_core.runs.models import CARDS
 from dmrec_core.runs.presets import paper_settings
-from dmrec_core.runs.spec import BACKBONES, MODELS, RunSpec
+from dmrec_core.runs.spec import RunSpec
 from dmrec_core.runs.store import load
 from dmrec_core.training.checkpoint import write_atomically
 
@@ -87,7 +89,7 @@ def specs_of(dataset: str, models: Sequence[str]) -> list[RunSpec]:
         >>> [spec.label for spec in specs_of("amazon", ["mult-vae", "kar"])]
         ['mult-vae base seed 2024', 'mult-vae mddm λ=0.6 seed 2024', 'kar seed 2024']
     """
-    pairs = [(m, s) for m in MODELS if m in models for s in (("base", "mddm") if m in BACKBONES else ("base",))]
+    pairs = [(m, s) for m in CARDS if m in models for s in ("base", *[DEFAULT_STRATEGY] * CARDS[m].is_backbone)]
     return [paper_settings(dataset, model, strategy) for model, strategy in pairs]
 
 
@@ -146,7 +148,7 @@ def as_numbers(cost: Cost, table: CostTable) -> dict:
 
 def as_markdown(tables: Sequence[CostTable], facts: Mapping) -> str:
     """The whole page: what it was measured on, a table per device, how to read it."""
-    yardstick = NAMES[YARDSTICK[0]]
+    yardstick = CARDS[YARDSTICK[0]].name
     threads = " or ".join(map(str, facts["threads"]))
     said = {
         "data": facts["dataset"],
@@ -163,9 +165,11 @@ def as_markdown(tables: Sequence[CostTable], facts: Mapping) -> str:
     if "random" in str(facts["embedder"]):
         parts.append(RANDOM)
     for table in tables:
-        lines = [[name.format(yardstick) for name in HEADER], ["---"] * len(HEADER)]
-        lines += [_cells(cost, table) for cost in table.costs]
-        parts += [f"## {markdown_text(table.device)}", "\n".join("| " + " | ".join(line) + " |" for line in lines)]
+        header = [name.format(yardstick) for name in HEADER]
+        parts += [
+            f"## {markdown_text(table.device)}",
+            markdown_table(header, [_cells(cost, table) for cost in table.costs]),
+        ]
         if table.again:
             first, last = (
                 f"{c.seconds_an_epoch:.3g} s an epoch, {c.processor_seconds_an_epoch:.3g} s of the CPU,"
@@ -180,9 +184,9 @@ def as_markdown(tables: Sequence[CostTable], facts: Mapping) -> str:
 
 def _cells(cost: Cost, table: CostTable) -> list[str]:
     numbers, spec, record = as_numbers(cost, table), cost.spec, cost.record
-    label = STRATEGIES.get(spec.strategy, "base" if spec.model in BACKBONES else "")
+    label = strategy_of(spec.strategy).label if spec.strategy != "base" else "base" * spec.card.is_backbone
     return [
-        NAMES[spec.model],
+        spec.card.name,
         label,
         f"{record['parameters']:,}",
         f"{cost.seconds_an_epoch:.3g} ({cost.processor_seconds_an_epoch:.3g})",
@@ -243,11 +247,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--dataset", default="toy", help="a data set's name, or a folder with your own (default: %(default)s)")
-    add("--models", nargs="+", choices=MODELS, default=MODELS, metavar="MODEL", help=f"of {', '.join(MODELS)}")
+    add("--models", nargs="+", choices=list(CARDS), default=list(CARDS), metavar="MODEL", help=f"of {', '.join(CARDS)}")
     add("--epochs", type=int, default=3, help="timed after a first one (default: %(default)s)")
     add("--threads", type=int, help="at most; on a busy machine 1 gives the steadiest times (default: torch's choice)")
     add("--device", default="both", help="both (the CPU, and a GPU if there is one), cpu, cuda, mps")
-    add("--out", type=Path, help="where the files go (default: figures/ of the checkout)")
+    add("--out", type=Path, help="where the files go (default: build/figures/ of the checkout; figures keeps them)")
     return parser
 
 

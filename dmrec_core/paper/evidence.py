@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 
 from dmrec_core.analysis.comparisons import Comparison, best_on_validation, compare, more_in_the_sparsest
-from dmrec_core.analysis.statistics import Interval, mean_interval, sparsity_groups
+from dmrec_core.analysis.statistics import mean_interval, sparsity_groups
 from dmrec_core.analysis.summaries import activities, activity_counts
 from dmrec_core.analysis.verdicts import UNTESTED, all_of, verdict, verdict_equal
 from dmrec_core.data import RecDataset
-from dmrec_core.runs.spec import LANGUAGE_MODELS
+from dmrec_core.matching import STRATEGIES, strategy_of
+from dmrec_core.runs.models import LANGUAGE_MODELS
 from dmrec_core.runs.store import RunResult
 
 EQUAL_WITHIN = 0.01  # two settings within one per cent of the base's metric are called equal
-NAMES = {"godm": "DMRec-G", "cpdm": "DMRec-C", "mddm": "DMRec-M"}
 
 
 class Evidence:
@@ -73,7 +73,7 @@ def _said(name: str, found: Comparison, metric: str) -> str:
 def _at_lambda(ours: Sequence[RunResult]) -> str:
     """`λ = 0.4`, and what it means where that is no matching at all."""
     spec = ours[0].spec
-    nothing = spec.lam == (1.0 if spec.strategy == "mddm" else 0.0)
+    nothing = spec.lam == strategy_of(spec.strategy).lam_without_matching
     return f"λ = {spec.lam:g}{', no matching' if nothing else ''}"
 
 
@@ -93,12 +93,12 @@ def beats(strategy: str) -> Callable[[Evidence], Answer]:
 
 def mddm_is_best(evidence: Evidence) -> Answer:
     """DMRec-M against each of the two other strategies, all tuned."""
-    runs = {strategy: evidence.tuned(strategy) for strategy in NAMES}
+    runs = {strategy: evidence.tuned(strategy) for strategy in STRATEGIES}
     if not all(runs.values()):
         return NOTHING
     found = {other: compare(runs["mddm"], runs[other]) for other in ("godm", "cpdm")}
     mine, theirs = _at_lambda(runs["mddm"]), {other: _at_lambda(runs[other]) for other in found}
-    lines = [_said(f"{mine}, over {NAMES[o]} ({theirs[o]})", each, "recall@20") for o, each in found.items()]
+    lines = [_said(f"{mine}, over {STRATEGIES[o].label} ({theirs[o]})", each, "recall@20") for o, each in found.items()]
     return "; ".join(lines), all_of([verdict(each.difference) for each in found.values()]), _all(runs)
 
 
@@ -112,7 +112,7 @@ def sparse_users_gain_most(evidence: Evidence) -> Answer:
     more = more_in_the_sparsest(ours, base, groups)
     text = (
         f"{_said(f'{groups.labels()[0]} interactions', sparsest, 'ndcg@20')}; "
-        f"{_said('all others', others, 'ndcg@20')}; the first minus the second {_interval(more)}"
+        f"{_said('all others', others, 'ndcg@20')}; the first minus the second {format(more, '+')}"
     )
     return text, all_of([verdict(sparsest.difference), verdict(more)]), [*ours, *base]
 
@@ -128,7 +128,7 @@ def more_active(which: str) -> Callable[[Evidence], Answer]:
         mine = counts[(counts["strategy"] == "mddm") & (counts["which"] == which)]["mean_log_activity"]
         theirs = counts[counts["strategy"] == "base"]["mean_log_activity"]
         difference = mean_interval((mine - theirs).to_numpy())
-        text = f"mean ln a: {_interval(difference)} against the base (how much a weaker prior explains: notebook 07)"
+        text = f"mean ln a: {format(difference, '+')} against the base (how much a weaker prior explains: notebook 07)"
         return text, verdict(difference), [*ours, *base]
 
     return test
@@ -216,11 +216,6 @@ def beats_language_baselines(evidence: Evidence) -> Answer:
     text = "; ".join(_said(f"over {model}", each, "recall@20") for model, each in found.items())
     text = f"{_at_lambda(ours)}: {text}"
     return text, all_of([verdict(each.difference) for each in found.values()]), [*ours, *_all(others)]
-
-
-def _interval(interval: Interval) -> str:
-    spread = f" ± {(interval.high - interval.low) / 2:.4f}" if interval.n > 1 else " (one seed)"
-    return f"{interval.mean:+.4f}{spread}"
 
 
 def _all(runs: dict[str, list[RunResult]]) -> list[RunResult]:

@@ -1,8 +1,8 @@
 """Make Tables 2 and 3: `python -m dmrec_core.paper --dataset toy --seeds 2024 2025 2026`.
 
 What has been run before is read from runs/; the rest is run now, several runs at once on a CPU. Ctrl-C loses at most
-half a minute of each run: the same command takes up where it stopped. Tables go to figures/, those of any other data
-set than toy to figures/<dataset>/.
+half a minute of each run: the same command takes up where it stopped. Tables go to build/figures/, those of any other
+data set than toy to build/figures/<dataset>/; with `--out figures` they are kept.
 
 With --tune the first seed chooses: DMRec's lambda, the base's KL weight and one setting of each other model are tried
 at five values each, or at as many as are given, with that seed alone, the best on its validation split is kept, and
@@ -31,8 +31,8 @@ from dmrec_core.paper.plan import (
 from dmrec_core.paper.rows import fill
 from dmrec_core.paper.tables import write_table
 from dmrec_core.records.origin import provenance
+from dmrec_core.runs.models import BACKBONES, BASELINES, CARDS
 from dmrec_core.runs.progress import ctrl_c
-from dmrec_core.runs.spec import BACKBONES, BASELINES, MODELS
 from dmrec_core.runs.store import load, runs_folder
 from dmrec_core.runs.sweeps import RunFailed
 from dmrec_core.training.fit import TrainingCancelled
@@ -104,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--dataset", default="toy", help="a data set's name, or a folder with your own (default: %(default)s)")
     add("--seeds", type=int, nargs="+", default=[2024], help="an interval needs two, a word about luck more")
     add("--tables", type=int, nargs="+", choices=TABLES, default=list(TABLES), help="which (default: both)")
-    add("--models", nargs="+", choices=MODELS, default=MODELS, metavar="MODEL", help=f"of {', '.join(MODELS)}")
+    add("--models", nargs="+", choices=list(CARDS), default=list(CARDS), metavar="MODEL", help=f"of {', '.join(CARDS)}")
     add(
         "--tune",
         type=float,
@@ -121,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--device", default="auto", help="auto, cpu, cuda or mps")
     add("--workers", type=int, help="runs at once (default: one a core on a CPU, one on a GPU)")
     add("--runs", type=Path, help=f"where runs are kept (default: {runs_folder()})")
-    add("--out", type=Path, help="where tables go (default: figures/ of the checkout)")
+    add("--out", type=Path, help="where tables go (default: build/figures/ of the checkout; figures keeps them)")
     return parser
 
 

@@ -18,6 +18,7 @@ import torch
 
 from dmrec_core.data import RecDataset, SemanticVectors
 from dmrec_core.paper.plan import has_text
+from dmrec_core.records.memory import begin_peak, peak
 from dmrec_core.runs.build import build_model
 from dmrec_core.runs.spec import RunSpec
 from dmrec_core.runs.store import load, pretraining_run
@@ -27,7 +28,6 @@ from dmrec_core.training.fit import Progress, fit
 
 WIDTH = 1536  # of the paper's vectors (ada-002)
 EVALUATIONS = 3
-MIB = 2**20
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def measure(spec: RunSpec, epochs: int = 3, device: str = "auto", threads: int |
     before = _load_average()
     first = pretraining_run(spec)
     pretrained = None if first is None else build_model(first, dataset)
-    start = _begin_peak(on)
+    start = begin_peak(on)
     model = build_model(spec, dataset, pretrained)
     del pretrained
     settings = replace(spec.train, epochs=epochs + 1, evaluate_every=epochs + 2)  # only the first epoch evaluates
@@ -115,7 +115,7 @@ def measure(spec: RunSpec, epochs: int = 3, device: str = "auto", threads: int |
             "epoch_processor_seconds": np.diff(epochs_ended).tolist(),
             "evaluation_seconds": evaluations,
             "evaluation_processor_seconds": evaluations_processor,
-            "peak_mib": _peak(on, start),
+            "peak_mib": peak(on, start),
             "load": [before, _load_average()],
             "embedder": dataset.language.embedder if spec.uses_language else "none",
             "device": device_name(on),
@@ -145,32 +145,6 @@ def random_vectors(n_users: int, n_items: int, width: int = WIDTH) -> SemanticVe
     sides = [rng.standard_normal((n, width), dtype=np.float32) for n in (n_users, n_items)]
     user, item = (side / np.linalg.norm(side, axis=1, keepdims=True) for side in sides)
     return SemanticVectors(user=user, item=item, embedder=f"random, {width} wide")
-
-
-def _begin_peak(device: torch.device) -> float | None:
-    """Forget earlier peaks; the memory in use now, MiB."""
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-        return 0.0
-    try:
-        Path("/proc/self/clear_refs").write_text("5")  # the peak becomes what is resident now
-    except OSError:  # not Linux, or not allowed: the peak of loading the data then hides part of what follows
-        pass
-    return resident_mib("VmRSS")
-
-
-def _peak(device: torch.device, start: float | None) -> float | None:
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / MIB
-    peak = resident_mib("VmHWM")
-    return None if device.type != "cpu" or peak is None else peak - start
-
-
-def resident_mib(what: str) -> float | None:
-    """`VmRSS`, resident now, or `VmHWM`, its peak, MiB; None where there is no /proc."""
-    status = Path("/proc/self/status")
-    found = re.search(rf"{what}:\s+(\d+) kB", status.read_text()) if status.exists() else None
-    return int(found[1]) * 1024 / MIB if found else None
 
 
 def _load_average() -> float | None:

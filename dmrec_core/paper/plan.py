@@ -2,44 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dmrec_core.data import RecDataset
+from dmrec_core.matching import STRATEGIES
 from dmrec_core.paper import printed as paper
+from dmrec_core.runs.models import BACKBONES, BASELINES, CARDS
 from dmrec_core.runs.presets import paper_settings
-from dmrec_core.runs.spec import BACKBONES, BASELINES, RunSpec
+from dmrec_core.runs.spec import RunSpec
 from dmrec_core.runs.sweeps import grid
 
-STRATEGIES = {"godm": "DMRec-G", "cpdm": "DMRec-C", "mddm": "DMRec-M"}
-NAMES = {
-    "mult-vae": "Mult-VAE",
-    "cvga": "CVGA",
-    "l-diffrec": "L-DiffRec",
-    "lightgcn": "LightGCN",
-    "rlmrec-c": "RLMRec-C",
-    "rlmrec-g": "RLMRec-G",
-    "kar": "KAR",
-    "llmrec": "LLMRec",
-    "alpharec": "AlphaRec",
-    "alpharec-star": "AlphaRec*",
-}
 GRID = (0.2, 0.4, 0.6, 0.8, 1.0)  # of lambda, and of the base's KL weight: both are tuned alike
-TUNED = {  # what is tuned of a model without lambda
-    "lightgcn": "reg_weight",
-    "rlmrec-c": "contrast_weight",
-    "rlmrec-g": "reconstruction_weight",
-    "kar": "reg_weight",
-    "llmrec": "profile_weight",
-    "alpharec": "temperature",
-    "alpharec-star": "temperature",
-}
 LLMREC_PROFILE_WEIGHT = 2.8  # its default, which no preset names
-DEVIATIONS = {
-    "llmrec": "its edges are a proxy: the nearest and farthest of LightGCN's ten candidates by text, no language model",
-    "alpharec-star": "the user's own vector replaces the mean of their items'",
-    "kar": "on LightGCN as RLMRec describes it; its code is unreleased",
-}
 
 
 @dataclass(frozen=True)
@@ -68,7 +43,7 @@ class Plan:
     @property
     def name(self) -> str:
         """`Mult-VAE DMRec-M`, `KAR`."""
-        return f"{NAMES[self.model]} {self.label}".strip()
+        return f"{CARDS[self.model].name} {self.label}".strip()
 
     @property
     def reads_text(self) -> bool:
@@ -77,7 +52,7 @@ class Plan:
 
 
 def plan_table2(
-    dataset: str, models: Sequence[str] = BACKBONES, tune: bool | Sequence[float] = False, **changes: object
+    dataset: str, models: Iterable[str] = BACKBONES, tune: bool | Sequence[float] = False, **changes: object
 ) -> list[Plan]:
     """Base, DMRec-G, -C and -M on every backbone.
 
@@ -110,16 +85,16 @@ def _backbone_rows(dataset: str, model: str, values: Sequence[float], changes: M
         tuned = tuple(dict.fromkeys([*options, *(s for spec in options for s in grid(spec, kl_weight=values))]))
         rows.append(Plan(f"{model} base tuned", model, "base, tuned", tuned, (f"{model} base",)))
         against = (*against, f"{model} base tuned")
-    for strategy, label in STRATEGIES.items():
+    for strategy, matching in STRATEGIES.items():
         spec = paper_settings(dataset, model, strategy, **changes)
         choices = tuple(grid(spec, lam=values)) if values else (spec,)
         printed = paper.table2(dataset, model, strategy)
-        rows.append(Plan(f"{model} {strategy}", model, label, choices, against, printed))
+        rows.append(Plan(f"{model} {strategy}", model, matching.label, choices, against, printed))
     return rows
 
 
 def plan_table3(
-    dataset: str, models: Sequence[str] = BASELINES, tune: bool | Sequence[float] = False, **changes: object
+    dataset: str, models: Iterable[str] = BASELINES, tune: bool | Sequence[float] = False, **changes: object
 ) -> list[Plan]:
     """The language-enhanced baselines, LightGCN, and DMRec-M on Mult-VAE compared with each.
 
@@ -127,13 +102,13 @@ def plan_table3(
         dataset: its name.
         models: baselines.
         tune: values among which the first seed's validation split chooses DMRec-M's lambda, True for `GRID`; of each
-            other model the setting in `TUNED` is chosen alike among as many.
+            other model the setting its card calls tuned is chosen alike among as many.
         changes: fields of every spec.
     """
     rows, values = [], tuning_grid(tune)
     for model in models:
         spec, printed = paper_settings(dataset, model, **changes), paper.table3(dataset, model)
-        notes = [DEVIATIONS[model]] if model in DEVIATIONS else []
+        notes = [CARDS[model].deviation] if CARDS[model].deviation else []
         notes += [f"the printed number: {paper.PROVENANCE[model]}"] if printed else []
         options = _around(spec, len(values)) if values else (spec,)
         rows.append(Plan(model, model, "", options, paper=printed, notes=tuple(notes)))
@@ -198,7 +173,7 @@ def tuned_setting(spec: RunSpec) -> tuple[str, float]:
         >>> tuned_setting(paper_settings("amazon", "rlmrec-c"))
         ('contrast_weight', 0.01)
     """
-    name = TUNED[spec.model]
+    name = spec.card.tuned
     return name, dict(spec.settings).get(name, LLMREC_PROFILE_WEIGHT)
 
 

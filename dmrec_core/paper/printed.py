@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-DATASETS = ("amazon", "yelp", "steam")
+from dmrec_core.data.rlmrec import NAMES as PAPERS_DATASETS
+
 TABLE2_METRICS = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")
 TABLE3_METRICS = ("recall@20", "ndcg@20")
 
@@ -65,8 +66,8 @@ def table3(dataset: str, model: str) -> dict[str, float] | None:
 
 
 def _numbers(row: str | None, dataset: str, metrics: tuple[str, ...]) -> dict[str, float] | None:
-    if row is None or dataset not in DATASETS:
+    if row is None or dataset not in PAPERS_DATASETS:
         return None
-    start = DATASETS.index(dataset) * len(metrics)
+    start = PAPERS_DATASETS.index(dataset) * len(metrics)
     values = [float(number) for number in row.split()]
     return dict(zip(metrics, values[start : start + len(metrics)], strict=True))

@@ -10,7 +10,7 @@ import numpy as np
 from dmrec_core.analysis.comparisons import Comparison, best_on_validation, compare
 from dmrec_core.analysis.statistics import Interval, metric_over_seeds
 from dmrec_core.data import RecDataset
-from dmrec_core.paper.plan import TUNED, Plan, tuned_setting
+from dmrec_core.paper.plan import Plan, tuned_setting
 from dmrec_core.runs.spec import RunSpec
 from dmrec_core.runs.store import RunResult, pretraining_run
 from dmrec_core.runs.sweeps import sweep
@@ -47,7 +47,7 @@ class Row:
         best = f"the best on validation with seed {self.spec.seed} of"
         if self.spec.lam is not None:
             return f"λ = {self.spec.lam:g}, {best} {_listed(o.lam for o in self.plan.options)}"
-        if self.plan.model in TUNED:
+        if not self.spec.card.is_backbone:
             (name, mine), values = tuned_setting(self.spec), [tuned_setting(o)[1] for o in self.plan.options]
             return f"{name.replace('_', ' ')} {mine:g}, {best} {_listed(values)}"
         undivided = dict(self.spec.settings).get("divide_kl_by_batch") is False

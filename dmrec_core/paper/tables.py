@@ -7,11 +7,13 @@ from pathlib import Path
 
 from dmrec_core.analysis.comparisons import Comparison
 from dmrec_core.analysis.statistics import Interval
-from dmrec_core.paper.plan import NAMES
 from dmrec_core.paper.rows import HEADLINE, Row
+from dmrec_core.records.markdown import markdown_table, plus_minus
 from dmrec_core.records.markup import markdown_text
 from dmrec_core.records.writer import kept_name, to_json
+from dmrec_core.runs.models import CARDS
 from dmrec_core.training.checkpoint import write_atomically
+from dmrec_core.training.evaluate import metric_label
 
 LEGEND = "Mean over seeds ± half of its 95 % interval (Student's t); full ranking of all items, training items masked."
 LEGEND_PAPER = (
@@ -77,7 +79,7 @@ def as_markdown(title: str, rows: Sequence[Row], provenance: Mapping) -> str:
 def means(rows: Sequence[Row]) -> str:
     """The numbers, with the paper's beside ours where it has any, and below them what they are."""
     metrics = list(rows[0].ours)
-    table = _grid(["model", "", *map(_name, metrics)], [_cells(row, metrics) for row in rows])
+    table = markdown_table(["model", "", *map(metric_label, metrics)], [_cells(row, metrics) for row in rows])
     return f"{table}\n\n{LEGEND + LEGEND_PAPER * any(row.plan.paper is not None for row in rows)}"
 
 
@@ -89,7 +91,7 @@ def comparisons(rows: Sequence[Row]) -> str:
     printed = any(row.plan.paper is not None for row in rows)
     header = ["model", "", "compared with", "difference", *["in the paper"] * printed, "p (seeds)", "p (users)"]
     lines = [line if printed else [*line[:4], *line[5:]] for line in compared]
-    return f"{_grid(header, lines)}\n\n{COMPARED.format(metric=_name(HEADLINE))}"
+    return f"{markdown_table(header, lines)}\n\n{COMPARED.format(metric=metric_label(HEADLINE))}"
 
 
 def notes(rows: Sequence[Row]) -> str:
@@ -141,12 +143,12 @@ def _comparison(found: Comparison) -> dict:
 
 def _cells(row: Row, metrics: Sequence[str]) -> list[str]:
     lam = "" if row.spec.lam is None else f", λ = {row.spec.lam:g}"
-    return [NAMES[row.plan.model], row.plan.label + lam, *(_cell(row, metric) for metric in metrics)]
+    return [CARDS[row.plan.model].name, row.plan.label + lam, *(_cell(row, metric) for metric in metrics)]
 
 
 def _cell(row: Row, metric: str) -> str:
     found = row.ours[metric]
-    text = f"{found.mean:.4f}" + (f" ± {(found.high - found.low) / 2:.4f}" if found.n > 1 else "")
+    text = plus_minus(found.mean, found.low, found.high)
     if not row.plan.paper:
         return text
     errors = row.off_in_standard_errors(metric)
@@ -163,14 +165,4 @@ def _compared(row: Row, rows: Sequence[Row], other: str) -> list[str]:
         gain = row.plan.paper[HEADLINE] - plan.paper[HEADLINE]
         printed = f"{gain:+.4f} ({100 * gain / plan.paper[HEADLINE]:+.1f} %)"
     ps = ["—" if p is None else f"{p:.2g}" for p in (found.p_seeds, found.p_users)]
-    return [NAMES[row.plan.model], row.plan.label, name, str(found), printed, *ps]
-
-
-def _grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def _name(metric: str) -> str:
-    kind, _, n = metric.partition("@")
-    return f"{'NDCG' if kind == 'ndcg' else kind.capitalize()}@{n}"
+    return [CARDS[row.plan.model].name, row.plan.label, name, str(found), printed, *ps]

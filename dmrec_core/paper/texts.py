@@ -20,6 +20,8 @@ from dmrec_core.analysis.summaries import HEADLINE, for_json
 from dmrec_core.analysis.verdicts import verdict
 from dmrec_core.data import RecDataset
 from dmrec_core.data.load import figures_folder
+from dmrec_core.matching import DEFAULT_STRATEGY, STRATEGIES
+from dmrec_core.records.markdown import markdown_table, plus_minus
 from dmrec_core.records.markup import markdown_text
 from dmrec_core.records.origin import provenance
 from dmrec_core.records.writer import to_json
@@ -95,25 +97,28 @@ COMPARED = ("difference", "difference_low", "difference_high", "p_seeds", "p_use
 
 def as_markdown(table: pd.DataFrame) -> str:
     """The table for people, intervals as ± where there are two seeds or more."""
-
-    def spread(mean: float, high: float, sign: str = "") -> str:
-        return f"{mean:{sign}.4f}" + (f" ± {high - mean:.4f}" if high == high else "")
-
-    lines = ["| texts | vectors | metric | mean | minus the given texts | p (seeds) | p (users) | given is better |"]
-    lines.append("|---" * 8 + "|")
+    header = [
+        "texts",
+        "vectors",
+        "metric",
+        "mean",
+        "minus the given texts",
+        "p (seeds)",
+        "p (users)",
+        "given is better",
+    ]
+    lines = []
     for row in for_json(table):
-        numbers = {name: float("nan") if value is None else value for name, value in row.items()}
-        cells = [
-            *(markdown_text(row[name]) for name in ("texts", "vectors", "metric")),
-            spread(numbers["mean"], numbers["high"]),
-        ]
+        cells = [markdown_text(row[name]) for name in ("texts", "vectors", "metric")]
+        cells.append(plus_minus(row["mean"], row["low"], row["high"]))
         if row["difference"] is None:
             cells += [""] * 4
         else:
             p = ["—" if row[name] is None else f"{row[name]:.2g}" for name in ("p_seeds", "p_users")]
-            cells += [spread(numbers["difference"], numbers["difference_high"], "+"), *p, row["given_is_better"]]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+            less = plus_minus(row["difference"], row["difference_low"], row["difference_high"], "+")
+            cells += [less, *p, row["given_is_better"]]
+        lines.append(cells)
+    return markdown_table(header, lines)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -164,14 +169,14 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--dataset", default="toy", help="a data set's name, or a folder with your own (default: %(default)s)")
     add("--seeds", type=int, nargs="+", default=[2024, 2025, 2026], help="(default: 2024 2025 2026)")
-    add("--strategy", choices=("godm", "cpdm", "mddm"), default="mddm", help="(default: %(default)s)")
+    add("--strategy", choices=list(STRATEGIES), default=DEFAULT_STRATEGY, help="(default: %(default)s)")
     add("--lam", type=float, help="lambda of every arm (default: the paper's, or 0.5 where it has none)")
     add("--profiles", choices=PROFILES[1:], nargs="+", default=PROFILES[1:],
         help="texts to put beside the given ones (default: all)")  # fmt: skip
     add("--embedder", default="auto", help="of every arm but the TF-IDF one (default: %(default)s)")
     add("--device", default="auto", help="auto, cpu, cuda or mps")
     add("--workers", type=int, help="runs at once (default: one a core on a CPU, one on a GPU)")
-    add("--out", type=Path, help="where the table goes (default: figures/ of the checkout)")
+    add("--out", type=Path, help="where the table goes (default: build/figures/ of the checkout; figures keeps it)")
     return parser
 
 

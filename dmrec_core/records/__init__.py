@@ -2,5 +2,3 @@
 
 from dmrec_core.records.origin import provenance
 from dmrec_core.records.writer import record
-
-__all__ = ["provenance", "record"]

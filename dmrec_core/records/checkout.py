@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+MADE = Path("build", "figures")  # where figures and tables land; figures/ holds those that are kept and shipped
 PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 
 
@@ -14,6 +15,11 @@ class NotACheckout(RuntimeError):
 def find_checkout() -> Path | None:
     """The folder that holds `dmrec_core/` and `pyproject.toml`, with the notebooks; None for an installed copy."""
     return PACKAGE_PARENT if (PACKAGE_PARENT / "pyproject.toml").is_file() else None
+
+
+def in_checkout(folder: str | Path) -> Path:
+    """`folder`; a relative one from the checkout's root, whatever directory this is called from, if there is one."""
+    return (find_checkout() or Path.cwd()) / folder
 
 
 def checkout() -> Path:

@@ -34,8 +34,9 @@ def provenance(
         extra: anything else worth keeping, e.g. `variant="published"`.
 
     Returns:
-        dataset, fingerprint, embedder, seeds, runs, config_hash (one hash over all specs, order ignored), commit,
-        kit, torch, python, device. No time, no path, no user name: made again, it is the same.
+        dataset, fingerprint, embedder, seeds, runs, config_hash (one hash over all specs, order ignored),
+        numbers_version (of each model that was run), commit, kit, torch, python, device. No time, no path, no user
+        name: made again, it is the same.
 
     Example:
         >>> facts = provenance("toy", seeds=[2024, 2025])
@@ -60,6 +61,7 @@ def provenance(
         "seeds": sorted({int(seed) for seed in seeds}),
         "runs": len(specs),
         "config_hash": config_hash(specs) if specs else None,
+        "numbers_version": {model: n for spec in specs for model, n in getattr(spec, "numbers_version", {}).items()},
         "commit": current_commit(),
         "kit": __version__,
         "torch": _said(records, "torch") or str(torch.__version__),
@@ -82,7 +84,7 @@ def config_hash(specs: Iterable[Any]) -> str:
         >>> config_hash([Spec(0.5), Spec(1.0)]) == config_hash([Spec(1.0), Spec(0.5)])
         True
     """
-    lines = sorted(json.dumps(dataclasses.asdict(spec), sort_keys=True, default=str) for spec in specs)
+    lines = sorted(json.dumps(_plain(spec), sort_keys=True, default=str) for spec in specs)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
 
@@ -109,3 +111,7 @@ def _said(records: Iterable[Any], fact: str) -> str | None:
     """What the runs' records say of `fact`; all of it where they differ, e.g. "NVIDIA H200, cpu"."""
     said = {str(record[fact]) for record in records if record.get(fact) not in (None, "none")}
     return ", ".join(sorted(said)) or None
+
+
+def _plain(spec: Any) -> dict[str, Any]:
+    return spec.to_json() if hasattr(spec, "to_json") else dataclasses.asdict(spec)

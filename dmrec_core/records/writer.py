@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dmrec_core.records.checkout import find_checkout
+from dmrec_core.records.checkout import MADE, in_checkout
 from dmrec_core.records.markup import matplotlib_text
 from dmrec_core.records.origin import provenance
 
@@ -26,7 +26,7 @@ def record(
     figure: Figure,
     numbers: Mapping[str, Any],
     provenance: Mapping[str, Any],
-    folder: str | Path = "figures",
+    folder: str | Path = MADE,
     timings: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write `name.png`, `name.svg` and `name.json`; the same inputs write the same bytes. Tuned: see `kept_name`.
@@ -57,8 +57,7 @@ def record(
         documents[".timing.json"] = {"name": name, "timings": timings}
     texts = {suffix: to_json(document) for suffix, document in documents.items()}
 
-    folder = Path(folder)
-    folder = folder if folder.is_absolute() else (find_checkout() or Path.cwd()) / folder
+    folder = in_checkout(folder)
     folder.mkdir(parents=True, exist_ok=True)
     suffixes = [".png", ".svg", *reversed(texts)]
     temporary = {suffix: folder / f".{name}.{os.getpid()}{suffix}" for suffix in suffixes}

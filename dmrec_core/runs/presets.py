@@ -97,7 +97,7 @@ def paper_settings(dataset: str, model: str = "mult-vae", strategy: str = "base"
     Args:
         dataset: `amazon`, `yelp` and `steam` have published values; other data take amazon's and lambda 0.5, but
             `yelp-xrec` takes yelp's for L-DiffRec and RLMRec-G; `toy` has its own small sizes.
-        model: a backbone, or a baseline: see `dmrec_core.runs.spec.MODELS`.
+        model: a backbone, or a baseline: see `dmrec_core.runs.models.CARDS`.
         strategy: "base", "godm", "cpdm", "mddm", or an ablation.
         changes: any field of `RunSpec` to set otherwise.
 

@@ -1,4 +1,4 @@
-"""What to show whom: `python -m dmrec_core.runs.recommend my-data` trains DMRec on your data and writes a list per user.
+"""What to show whom: `python -m dmrec_core recommend my-data` trains DMRec on your data, and writes a list per user.
 
 The base model is trained beside it, so that you see whether the texts helped. Runs are kept: the same command again
 reads them back, and an interrupted one goes on where it was. The settings are the paper's for data it does not have;
@@ -17,15 +17,15 @@ import pandas as pd
 import torch
 
 from dmrec_core.data import DATASETS, RecDataset
-from dmrec_core.recommender import top_items
-from dmrec_core.runs.store import load
 from dmrec_core.interactions import InteractionRows, user_batch
-from dmrec_core.matching import STRATEGIES
+from dmrec_core.matching import ABLATIONS, DEFAULT_STRATEGY, STRATEGIES
+from dmrec_core.recommender import Recommender, top_items
 from dmrec_core.records.markup import spreadsheet_text
+from dmrec_core.runs.models import BACKBONES
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.progress import ctrl_c
-from dmrec_core.recommender import Recommender
-from dmrec_core.runs.spec import BACKBONES, PROFILES
+from dmrec_core.runs.spec import PROFILES
+from dmrec_core.runs.store import load
 from dmrec_core.runs.sweeps import RunFailed, sweep
 from dmrec_core.training.fit import TrainingCancelled
 
@@ -116,10 +116,10 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("dataset", help="a folder with your own data, or a data set's name")
     add("-n", type=_count, default=10, help="items per user (default: %(default)s)")
-    add("--strategy", choices=[name for name in STRATEGIES if name != "add"], default="mddm",
+    add("--strategy", choices=[*STRATEGIES, *ABLATIONS], default=DEFAULT_STRATEGY,
         help="how the two spaces are matched (default: %(default)s)")  # fmt: skip
     add("--lam", type=float, help="lambda (default: the paper's, or 0.5 where it has none)")
-    add("--model", choices=BACKBONES, default="mult-vae", help="the base model (default: %(default)s)")
+    add("--model", choices=list(BACKBONES), default="mult-vae", help="the base model (default: %(default)s)")
     add("--profiles", choices=PROFILES, default="given", help="which texts (default: %(default)s)")
     add("--embedder", default="auto", help="auto, minilm or tfidf; auto takes your vectors.npz if there is one")
     add("--seed", type=int, default=2024, help="(default: %(default)s)")

@@ -8,18 +8,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import PurePath
 
-from dmrec_core.matching import STRATEGIES, VARIANTS
+from dmrec_core.matching import ALL_STRATEGIES, VARIANTS, Strategy, strategy_of
+from dmrec_core.records.ranges import checked, known, short
+from dmrec_core.runs.identity import code_digest
+from dmrec_core.runs.models import CARDS, ModelCard, card_of
 from dmrec_core.training.fit import TrainSettings
 
-BACKBONES = ("mult-vae", "cvga", "l-diffrec")
-LANGUAGE_MODELS = ("rlmrec-c", "rlmrec-g", "kar", "llmrec", "alpharec", "alpharec-star")  # read vectors without DMRec
-BASELINES = ("lightgcn", *LANGUAGE_MODELS)  # complete models: no DMRec around them
-MODELS = BACKBONES + BASELINES
 PROFILES = ("given", "extractive", "titles")
-# Raised for a model when a change of code changes its numbers at an unchanged spec; the others keep their runs.
-# 2: the fused contrast and the rearranged products of the language-model baselines round otherwise.
-# 3: KAR propagates embedding and augmented vector as they are, without a projection before.
-NUMBERS_VERSION = dict.fromkeys(MODELS, 1) | dict.fromkeys(LANGUAGE_MODELS, 2) | {"kar": 3}
 
 
 @dataclass(frozen=True)
@@ -38,8 +33,8 @@ class RunSpec:
     profiles: str = "given"  # the texts: "given" with the data, or without a language model: "extractive", "titles"
     embedder: str = "auto"  # what turns texts into vectors
     vectors: str = "real"  # or "shuffled", "random", "noisy:0.5": the negative controls
-    model: str = "mult-vae"  # the backbone, or a baseline of its own
-    strategy: str = "base"  # or "godm", "cpdm", "mddm", "without_mixing", "add"
+    model: str | ModelCard = "mult-vae"  # the backbone, or a baseline of its own; or a backbone of yours
+    strategy: str | Strategy = "base"  # or a name of `matching.ALL_STRATEGIES`, or a strategy of yours
     lam: float | None = None  # lambda; None where the strategy has none
     variant: str = "published"  # or "paper": the equations as printed
     aggregate: bool = True  # Eq. 7; False is the ablation "w/o PMN"
@@ -52,42 +47,51 @@ class RunSpec:
     train: TrainSettings = field(default_factory=TrainSettings)
 
     def __post_init__(self) -> None:
+        for field_name, theirs in (("model", CARDS), ("strategy", ALL_STRATEGIES)):
+            given = getattr(self, field_name)
+            if theirs.get(str(given)) is given:  # the kit's own go by their names
+                object.__setattr__(self, field_name, str(given))
         for name in ("options", "settings"):
             pairs = getattr(self, name)
             pairs = pairs.items() if isinstance(pairs, Mapping) else pairs
-            object.__setattr__(self, name, tuple(sorted((str(key), value) for key, value in pairs)))
+            checked_pairs = sorted((str(key), checked(str(key), value)) for key, value in pairs)
+            object.__setattr__(self, name, tuple(checked_pairs))
+        for name in ("seed", "hidden", "latent", "dropout", "kl_weight", "aggregate"):
+            object.__setattr__(self, name, checked(name, getattr(self, name)))
+        if not isinstance(self.train, TrainSettings):
+            raise ValueError(f"train must be TrainSettings; got {short(self.train)}")
+        _check_vectors(self.vectors)
         if not self.uses_language:
             object.__setattr__(self, "profiles", "given")
             object.__setattr__(self, "embedder", "none")
             object.__setattr__(self, "vectors", "real")
-        if self.profiles not in PROFILES:
-            raise ValueError(f"profiles must be one of {PROFILES}; got {self.profiles!r}")
-        if self.model not in MODELS:
-            raise ValueError(f"model must be one of {MODELS}; got {self.model!r}")
+        known("profiles", self.profiles, PROFILES)
+        idle = self.card.idle
         if self.strategy == "base":
-            idle = {"lam": None, "variant": "published", "aggregate": True}
-            if self.model != "mult-vae":
-                idle["hidden"] = 600
-            if self.model in BASELINES:
-                idle |= {"dropout": 0.3, "kl_weight": 1.0}
-            for name, value in idle.items():
-                object.__setattr__(self, name, value)
+            for name in ("lam", "variant", "aggregate", *idle):
+                object.__setattr__(self, name, getattr(type(self), name))
             return
-        if self.model in BASELINES:
+        if not self.card.is_backbone:
             raise ValueError(f"{self.model} is no backbone DMRec could be put on; its strategy must be 'base'")
-        if self.strategy not in STRATEGIES:
-            raise ValueError(f"strategy must be 'base' or one of {sorted(STRATEGIES)}; got {self.strategy!r}")
-        if self.variant not in VARIANTS:
-            raise ValueError(f"variant must be one of {VARIANTS}; got {self.variant!r}")
-        lam = 0.0 if self.strategy == "add" else self.lam
+        known("variant", self.variant, VARIANTS)
+        matching = strategy_of(self.strategy)
+        lam = self.lam if matching.highest_lam else 0.0
         if lam is None:
-            raise ValueError(f"strategy {self.strategy!r} needs lam")
-        if not 0 <= lam <= (1 if self.strategy == "mddm" else float("inf")):  # before anything is loaded or trained
-            raise ValueError(
-                f"lambda is a weight, 0 or more, and MDDM's a share, in [0, 1]; got {lam} for {self.strategy!r}"
-            )
+            raise ValueError(f"strategy {self.strategy} needs lam")
+        lam = checked("lam", lam)
+        matching.check(lam)  # before anything is loaded or trained
         object.__setattr__(self, "lam", round(float(lam), 10))  # 0.1 + 0.2 and 0.3 are one run
         object.__setattr__(self, "kl_weight", 1.0)
+
+    @property
+    def card(self) -> ModelCard:
+        """What there is to know of the model."""
+        return card_of(self.model)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the model or the strategy is yours: it lives in this process only, and no worker can import it."""
+        return not (isinstance(self.model, str) and isinstance(self.strategy, str))
 
     @property
     def uses_language(self) -> bool:
@@ -95,8 +99,7 @@ class RunSpec:
 
         L-DiffRec does where it clusters items by them.
         """
-        clusters_texts = self.model == "l-diffrec" and dict(self.settings).get("item_vectors") == "semantic"
-        return self.strategy != "base" or self.model in LANGUAGE_MODELS or clusters_texts
+        return self.strategy != "base" or self.card.reads_text(dict(self.settings))
 
     @property
     def pretraining(self) -> str | None:
@@ -104,15 +107,18 @@ class RunSpec:
 
         LLMRec's candidates and L-DiffRec's item categories come from a LightGCN of the same data and seed.
         """
-        settings = dict(self.settings)
-        clusters = settings.get("clusters", 2) > 1 and settings.get("item_vectors", "lightgcn") == "lightgcn"
-        return "lightgcn" if self.model == "llmrec" or (self.model == "l-diffrec" and clusters) else None
+        return "lightgcn" if self.card.starts_from(dict(self.settings)) else None
+
+    @property
+    def numbers_version(self) -> dict[str, int]:
+        """The numbers version of each of the kit's models that this run trains: its own, and its pretraining's."""
+        return {model: CARDS[model].numbers_version for model in (self.model, self.pretraining) if model in CARDS}
 
     @property
     def label(self) -> str:
         """A short name for legends and progress lines: `mult-vae mddm λ=0.4 seed 2024`."""
-        parts = [self.model] if self.model in BASELINES else [self.model, self.strategy]
-        if self.lam is not None and self.strategy != "add":
+        parts = [str(self.model), str(self.strategy)] if self.card.is_backbone else [str(self.model)]
+        if self.strategy != "base" and strategy_of(self.strategy).highest_lam:
             parts.append(f"λ={self.lam:g}")
         if self.variant != "published":
             parts.append(self.variant)
@@ -126,7 +132,12 @@ class RunSpec:
 
     def to_json(self) -> dict:
         """Plain values, for `spec.json`."""
-        return json.loads(json.dumps(asdict(self)))
+        values = {f.name: getattr(self, f.name) for f in fields(self)} | {"train": asdict(self.train)}
+        if isinstance(self.model, ModelCard):
+            values["model"] = f"{self.model}-{code_digest(self.model.build)}"
+        if isinstance(self.strategy, Strategy):
+            values["strategy"] = f"{self.strategy}-{code_digest(self.strategy.terms)}"
+        return json.loads(json.dumps(values))
 
     @classmethod
     def from_json(cls, values: Mapping) -> RunSpec:
@@ -147,9 +158,20 @@ class RunSpec:
         # the fingerprint covers the vectors themselves, so "auto" and the embedder it chose are one run,
         # and they are named after the profiles they were made from
         del values["profiles"], values["embedder"], values["vectors"]
-        canonical = json.dumps([NUMBERS_VERSION[self.model], values, fingerprint], sort_keys=True)
+        canonical = json.dumps([self.card.numbers_version, values, fingerprint], sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     def with_(self, **changes: object) -> RunSpec:
         """A copy with some fields changed."""
         return replace(self, **changes)
+
+
+def _check_vectors(vectors: str) -> None:
+    kind, colon, share = str(vectors).partition(":")
+    if kind == "noisy" and colon:
+        try:
+            checked("noise", float(share))
+        except ValueError:
+            raise ValueError(f"vectors 'noisy:SHARE' needs a share from 0 to 1; got {short(vectors)}") from None
+    elif colon or kind not in ("real", "shuffled", "random"):
+        raise ValueError(f"vectors must be 'real', 'shuffled', 'random' or 'noisy:SHARE'; got {short(vectors)}")

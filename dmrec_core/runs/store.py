@@ -20,19 +20,19 @@ import pandas as pd
 import torch
 
 import dmrec_core
-from dmrec_core.training.checkpoint import load_tensors, save_tensors, write_atomically
 from dmrec_core.data import RecDataset, load_dataset
 from dmrec_core.data.cache import home
-from dmrec_core.training.evaluate import RankingMetrics, evaluate
 from dmrec_core.language import with_language
 from dmrec_core.language.controls import noisy, random_like, shuffled
 from dmrec_core.language.other_texts import with_language_from
+from dmrec_core.recommender import Recommender
+from dmrec_core.records.checkout import find_checkout
 from dmrec_core.runs.build import build_model
 from dmrec_core.runs.presets import paper_settings
-from dmrec_core.records.checkout import find_checkout
-from dmrec_core.recommender import Recommender
 from dmrec_core.runs.spec import RunSpec
+from dmrec_core.training.checkpoint import load_tensors, save_tensors, write_atomically
 from dmrec_core.training.device import device_name
+from dmrec_core.training.evaluate import RankingMetrics, evaluate
 from dmrec_core.training.fit import FitResult, Progress, TrainingCancelled, fit
 
 SPLITS = ("valid", "test")

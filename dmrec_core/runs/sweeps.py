@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import signal
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
@@ -16,9 +17,9 @@ from pathlib import Path
 import torch
 
 from dmrec_core.data import RecDataset
-from dmrec_core.runs.store import RunResult, cached, folder_of, run
 from dmrec_core.runs.progress import ProgressLine, clock
 from dmrec_core.runs.spec import RunSpec
+from dmrec_core.runs.store import RunResult, cached, folder_of, run
 from dmrec_core.training.device import resolve_device
 from dmrec_core.training.fit import TrainingCancelled, TrainingDiverged
 
@@ -59,7 +60,7 @@ def sweep(
         specs: what to run; repetitions cost nothing.
         dataset: their data, if not the one each spec loads by itself.
         executor: anything with `submit`, such as a Dask cluster's; by default local processes. Its workers must see
-            the same runs folder.
+            the same runs folder. A model or strategy of your own is trained in this process, one run after another.
         workers: number of local processes; by default one a core on a CPU, one on a GPU.
         runs: parent of the run folders.
         device: as `run`.
@@ -75,8 +76,14 @@ def sweep(
     """
     show = ProgressLine() if progress is None else progress
     wanted = [s for s in dict.fromkeys(specs) if cached(s, dataset, runs) is None]
-    if wanted:
-        _run_all(wanted, dataset, executor, workers, runs, device, show, cancel)
+    # a model or strategy of one's own, out of a notebook's cell, cannot be imported by another process
+    own = [spec for spec in wanted if spec.is_own]
+    others = [spec for spec in wanted if not spec.is_own]
+    if others:
+        _run_all(others, dataset, executor, workers, runs, device, show, cancel)
+    if own:
+        with ThreadPoolExecutor(1) as here:
+            _run_all(own, dataset, here, workers, runs, device, show, cancel)
     return [run(spec, dataset, runs=runs, device=device) for spec in specs]
 
 
@@ -151,8 +158,19 @@ def _begin(environment: dict[str, str]) -> None:
     """Prepare a worker. Its fork server keeps the environment it was started with, which may since have changed."""
     os.environ.clear()
     os.environ.update(environment)
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
     # Ctrl-C reaches every process of the terminal; the workers wait for the parent to say stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _end_with_the_parent() -> None:
+    """End this worker as soon as the process that runs the sweep is gone, however it ended.
+
+    Each worker has a pipe whose other end only that process holds, and the system closes it, even after `kill -9`. The
+    fork server ends by itself once the last of its workers has. A run cut short here is one killed: it resumes.
+    """
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def _raise_named(future: Future, spec: RunSpec) -> None:

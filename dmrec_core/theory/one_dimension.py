@@ -12,7 +12,16 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from dmrec_core.gaussian import DiagonalGaussian, geometric_composite, log_density, moment_matched_composite
-from dmrec_core.matching import STRATEGIES, MatchingTerms, composite_divergence, fuse
+from dmrec_core.matching import (
+    DEFAULT_STRATEGY,
+    MatchingTerms,
+    composite_divergence,
+    cpdm,
+    fuse,
+    godm,
+    mddm,
+    strategy_of,
+)
 
 PARAMETERS = ("collaborative mean", "collaborative log-variance", "language mean", "language log-variance")
 
@@ -119,8 +128,9 @@ def matching_terms(
     strategy: str, q: DiagonalGaussian, p: DiagonalGaussian, lam: float, variant: str, alpha: float = 0.5
 ) -> MatchingTerms:
     """A strategy's terms for q and p, with z drawn from `fuse(q, p, variant)`; alpha matters for CPDM alone."""
-    more = {"alpha": alpha} if strategy == "cpdm" else {}
-    return STRATEGIES[strategy](q, p, fuse(q, p, variant), lam, variant, **more)
+    terms = strategy_of(strategy).terms
+    more = {"alpha": alpha} if terms is cpdm else {}
+    return terms(q, p, fuse(q, p, variant), lam, variant, **more)
 
 
 class Field(NamedTuple):
@@ -211,16 +221,16 @@ def mean_slopes(distances: np.ndarray, language_std: float = 1.0) -> dict[str, n
     """
     second = gaussian(np.zeros(len(distances)), language_std)
     slopes = {}
-    for name, strategy, lam, variant in (
-        ("GODM, Eq. 9 (paper)", "godm", 1.0, "paper"),
-        ("GODM, its root (published)", "godm", 1.0, "published"),
-        ("CPDM, moments (paper)", "cpdm", 1.0, "paper"),
-        ("CPDM, geometric (published)", "cpdm", 1.0, "published"),
-        ("MDDM (both)", "mddm", 0.0, "paper"),
+    for name, terms, lam, variant in (
+        ("GODM, Eq. 9 (paper)", godm, 1.0, "paper"),
+        ("GODM, its root (published)", godm, 1.0, "published"),
+        ("CPDM, moments (paper)", cpdm, 1.0, "paper"),
+        ("CPDM, geometric (published)", cpdm, 1.0, "published"),
+        ("MDDM (both)", mddm, 0.0, "paper"),
     ):
         mean = torch.from_numpy(np.asarray(distances, dtype=np.float64)).reshape(-1, 1).requires_grad_()
         first = DiagonalGaussian(mean, torch.zeros_like(mean))
-        matching = STRATEGIES[strategy](first, second, first, lam, variant).matching
+        matching = terms(first, second, first, lam, variant).matching
         slopes[name] = torch.autograd.grad(matching.sum(), mean)[0].squeeze(-1).numpy()
     slopes["CPDM, the mixture itself"] = np.array([_mixture_slope(float(d), language_std) for d in distances])
     return slopes
@@ -249,7 +259,7 @@ LAMBDAS = np.linspace(0.0, 1.0, 21)
 
 @lru_cache(maxsize=256)
 def posterior_path(
-    strategy: str = "mddm",
+    strategy: str = DEFAULT_STRATEGY,
     variant: str = "paper",
     items: int = 2,
     text_mean: float = 2.0,
@@ -277,7 +287,7 @@ def posterior_path(
         q = DiagonalGaussian(z.mean - text.mean, z.logvar - text.logvar) if variant == "published" else z
         fused = z if variant == "published" else fuse(q, text, variant)
         votes = 0.5 * items * ((z.mean - taste).square() + z.variance).squeeze(-1)
-        ends = [votes + STRATEGIES[strategy](q, text, fused, lam, variant).total for lam in (0.0, 1.0)]
+        ends = [votes + strategy_of(strategy).terms(q, text, fused, lam, variant).total for lam in (0.0, 1.0)]
         return ends[0], ends[1], z
 
     at_zero, at_one, _ = losses(grid)

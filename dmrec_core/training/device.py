@@ -8,13 +8,21 @@ from contextlib import contextmanager
 
 import torch
 
+from dmrec_core.records.ranges import short
+
 SMALL = 5e7  # multiplications a mini-batch below which a second thread costs more than it brings
 
 
 def resolve_device(device: str | torch.device = "auto") -> torch.device:
     """`"auto"` is CUDA where there is one, else Apple's MPS, else the CPU."""
     if str(device) != "auto":
-        return torch.device(device)
+        try:
+            found = torch.device(device)
+        except RuntimeError as error:
+            raise ValueError(f"device must be 'auto', 'cpu', 'cuda' or 'mps'; got {short(device)}") from error
+        if found.type == "cuda" and not torch.cuda.is_available():
+            raise ValueError("device is 'cuda', and torch finds no CUDA here; 'auto' takes what there is")
+        return found
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dmrec_core.interactions import InteractionRows, user_batch
 from dmrec_core.recommender import Recommender, top_items
+from dmrec_core.records.ranges import short
 
 if TYPE_CHECKING:
     from dmrec_core.data import RecDataset
@@ -37,6 +38,51 @@ class RankingMetrics:
         return {name: float(values.mean()) for name, values in self.per_user.items()}
 
 
+@dataclass(frozen=True)
+class Metric:
+    """A ranking metric: how it is printed, and its value.
+
+    Args:
+        label: `Recall`, before the cut-off.
+        of: from the hits along the best N items, `(B, N)` float64, and $|T_u|$, `(B,)`, to one number a user, `(B,)`.
+    """
+
+    label: str
+    of: Callable[[Tensor, Tensor], Tensor]
+
+
+def _recall(hits: Tensor, relevant: Tensor) -> Tensor:
+    return hits.sum(1) / relevant
+
+
+def _ndcg(hits: Tensor, relevant: Tensor) -> Tensor:
+    n = hits.shape[1]
+    discount = 1 / torch.log2(torch.arange(2, n + 2, dtype=torch.float64, device=hits.device))
+    return (hits * discount).sum(1) / discount.cumsum(0)[relevant.clamp(max=n) - 1]
+
+
+METRICS = {"recall": Metric("Recall", _recall), "ndcg": Metric("NDCG", _ndcg)}
+"""Every metric of the kit; one more entry, and it is measured, kept and printed like the others."""
+
+
+def metric_label(name: str) -> str:
+    """How a metric is printed.
+
+    Raises:
+        ValueError: it is none of `METRICS`, or has no cut-off.
+
+    Example:
+        >>> metric_label("ndcg@20")
+        'NDCG@20'
+    """
+    kind, _, n = name.partition("@")
+    if kind not in METRICS or not n.isascii() or not n.isdigit() or int(n) < 1:
+        raise ValueError(
+            f"a metric is one of {', '.join(METRICS)} with its cut-off, like 'recall@20'; got {short(name)}"
+        )
+    return f"{METRICS[kind].label}@{n}"
+
+
 def ranking_metrics(hits: Tensor, relevant: Tensor, cutoffs: Sequence[int] = CUTOFFS) -> dict[str, Tensor]:
     r"""Recall@N and NDCG@N from the hits along each user's ranking.
 
@@ -52,14 +98,8 @@ def ranking_metrics(hits: Tensor, relevant: Tensor, cutoffs: Sequence[int] = CUT
     Returns:
         name -> `(B,)` float64. Recall divides by $|T_u|$ even where N is smaller, as published.
     """
-    discount = 1 / torch.log2(torch.arange(2, max(cutoffs) + 2, dtype=torch.float64, device=hits.device))
-    ideal = discount.cumsum(0)
     hits = torch.nn.functional.pad(hits, (0, max(0, max(cutoffs) - hits.shape[1]))).double()
-    metrics = {}
-    for n in cutoffs:
-        metrics[f"recall@{n}"] = hits[:, :n].sum(1) / relevant
-        metrics[f"ndcg@{n}"] = (hits[:, :n] * discount[:n]).sum(1) / ideal[relevant.clamp(max=n) - 1]
-    return metrics
+    return {f"{kind}@{n}": metric.of(hits[:, :n], relevant) for n in cutoffs for kind, metric in METRICS.items()}
 
 
 def evaluate(
@@ -112,9 +152,9 @@ def evaluate(
             is_wanted = torch.zeros(scores.shape, dtype=torch.bool, device=scores.device)
             is_wanted[wanted.row_index, wanted.items] = True
             hits = is_wanted.gather(1, top_items(scores, max(cutoffs)))
-            parts.append(ranking_metrics(hits, wanted.counts, cutoffs))
+            parts.append(ranking_metrics(hits.cpu(), wanted.counts.cpu(), cutoffs))  # Apple's GPUs have no float64
     model.train(was_training)
-    return RankingMetrics(users, {name: torch.cat([part[name] for part in parts]).cpu().numpy() for name in parts[0]})
+    return RankingMetrics(users, {name: torch.cat([part[name] for part in parts]).numpy() for name in parts[0]})
 
 
 def _split(dataset: RecDataset, split: str) -> sp.csr_matrix:

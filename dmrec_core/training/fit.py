@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +13,10 @@ from torch import Tensor
 
 from dmrec_core.interactions import UserBatch
 from dmrec_core.recommender import LossTerms, Recommender
+from dmrec_core.records.ranges import checked
 from dmrec_core.training.checkpoint import load_tensors, pack_training, save_tensors, unpack_training
 from dmrec_core.training.device import derived_seed, enough_threads, matrix_precision, resolve_device
-from dmrec_core.training.evaluate import CUTOFFS, evaluate
+from dmrec_core.training.evaluate import CUTOFFS, evaluate, metric_label
 
 if TYPE_CHECKING:
     from dmrec_core.data import RecDataset
@@ -38,11 +39,9 @@ class TrainSettings:
     precision: str = "float32"  # or "bf16": matrix products in bfloat16, sums and weights in float32
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "evaluate_every", "patience"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
-        if self.precision not in ("float32", "bf16"):
-            raise ValueError(f"precision must be 'float32' or 'bf16'; got {self.precision!r}")
+        for field_ in fields(self):
+            object.__setattr__(self, field_.name, checked(field_.name, getattr(self, field_.name)))
+        metric_label(self.monitor)
 
 
 class TrainingCancelled(Exception):

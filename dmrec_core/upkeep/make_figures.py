@@ -1,7 +1,10 @@
 """Regenerate the figures: `python -m dmrec_core.figures` runs every notebook under papermill.
 
-Figures go to figures/ (those of another data set to figures/<dataset>/), executed notebooks to build/. A notebook
-that fails leaves build/NN_name.failed.ipynb and the others still run; Ctrl-C leaves nothing half made.
+Figures go to build/figures/ (those of another data set to build/figures/<dataset>/), executed notebooks to build/. A
+notebook that fails leaves build/NN_name.failed.ipynb and the others still run; Ctrl-C leaves nothing half made.
+
+At the end each number is compared with the one that figures/ keeps, also in build/reproduction.md. figures/ and the
+README, which is made from it, change with --keep only.
 """
 
 from __future__ import annotations
@@ -15,7 +18,11 @@ from typing import Any
 
 from dmrec_core.data import DATASETS
 from dmrec_core.data.load import subfolder
-from dmrec_core.records.checkout import NotACheckout, checkout
+from dmrec_core.records.checkout import MADE, NotACheckout, checkout, find_checkout
+from dmrec_core.training.checkpoint import write_atomically
+from dmrec_core.upkeep import readme, reproduction
+from dmrec_core.upkeep.kept import keep
+from dmrec_core.upkeep.reproduction import Reproduced
 from dmrec_core.upkeep.runner import (
     NotebookFailed,
     UnknownParameter,
@@ -49,12 +56,43 @@ def main(arguments: list[str] | None = None) -> int:
         dataset = options.dataset if options.dataset in DATASETS else str(Path(options.dataset).resolve())
         fixed = {
             "dataset": dataset,
-            "figures_dir": str((options.out or root / "figures").resolve() / folder),
+            "figures_dir": str((options.out or root / MADE).resolve()),  # each data set's folder is in there
         } | ({"device": options.device} if options.device else {})
         plan = _plan(declared, fixed, dict(options.parameter))
     except (NotACheckout, ValueError) as error:  # an UnknownParameter is a ValueError
         parser.error(str(error))
-    return _run_all(plan, (options.build or root / "build").resolve() / folder, options.timeout)
+    made, kept = Path(fixed["figures_dir"], folder), root / "figures" / folder
+    build = (options.build or root / "build").resolve() / folder
+    known, before = reproduction.documents(kept), _written(made)
+    status = _run_all(plan, build, options.timeout)
+    if status == INTERRUPTED:
+        return status
+    new = {name for name, when in _written(made).items() if before.get(name) != when}
+    documents = reproduction.documents(made)
+    found = reproduction.reproduced(known, {name: documents[name] for name in documents if name in new})
+    if known and found:
+        text = reproduction.report(found)
+        write_atomically(build / "reproduction.md", text.encode())
+        print(f"\n{text}\n{build / 'reproduction.md'}")
+    if options.keep:
+        _keep(found, options.keep == "all", made, kept)
+    return status
+
+
+def _written(folder: Path) -> dict[str, int]:
+    """Name -> when its JSON was written, in nanoseconds."""
+    return {path.stem: path.stat().st_mtime_ns for path in folder.glob("*.json")}
+
+
+def _keep(found: list[Reproduced], everything: bool, made: Path, kept: Path) -> None:
+    """Keep what was made, but not where only a processor's or a commit's difference would change the files."""
+    names = [each.name for each in found if everything or not each.same]
+    keep(names, made, kept)
+    print(f"kept in {kept}: {', '.join(names) or 'nothing'}")
+    if same := [each.name for each in found if each.name not in names]:
+        print(f"left as they were, the numbers being the same: {', '.join(same)} (--keep all replaces these too)")
+    if (root := find_checkout()) and kept.is_relative_to(root / "figures"):
+        readme.main([])
 
 
 def _plan(
@@ -113,7 +151,10 @@ def _parser() -> argparse.ArgumentParser:
     add("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
         help="set a notebook parameter; repeatable; a name that no notebook declares is refused")  # fmt: skip
     add("--device", help="auto, cpu, cuda or mps (default: what each notebook says)")
-    add("--out", type=Path, help="where the figures go (default: figures/ of the checkout)")
+    add("--keep", nargs="?", const="changed", choices=("changed", "all"),
+        help="then put them into figures/, in the place of those kept there, and renew the README; "
+        "where the numbers are the same the kept files stay, but for --keep all")  # fmt: skip
+    add("--out", type=Path, help="where the figures go (default: build/figures/ of the checkout)")
     add("--build", type=Path, help="where the executed notebooks go (default: build/ of the checkout)")
     add("--notebooks", type=Path, help="run the notebooks of another folder")
     add("--timeout", type=int, default=3600, metavar="SECONDS", help="longest time for one cell (default: %(default)s)")

@@ -13,18 +13,20 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from dmrec_core.analysis.verdicts import FAILS, HOLDS
 from dmrec_core.data import DATASETS
-from dmrec_core.figures.kept.trained import metric_name
+from dmrec_core.matching import STRATEGIES
 from dmrec_core.paper.claims import Finding, made_with, read, runs_of
-from dmrec_core.paper.plan import NAMES, STRATEGIES
 from dmrec_core.records.checkout import checkout
+from dmrec_core.records.markdown import markdown_table, plus_minus
 from dmrec_core.records.markup import markdown_text
+from dmrec_core.runs.models import CARDS
 from dmrec_core.training.checkpoint import write_atomically
+from dmrec_core.training.evaluate import metric_label
 
 EQUATIONS = range(1, 20)  # of the paper
 OWNED = re.compile(r"Eq\. (\d+)(?:\.|,[^.]*\.| with [^.]*\.)(?:\s|$)")  # how an owner's second paragraph begins
@@ -81,14 +83,14 @@ def equations_table(root: Path) -> str:
             f"[{path.stem[:2]}]({path.with_suffix('.ipynb').as_posix()})" for path in shown.get(number, [])
         )
         rows.append((str(number), what, where, notebooks or "-"))
-    return _table(("Eq.", "what it is", "in the core", "walked through in"), rows)
+    return markdown_table(("Eq.", "what it is", "in the core", "walked through in"), rows)
 
 
 def claims_table(root: Path) -> str:
     """One row a statement of the paper, one column a data set: the verdicts, whose numbers are in claims.md."""
     findings = {dataset: read(document["claims"]) for dataset, document in _documents(root, "claims").items()}
     if not findings:
-        return "No claims have been judged yet: run `make figures`."
+        return "No claims have been judged yet: run `make figures ARGS=--keep`."
     ran = {dataset: Counter(map(_ran_on, mine)).most_common(1)[0][0] for dataset, mine in findings.items()}
     said: dict[str, dict[str, str]] = {}
     for dataset, mine in findings.items():
@@ -99,7 +101,7 @@ def claims_table(root: Path) -> str:
             row[dataset] = (f"**{finding.verdict}**" if decided else finding.verdict) + otherwise
     columns = ("the paper says (our words)", "where", *(f"{dataset}: {facts}" for dataset, facts in ran.items()))
     rows = [(row["claim"], row["where"], *(row.get(dataset, "-") for dataset in ran)) for row in said.values()]
-    return f"{_table(columns, rows)}\n\nThe numbers behind the verdicts: {_pages(root, 'claims')}."
+    return f"{markdown_table(columns, rows)}\n\nThe numbers behind the verdicts: {_pages(root, 'claims')}."
 
 
 def _ran_on(finding: Finding) -> str:
@@ -116,10 +118,10 @@ def results_table(root: Path) -> str:
             gain = f"{row['gain in %']:+.1f} %"
             rows.append((*_made_with(dataset, document), row["metric"], row["base"], row["DMRec-M"], gain, tested))
     if not rows:
-        return "Nothing has been run yet: run `make figures`."
+        return "Nothing has been run yet: run `make figures ARGS=--keep`."
     columns = ("data", "vectors", "seeds", "metric", "base", "DMRec-M", "gain", "p (paired t over seeds)")
     return "\n\n".join(
-        [_table(columns, rows), *_what_the_gain_is_made_of(root), *_texts(root), *_table2(root), *_table3(root)]
+        [markdown_table(columns, rows), *_what_the_gain_is_made_of(root), *_texts(root), *_table2(root), *_table3(root)]
     )
 
 
@@ -129,10 +131,10 @@ def _what_the_gain_is_made_of(root: Path) -> list[str]:
         for row in document["numbers"]["decomposition"]:
             spread = "one seed" if row["low"] is None else f"{row['low']:+.4f} to {row['high']:+.4f}"
             step = (row["step"], f"{row['difference']:+.4f}", spread, row["is above zero"])
-            rows.append((*_made_with(dataset, document), metric_name(document["provenance"]["metric"]), *step))
+            rows.append((*_made_with(dataset, document), metric_label(document["provenance"]["metric"]), *step))
     columns = ("data", "vectors", "seeds", "metric", "step", "difference", "95 % interval over seeds", "above zero")
     title = "Where the gain comes from, every step tuned on the same grid (notebook 12):"
-    return [title, _table(columns, rows)] if rows else []
+    return [title, markdown_table(columns, rows)] if rows else []
 
 
 def _texts(root: Path) -> list[str]:
@@ -153,7 +155,7 @@ def _texts(root: Path) -> list[str]:
         "What DMRec-M's texts are worth (`python -m dmrec_core.paper.texts`; extractive: cut from the item texts "
         "there are, which on the xrec data are GPT's):"
     )
-    return [title, _table(columns, rows)] if rows else []
+    return [title, markdown_table(columns, rows)] if rows else []
 
 
 def _table2(root: Path) -> list[str]:
@@ -166,17 +168,19 @@ def _table2(root: Path) -> list[str]:
                 continue
             beside = {row["strategy"]: row for row in numbers if base["key"] in row["compared"]}
             cells = [_over(beside[name], base["key"]) if name in beside else "-" for name in STRATEGIES]
-            model = NAMES[base["model"]] + base["label"].removeprefix("base").removesuffix(", tuned")
+            model = CARDS[base["model"]].name + base["label"].removeprefix("base").removesuffix(", tuned")
             rows.append((facts, model, _value(base, "recall@20"), *cells))
             facts = ""
-    columns = ("data", "base model", "base", *STRATEGIES.values())
+    columns = ("data", "base model", "base", *(strategy.label for strategy in STRATEGIES.values()))
     title = (
         "Table 2, DMRec on three base models: Recall@20, and how far ahead of the base (bold where the whole 95 % "
         "interval over seeds is on one side). CVGA's base comes with its KL term divided by the batch size once more, "
         "as it was released, and without. Tuned: validation of the first seed chose λ and the base's KL weight from "
         "the same number of values (CVGA's base: from so many with the division and so many without)."
     )
-    return [title, _table(columns, rows), f"More of it, with p-values: {_pages(root, 'table2')}."] if rows else []
+    return (
+        [title, markdown_table(columns, rows), f"More of it, with p-values: {_pages(root, 'table2')}."] if rows else []
+    )
 
 
 def _table3(root: Path) -> list[str]:
@@ -192,13 +196,13 @@ def _table3(root: Path) -> list[str]:
             ahead = f", {_ahead(ours, key)}" if key in ours["compared"] else ""
             lam = f" (λ = {row['lam']:g})" if row and row["lam"] is not None else ""
             cells.append("-" if row is None else _value(row, "recall@20") + lam + ahead)
-        rows.append((NAMES[key] if key in NAMES else "DMRec-M on Mult-VAE", *cells))
+        rows.append((CARDS[key].name if key in CARDS else "DMRec-M on Mult-VAE", *cells))
     title = (
         "Table 3, other ways to use a language model, all run here: Recall@20, and how far DMRec-M is ahead (bold "
         "where the whole 95 % interval over seeds is on one side)."
     )
     columns = ("model", *(_facts(name, document) for name, document in found.items()))
-    return [title, _table(columns, rows), f"More of it, with p-values: {_pages(root, 'table3')}."]
+    return [title, markdown_table(columns, rows), f"More of it, with p-values: {_pages(root, 'table3')}."]
 
 
 def _over(row: Mapping, base: str) -> str:
@@ -208,10 +212,8 @@ def _over(row: Mapping, base: str) -> str:
 def _ahead(row: Mapping, other: str) -> str:
     """`+0.0022 ± 0.0010`, bold where no part of the interval lies on the other side of zero."""
     found = row["compared"][other]["difference"]
-    if found["low"] is None:
-        return f"{found['mean']:+.4f}"
-    said = f"{found['mean']:+.4f} ± {found['high'] - found['mean']:.4f}"
-    return f"**{said}**" if found["low"] * found["high"] > 0 else said
+    said = plus_minus(found["mean"], found["low"], found["high"], "+")
+    return f"**{said}**" if found["low"] is not None and found["low"] * found["high"] > 0 else said
 
 
 def _facts(name: str, document: Mapping) -> str:
@@ -233,7 +235,7 @@ def _value(row: Mapping, metric: str) -> str:
 
 def _spread(found: Mapping) -> str:
     """The mean, with half of its interval where more than one seed gave it one."""
-    return f"{found['mean']:.4f}" + ("" if found["low"] is None else f" ± {found['high'] - found['mean']:.4f}")
+    return plus_minus(found["mean"], found["low"], found["high"])
 
 
 def _p(value: float | None) -> str:
@@ -247,11 +249,6 @@ def _made_with(dataset: str, document: Mapping) -> tuple[str, str, str]:
         dataset = f"{dataset}, in {facts['precision']}"
     said = f"{seeds[0]}-{seeds[-1]}" if len(seeds) > 1 else str(seeds[0])
     return dataset, markdown_text(facts["embedder"] or "none"), said
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(map(_cell, row)) + " |" for row in (columns, *rows)]
-    return "\n".join([lines[0], "|" + "---|" * len(columns), *lines[1:]])
 
 
 SECTIONS = {"equations": equations_table, "claims": claims_table, "results": results_table}
@@ -270,10 +267,6 @@ def _places(root: Path, name: str) -> dict[str, Path]:
         for tuned in ("", "_tuned")
     }
     return {said: place for said, place in places.items() if (root / place).is_file()}
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
 
 
 def filled(text: str, root: Path) -> str:

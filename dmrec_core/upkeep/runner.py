@@ -37,7 +37,8 @@ class SameInterpreter(AsyncKernelManager):
     def kernel_spec(self) -> KernelSpec:
         """The one kernel this manager knows."""
         if self._kernel_spec is None:
-            launch = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=ERROR"]
+            launch = [sys.executable, "-m", "dmrec_core.upkeep.kernel", str(os.getpid())]
+            launch += ["-f", "{connection_file}", "--log-level=ERROR"]
             nobody_there = {"DMREC_HEADLESS": "1"}  # panels draw one figure instead of making widgets
             self._kernel_spec = KernelSpec(argv=launch, display_name="Python 3", language="python", env=nobody_there)
         return self._kernel_spec

@@ -13,6 +13,7 @@ import nbformat
 import numpy as np
 import pytest
 
+from dmrec_core.data.load import subfolder
 from dmrec_core.upkeep.make_figures import main
 from dmrec_core.upkeep.runner import (
     NotebookFailed,
@@ -99,7 +100,7 @@ def test_a_failing_cell_is_named_its_notebook_kept_and_the_others_run(write, tmp
     assert "[2/2] 02_fine: " in said.out and " s left" in said.out
     build = tmp_path / "build/yelp-xrec"
     assert files(build) == {"01_breaks.failed.ipynb", "02_fine.ipynb"}
-    assert printed(build / "02_fine.ipynb").split() == ["yelp-xrec", str(tmp_path.resolve() / "figures/yelp-xrec")]
+    assert printed(build / "02_fine.ipynb").split() == ["yelp-xrec", str(tmp_path.resolve() / "build/figures")]
 
 
 def test_a_folder_of_ones_own_data_is_found_from_where_the_notebook_runs(write, tmp_path, monkeypatch):
@@ -108,10 +109,8 @@ def test_a_folder_of_ones_own_data_is_found_from_where_the_notebook_runs(write, 
     monkeypatch.chdir(tmp_path / "mine")
     assert main(["--notebooks", str(source.parent), "--dataset", "books"]) == 0
     root = tmp_path.resolve()
-    assert printed(root / "build/books/01_tiny.ipynb").split() == [
-        str(root / "mine/books"),
-        str(root / "figures/books"),
-    ]
+    executed = root / "build" / subfolder(str(root / "mine/books")) / "01_tiny.ipynb"
+    assert printed(executed).split() == [str(root / "mine/books"), str(root / "build/figures")]
 
 
 def test_a_success_clears_the_failed_copy(write, tmp_path):
@@ -198,6 +197,6 @@ def test_running_twice_gives_identical_figures(write, tmp_path):
     kept = []
     for _ in range(2):
         assert main(["--notebooks", str(source.parent)]) == 0
-        kept.append({path.name: path.read_bytes() for path in (tmp_path / "figures").iterdir()})
+        kept.append({path.name: path.read_bytes() for path in (tmp_path / "build/figures").iterdir()})
     assert kept[0].keys() == {f"01_tiny.{suffix}" for suffix in ("png", "svg", "json", "timing.json")}
     assert {name for name in kept[0] if kept[0][name] != kept[1][name]} == {"01_tiny.timing.json"}

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from dmrec_core.figures.kept.tables import PAPER, draw_rows, rows_compared
-from dmrec_core.figures.style import COLLABORATIVE, DIVERGING, LANGUAGE, MARKS, MATCHED, NEUTRAL, REFERENCE
+from dmrec_core.figures.style import COLLABORATIVE, DIVERGING, LANGUAGE, MATCHED, NEUTRAL, REFERENCE, mark_of
 
 BINS = 60
 
@@ -115,7 +115,7 @@ def language_models(table: pd.DataFrame, gains: pd.DataFrame) -> Figure:
         draw_rows(axis, table[table["panel"] == panel])
         axis.set_title(panel)
     for place, row in enumerate(gains.itertuples()):
-        mark = MARKS[row.mark]
+        mark = mark_of(row.mark)
         error = [[row.relative - row.low], [row.high - row.relative]]
         last.errorbar(row.relative, place, xerr=error, color=mark.color, marker=mark.marker, markersize=8, capsize=4,
                       linestyle="none")  # fmt: skip

@@ -9,8 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dmrec_core.figures.kept.trained import metric_name
-from dmrec_core.figures.style import ALARM, MARKS, MATCHED, NEUTRAL, REFERENCE, Mark
+from dmrec_core.figures.style import ALARM, MARKS, MATCHED, NEUTRAL, REFERENCE, Mark, mark_of
+from dmrec_core.training.evaluate import metric_label
 
 # what is fed to the second branch; "base" has none, and its coefficient is the weight of its prior
 VECTOR_MARKS: dict[str, Mark] = {
@@ -40,11 +40,11 @@ def settings_compared(summary: pd.DataFrame, names: Sequence[str], marks: Sequen
         if np.isfinite(level["low"]):
             ax.axvspan(level["low"], level["high"], color=MARKS[marks[reference]].color, alpha=0.08, linewidth=0)
         for place, (row, meaning) in enumerate(zip(rows.itertuples(), marks, strict=True)):
-            mark = MARKS[meaning]
+            mark = mark_of(meaning)
             error = [[row.mean - row.low], [row.high - row.mean]]
             ax.errorbar(row.mean, place, xerr=error, color=mark.color, marker=mark.marker, markersize=8, capsize=4,
                         linestyle="none")  # fmt: skip
-        ax.set_xlabel(f"test {metric_name(metric)}")
+        ax.set_xlabel(f"test {metric_label(metric)}")
         ax.locator_params(axis="x", nbins=6)  # labels of four digits are wide
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(alpha=0.3, axis="x")
@@ -84,7 +84,7 @@ def _coefficients(ax: Axes, curves: pd.DataFrame, metric: str) -> None:
         x = part["coefficient"] + 0.012 * (place - (len(kinds) - 1) / 2)
         _errorbar(ax, x, part, mark)
     ax.set_xlabel("λ, or the base's KL weight")
-    ax.set_ylabel(f"test {metric_name(metric)}")
+    ax.set_ylabel(f"test {metric_label(metric)}")
     ax.set_title("the same grid for everyone", fontsize=11)
     ax.legend(frameon=False, fontsize=9)
 
@@ -103,7 +103,7 @@ def _rungs(ax: Axes, rungs: pd.DataFrame, metric: str) -> None:
     ax.set_ylim(len(rungs) - 0.5, -0.5)
     low, high = ax.get_xlim()
     ax.set_xlim(low, high + 0.25 * (high - low))  # room for the steps
-    ax.set_xlabel(f"test {metric_name(metric)}")
+    ax.set_xlabel(f"test {metric_label(metric)}")
     ax.set_title("the gain, step by step", fontsize=11)
 
 
@@ -115,7 +115,7 @@ def _dial(ax: Axes, noise: pd.DataFrame, rungs: pd.DataFrame, metric: str) -> No
     ax.annotate(tuned["name"].replace("\n", " "), (0.02, tuned["mean"]), (0, -4), fontsize=8, color=mark.color,
                 va="top", xycoords=("axes fraction", "data"), textcoords="offset points")  # fmt: skip
     ax.set_xlabel("share of noise in the vectors")
-    ax.set_ylabel(f"test {metric_name(metric)}")
+    ax.set_ylabel(f"test {metric_label(metric)}")
     ax.set_title("noise as a dial", fontsize=11)
 
 

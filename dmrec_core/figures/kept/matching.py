@@ -6,8 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dmrec_core.figures.style import ALARM, COLLABORATIVE, LANGUAGE, MARKS, MATCHED, NEUTRAL, colormap
+from dmrec_core.figures.style import ALARM, COLLABORATIVE, LANGUAGE, MATCHED, NEUTRAL, colormap, mark_of
 from dmrec_core.gaussian import kl, wasserstein2_squared
+from dmrec_core.matching import STRATEGIES
 from dmrec_core.theory.one_dimension import (
     GRID,
     composite_curves,
@@ -21,7 +22,6 @@ from dmrec_core.theory.one_dimension import (
 from dmrec_core.theory.transport import displacement
 
 FIXED = (1.5, -1.0)  # the language side in the gradient fields: mean, log-variance
-STRATEGY_NAMES = ("godm", "cpdm", "mddm")
 
 
 def matching_numbers(lam: float = 0.5, alpha: float = 0.5, variant: str = "paper", items: int = 2) -> dict:
@@ -42,10 +42,10 @@ def matching_numbers(lam: float = 0.5, alpha: float = 0.5, variant: str = "paper
         "composite": curves._asdict(),
         "fields": {
             name: {"lowest": list(field.lowest), "flattest": field.slope.min(), "steepest": field.slope.max()}
-            for name in STRATEGY_NAMES
+            for name in STRATEGIES
             for field in [gradient_field(name, variant, lam, alpha, fixed=FIXED, n=41)]
         },
-        "posterior": {name: posterior_path(name, variant, items)._asdict() for name in STRATEGY_NAMES},
+        "posterior": {name: posterior_path(name, variant, items)._asdict() for name in STRATEGIES},
         "items": items,
     }
 
@@ -58,7 +58,7 @@ def matching_figure(numbers: dict) -> Figure:
     _two_tastes(axes[0, 1], numbers)
     _composite(axes[0, 2], numbers)
     _posterior(axes[0, 3], numbers)
-    for axis, name in zip(axes[1], STRATEGY_NAMES, strict=False):
+    for axis, name in zip(axes[1], STRATEGIES, strict=False):
         drawn = _field(axis, numbers, name)
     axes[1, 3].axis("off")
     bar = figure.colorbar(drawn, ax=axes[1, 3], location="left", fraction=0.5, pad=0.0, shrink=0.9)
@@ -112,9 +112,9 @@ def _composite(axis: Axes, numbers: dict) -> None:
 
 
 def _posterior(axis: Axes, numbers: dict) -> None:
-    for name in STRATEGY_NAMES:
+    for name in STRATEGIES:
         path = numbers["posterior"][name]
-        axis.plot(path["lams"], path["mean"], **MARKS[name].line, markevery=4, markersize=5)
+        axis.plot(path["lams"], path["mean"], **mark_of(name).line, markevery=4, markersize=5)
     for value, color, style, text in (
         (2.0, LANGUAGE, "--", "text"),
         (0.0, NEUTRAL, ":", "prior"),
@@ -138,7 +138,9 @@ def _field(axis: Axes, numbers: dict, name: str):
     axis.plot(*FIXED, "s", color=LANGUAGE, markersize=9, markeredgecolor="black")
     axis.plot(0, 0, "x", color="black", markersize=8)
     axis.plot(*field.lowest, "D", color=MATCHED, markersize=9, markeredgecolor="white")
-    axis.set(title=f"{MARKS[name].label} pulls q", xlabel="mean of q", ylabel="log σ² of q", xlim=(-4, 4), ylim=(-4, 3))
+    axis.set(
+        title=f"{STRATEGIES[name].label} pulls q", xlabel="mean of q", ylabel="log σ² of q", xlim=(-4, 4), ylim=(-4, 3)
+    )
     axis.grid(False)
     return drawn
 

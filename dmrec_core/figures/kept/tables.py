@@ -10,10 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from dmrec_core.figures.kept.trained import metric_name
-from dmrec_core.figures.style import MARKS
-from dmrec_core.paper.plan import NAMES
-from dmrec_core.runs.spec import LANGUAGE_MODELS
+from dmrec_core.figures.style import MARKS, mark_of
+from dmrec_core.runs.models import CARDS, LANGUAGE_MODELS
+from dmrec_core.training.evaluate import metric_label
 
 PAPER = MARKS["reference"]
 
@@ -50,7 +49,7 @@ def draw_rows(axis: Axes, rows: pd.DataFrame) -> None:
     if np.isfinite(first["low"]):
         axis.axvspan(first["low"], first["high"], color=color, alpha=0.08, linewidth=0)
     for place, row in enumerate(rows.itertuples()):
-        mark = MARKS[row.mark]
+        mark = mark_of(row.mark)
         error = [[row.mean - row.low], [row.high - row.mean]]
         axis.errorbar(row.mean, place, xerr=error, color=mark.color, marker=mark.marker, markersize=8, capsize=4,
                       linestyle="none")  # fmt: skip
@@ -58,7 +57,7 @@ def draw_rows(axis: Axes, rows: pd.DataFrame) -> None:
             axis.plot(row.paper, place, marker=PAPER.marker, color=PAPER.color, markersize=11, linestyle="none")
     axis.set_yticks(range(len(rows)), rows["name"])
     axis.set_ylim(len(rows) - 0.5, -0.5)
-    axis.set_xlabel(f"test {metric_name(first['metric'])}")
+    axis.set_xlabel(f"test {metric_label(first['metric'])}")
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(alpha=0.3, axis="x")
     axis.grid(False, axis="y")
@@ -80,7 +79,7 @@ def as_frame(rows: Sequence, metrics: Sequence[str], panel: str = "model") -> pd
             paper = plan.paper[metric] if plan.paper else np.nan
             found.append(
                 {
-                    "panel": NAMES[plan.model] if panel == "model" else metric_name(metric),
+                    "panel": CARDS[plan.model].name if panel == "model" else metric_label(metric),
                     "metric": metric,
                     "name": plan.label if panel == "model" else plan.name,
                     "mark": base if row.spec.strategy == "base" else row.spec.strategy,

@@ -9,15 +9,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dmrec_core.figures.style import MARKS, NEUTRAL, REFERENCE
-
-METRIC_NAMES = {"recall": "Recall", "ndcg": "NDCG"}
-
-
-def metric_name(metric: str) -> str:
-    """`recall@20` -> `Recall@20`."""
-    kind, _, n = metric.partition("@")
-    return f"{METRIC_NAMES[kind]}@{n}"
+from dmrec_core.figures.style import MARKS, NEUTRAL, REFERENCE, mark_of
+from dmrec_core.matching import DEFAULT_STRATEGY
+from dmrec_core.training.evaluate import metric_label
 
 
 def training_curves(curves: pd.DataFrame, metric: str = "recall@20") -> Figure:
@@ -31,7 +25,7 @@ def training_curves(curves: pd.DataFrame, metric: str = "recall@20") -> Figure:
     axes = figure.subplots(1, 2, sharey=True)
     for ax, x, unit in zip(axes, ("epoch", "seconds"), ("epoch", "training time in seconds"), strict=True):
         for strategy, part in curves.groupby("strategy", sort=False):
-            mark = MARKS[strategy]
+            mark = mark_of(strategy)
             for _, run in part.groupby("seed"):
                 ax.plot(run[x], run["value"], color=mark.color, linestyle=mark.linestyle, alpha=0.35, linewidth=1)
             mean = part.groupby("epoch")[["seconds", "value"]].mean().reset_index()
@@ -41,7 +35,7 @@ def training_curves(curves: pd.DataFrame, metric: str = "recall@20") -> Figure:
         ax.set_xlabel(unit)
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(alpha=0.3)
-    axes[0].set_ylabel(f"validation {metric_name(metric)}")
+    axes[0].set_ylabel(f"validation {metric_label(metric)}")
     axes[0].legend(loc="lower right", frameon=False)
     return figure
 
@@ -60,7 +54,7 @@ def lambda_sensitivity(summary: pd.DataFrame, published: Mapping[str, float] | N
         _level(ax, rows[rows["strategy"] == "base"])
         strategies = list(rows[rows["strategy"] != "base"].groupby("strategy", sort=False))
         for place, (strategy, part) in enumerate(strategies):
-            part, mark = part.sort_values("lam"), MARKS[strategy]
+            part, mark = part.sort_values("lam"), mark_of(strategy)
             lam = part["lam"] + 0.012 * (place - (len(strategies) - 1) / 2)  # side by side, or the intervals hide
             errors = [part["mean"] - part["low"], part["high"] - part["mean"]]
             ax.errorbar(lam, part["mean"], yerr=errors, **mark.line, linewidth=2, markersize=6, elinewidth=1, capsize=2)
@@ -68,7 +62,7 @@ def lambda_sensitivity(summary: pd.DataFrame, published: Mapping[str, float] | N
                 ax.plot(published[strategy], 0.0, marker=mark.marker, color=mark.color, clip_on=False, markersize=9,
                         transform=ax.get_xaxis_transform(), markeredgecolor="black")  # fmt: skip
         ax.set_xlabel("λ")
-        ax.set_ylabel(f"test {metric_name(metric)}")
+        ax.set_ylabel(f"test {metric_label(metric)}")
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(alpha=0.3)
     figure.axes[0].legend(frameon=False, fontsize=9)
@@ -108,10 +102,10 @@ def sparsity_groups(
     bars.set_ylabel("share of users in %")
     bars.set_ylim(0, 100)
     for (strategy, part), shift in zip(groups.groupby("strategy", sort=False), _shifts(groups), strict=True):
-        mark = MARKS[strategy]
+        mark = mark_of(strategy)
         errors = [part["mean"] - part["low"], part["high"] - part["mean"]]
         ax.errorbar(part["group"] + shift, part["mean"], yerr=errors, **mark.line, capsize=3)
-    ax.set_ylabel(f"test {metric_name(metric)}")
+    ax.set_ylabel(f"test {metric_label(metric)}")
     ax.set_zorder(bars.get_zorder() + 1)
     ax.patch.set_visible(False)
     for each in (ax, bars):
@@ -128,7 +122,7 @@ def sparsity_groups(
 
 def _differences(ax: Axes, differences: pd.DataFrame, metric: str) -> None:
     errors = [differences["difference"] - differences["low"], differences["high"] - differences["difference"]]
-    style = MARKS["mddm"].line | {"linestyle": "none", "label": None}
+    style = MARKS[DEFAULT_STRATEGY].line | {"linestyle": "none", "label": None}
     ax.axhline(0, color=REFERENCE, linewidth=1)
     ax.errorbar(differences["group"], differences["difference"], yerr=errors, **style, markersize=8, capsize=4)
     for row in differences.itertuples():
@@ -136,7 +130,7 @@ def _differences(ax: Axes, differences: pd.DataFrame, metric: str) -> None:
             ax.annotate(f"{100 * row.relative:+.0f} %", (row.group, row.difference), (7, 4), fontsize=9,
                         textcoords="offset points")  # fmt: skip
     ax.margins(x=0.15)
-    ax.set_ylabel(f"difference in {metric_name(metric)}")
+    ax.set_ylabel(f"difference in {metric_label(metric)}")
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(False, axis="x")
     ax.grid(alpha=0.3, axis="y")
@@ -160,7 +154,7 @@ def dimension_activity(activity: pd.DataFrame, threshold: float | None = None) -
     names = {"collaborative": "mean of q alone", "fused": "mean that is decoded"}
     labels = []
     for place, ((strategy, kl_weight, which), part) in enumerate(boxes):
-        mark = MARKS[strategy]
+        mark = mark_of(strategy)
         ax.boxplot(part["log_activity"], positions=[place], widths=0.5, patch_artist=True,
                    boxprops={"facecolor": mark.color, "alpha": 0.45 if which == "collaborative" else 0.9},
                    medianprops={"color": "white", "linewidth": 2},

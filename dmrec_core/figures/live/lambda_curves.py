@@ -11,10 +11,11 @@ from plotly.subplots import make_subplots
 from dmrec_core.analysis.line import Curve, Here
 from dmrec_core.analysis.snapshots import SPACES, Plane, Snapshot
 from dmrec_core.analysis.statistics import Interval
-from dmrec_core.figures.style import MARKS, MATCHED, NEUTRAL, REFERENCE, plotly_template
+from dmrec_core.figures.style import MARKS, MATCHED, NEUTRAL, REFERENCE, mark_of, plotly_template
+from dmrec_core.matching import STRATEGIES, Strategy
+from dmrec_core.training.evaluate import metric_label
 
-METRICS = {"recall@20": "Recall@20", "ndcg@20": "NDCG@20"}
-LONG_NAMES = {"godm": "GODM (DMRec-G)", "cpdm": "CPDM (DMRec-C)", "mddm": "MDDM (DMRec-M)"}
+METRICS = {name: metric_label(name) for name in ("recall@20", "ndcg@20")}
 TERMS = ("reconstruction", "prior", "matching")
 TERM_COLOURS = {"reconstruction": "#5C5C5C", "prior": NEUTRAL, "matching": MATCHED}
 
@@ -29,7 +30,7 @@ def draw_lambda(
     metric: str = "recall@20",
     split: str = "test",
     tried: Sequence[tuple[float, float]] = (),
-    strategies: Sequence[str] = ("godm", "cpdm", "mddm"),
+    strategies: Sequence[str | Strategy] = tuple(STRATEGIES),
 ) -> go.Figure:
     """The three linked views of the lambda panel; always the same traces, so that one figure can be updated in place.
 
@@ -101,7 +102,7 @@ def _add_curves(figure, here: Here, curves, base: Interval | None, strategies) -
     )  # fmt: skip
     found = {(curve.strategy, curve.variant): curve for curve in curves}
     for strategy in strategies:
-        curve, strong, mark = found.get((strategy, here.variant)), strategy == here.strategy, MARKS[strategy]
+        curve, strong, mark = found.get((strategy, here.variant)), strategy == here.strategy, mark_of(strategy)
         bounded = curve is not None and strong and curve.seeds > 1
         figure.add_scatter(
             x=[*curve.lam, *curve.lam[::-1]] if bounded else [], y=[*curve.low, *curve.high[::-1]] if bounded else [],

@@ -7,7 +7,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from dmrec_core.figures.live.gaussians import X, _area, _curve, _finish
-from dmrec_core.figures.style import ALARM, COLLABORATIVE, LANGUAGE, MARKS, MATCHED, NEUTRAL, REFERENCE
+from dmrec_core.figures.style import ALARM, COLLABORATIVE, LANGUAGE, MATCHED, NEUTRAL, REFERENCE, mark_of
+from dmrec_core.matching import DEFAULT_STRATEGY, STRATEGIES
 from dmrec_core.theory.information import LinearGaussianWorld, information_bottleneck
 from dmrec_core.theory.one_dimension import (
     LAMBDAS,
@@ -19,12 +20,11 @@ from dmrec_core.theory.one_dimension import (
     pull_on_parameters,
 )
 
-STRATEGY_NAMES = ("godm", "cpdm", "mddm")
 FLAT, STEEP = 0.03, 30.0  # slopes below and above which the colour no longer changes
 
 
 def draw_gradient_field(
-    strategy: str = "mddm",
+    strategy: str = DEFAULT_STRATEGY,
     variant: str = "paper",
     lam: float = 0.5,
     alpha: float = 0.5,
@@ -82,7 +82,7 @@ def draw_who_moves(variant: str = "published", lam: float = 0.5, alpha: float = 
     """The matching term's pull on each of the four parameters, per strategy; an exact zero says so."""
     pulls = [
         [pull_on_parameters(s, variant, lam, alpha, q=(gap - 0.4, -0.5))[name] for name in PARAMETERS]
-        for s in STRATEGY_NAMES
+        for s in STRATEGIES
     ]
     sizes = np.abs(pulls)
     text = [["0 exactly" if size < 1e-12 else f"{value:+.3f}" for size, value in zip(*rows, strict=True)]
@@ -90,7 +90,7 @@ def draw_who_moves(variant: str = "published", lam: float = 0.5, alpha: float = 
     figure = go.Figure(
         go.Heatmap(
             x=[name.replace(" ", "<br>") for name in PARAMETERS],
-            y=[s.upper() for s in STRATEGY_NAMES],
+            y=[s.upper() for s in STRATEGIES],
             z=sizes,
             text=text,
             texttemplate="%{text}",
@@ -109,7 +109,7 @@ def draw_who_moves(variant: str = "published", lam: float = 0.5, alpha: float = 
 
 
 def draw_posterior(
-    strategy: str = "mddm",
+    strategy: str = DEFAULT_STRATEGY,
     lam: float = 0.5,
     items: int = 2,
     text_mean: float = 2.0,
@@ -198,9 +198,9 @@ def draw_information(rho: float = 0.8, v: float = 0.25, c: float = 0.6, w: float
 def draw_all_strategies(items: int = 2, text_mean: float = 2.0, variant: str = "paper") -> go.Figure:
     """Posterior mean against lambda, for the three strategies side by side."""
     figure = go.Figure()
-    for strategy in STRATEGY_NAMES:
+    for strategy in STRATEGIES:
         path = posterior_path(strategy, variant, items, round(text_mean, 6))
-        figure.add_trace(go.Scatter(x=LAMBDAS, y=path.mean, mode="lines+markers", **MARKS[strategy].plotly))
+        figure.add_trace(go.Scatter(x=LAMBDAS, y=path.mean, mode="lines+markers", **mark_of(strategy).plotly))
     for value, name, color, dash in (
         (-1.0, "items' vote", COLLABORATIVE, "solid"),
         (text_mean, "text's vote", LANGUAGE, "dash"),
@@ -216,7 +216,7 @@ def draw_all_strategies(items: int = 2, text_mean: float = 2.0, variant: str = "
 
 CONTROLS = {
     draw_gradient_field: {
-        "strategy": (list(STRATEGY_NAMES), "mddm"),
+        "strategy": (list(STRATEGIES), DEFAULT_STRATEGY),
         "variant": (["paper", "published"], "paper"),
         "lam": (0.0, 1.0, 0.05, 0.5),
         "alpha": (0.05, 0.95, 0.05, 0.5),
@@ -229,7 +229,7 @@ CONTROLS = {
         "gap": (-3.0, 3.0, 0.1, 1.2),
     },
     draw_posterior: {
-        "strategy": (list(STRATEGY_NAMES), "mddm"),
+        "strategy": (list(STRATEGIES), DEFAULT_STRATEGY),
         "lam": (0.0, 1.0, 0.05, 0.5),
         "items": (0, 50, 1, 2),
         "text_mean": (-3.0, 3.0, 0.25, 2.0),

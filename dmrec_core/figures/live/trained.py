@@ -13,11 +13,12 @@ from dmrec_core.analysis.dimensions import Dimensions
 from dmrec_core.analysis.statistics import sparsity_groups
 from dmrec_core.analysis.summaries import ACTIVE, group_metrics
 from dmrec_core.data import RecDataset
-from dmrec_core.figures.kept.trained import metric_name
 from dmrec_core.figures.live.users import history_of, titles_of, user_label
-from dmrec_core.figures.style import ALARM, COLLABORATIVE, MARKS, NEUTRAL, REFERENCE, plotly_template
+from dmrec_core.figures.style import ALARM, COLLABORATIVE, MARKS, NEUTRAL, REFERENCE, mark_of, plotly_template
+from dmrec_core.matching import DEFAULT_STRATEGY
 from dmrec_core.records.markup import plotly_text
 from dmrec_core.runs.store import RunResult
+from dmrec_core.training.evaluate import metric_label
 
 SPARSITY_CONTROLS = {
     "count_on": ["train", "train+test"],
@@ -69,7 +70,7 @@ def draw_sparsity(
         specs=[[{"secondary_y": True}, {}]],
         column_widths=[0.58, 0.42],
         horizontal_spacing=0.2,  # room for two axis titles, the first plot's right one and the second's left one
-        subplot_titles=[f"{metric_name(metric)} and share of users", "difference, paired by seed"],
+        subplot_titles=[f"{metric_label(metric)} and share of users", "difference, paired by seed"],
     )
     shares = [100 * share for share in groups.shares]
     places = np.arange(len(labels))
@@ -83,14 +84,14 @@ def draw_sparsity(
         part = table[table["strategy"] == strategy]
         figure.add_trace(
             go.Scatter(x=places + shift, y=part["mean"], error_y=_errors(part["mean"], part["low"], part["high"]),
-                       mode="lines+markers", hovertemplate="%{y:.4f}", **MARKS[strategy].plotly),
+                       mode="lines+markers", hovertemplate="%{y:.4f}", **mark_of(strategy).plotly),
             row=1, col=1, secondary_y=True,
         )  # fmt: skip
     hover = [
         f"{row.users} users<br>p over seeds {_p(row.p_seeds)}<br>p over users {_p(row.p_users)}"
         for row in gains.itertuples()
     ]
-    look = MARKS["mddm"].plotly
+    look = MARKS[DEFAULT_STRATEGY].plotly
     figure.add_trace(
         go.Scatter(x=places, y=gains["difference"], error_y=_errors(gains["difference"], gains["low"], gains["high"]),
                    mode="markers+text", marker=look["marker"] | {"size": 10}, showlegend=False, hovertext=hover,
@@ -104,9 +105,9 @@ def draw_sparsity(
                         range=[-0.5, len(labels) - 0.4])  # fmt: skip
     figure.update_yaxes(title_text="share of users in %", range=[0, 105], dtick=20, showgrid=False, side="right",
                         row=1, col=1, secondary_y=False)  # fmt: skip
-    figure.update_yaxes(title_text=f"test {metric_name(metric)}", side="left", tickmode="auto", tickformat=".2f",
+    figure.update_yaxes(title_text=f"test {metric_label(metric)}", side="left", tickmode="auto", tickformat=".2f",
                         row=1, col=1, secondary_y=True)  # fmt: skip
-    figure.update_yaxes(title_text=f"difference in {metric_name(metric)}", row=1, col=2)
+    figure.update_yaxes(title_text=f"difference in {metric_label(metric)}", row=1, col=2)
     return figure
 
 

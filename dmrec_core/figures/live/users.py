@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 from dmrec_core.analysis.snapshots import SPACES, Snapshot
 from dmrec_core.data import RecDataset
 from dmrec_core.figures.live.lambda_curves import TERM_COLOURS, TERMS, ellipse
-from dmrec_core.figures.style import MARKS, NEUTRAL, plotly_template
+from dmrec_core.figures.style import MARKS, NEUTRAL, mark_of, plotly_template
 from dmrec_core.language import user_texts
 from dmrec_core.records.markup import NO_MATHEMATICS, html_text
 from dmrec_core.runs.spec import RunSpec
@@ -113,7 +113,7 @@ def lambda_of(spec: RunSpec) -> str:
     """`base model`, or `DMRec-M at λ = 0.40`."""
     if spec.strategy == "base":
         return "base model"
-    return f"{MARKS[spec.strategy].label} at λ = {spec.lam:.2f}" + (", paper" if spec.variant == "paper" else "")
+    return f"{mark_of(spec.strategy).label} at λ = {spec.lam:.2f}" + (", paper" if spec.variant == "paper" else "")
 
 
 def user_card(dataset: RecDataset, user: int) -> str:

@@ -1,1 +1,3 @@
 """Kernel-free twins: one small HTML file with a native slider each."""
+
+from dmrec_core.figures.twins.pages import write_distribution_matching, write_explore, write_lambda_sensitivity

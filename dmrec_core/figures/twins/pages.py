@@ -20,10 +20,12 @@ from dmrec_core.analysis.line import LambdaLine
 from dmrec_core.analysis.snapshots import SPACES, Snapshot
 from dmrec_core.analysis.statistics import Interval
 from dmrec_core.data import RecDataset
-from dmrec_core.figures.live.lambda_curves import LONG_NAMES, METRICS, TERMS
+from dmrec_core.figures.live.lambda_curves import METRICS, TERMS
 from dmrec_core.figures.live.users import history_of, profile_of, titles_of, user_label
-from dmrec_core.figures.style import MARKS
+from dmrec_core.figures.style import mark_of
+from dmrec_core.matching import STRATEGIES
 from dmrec_core.records.checkout import find_checkout
+from dmrec_core.records.markdown import plus_minus
 from dmrec_core.records.markup import html_text, json_in_html, visible_text
 from dmrec_core.runs.store import RunResult
 
@@ -102,12 +104,12 @@ def write_lambda_sensitivity(
         provenance: as `record`'s.
         split: of the metrics.
     """
-    published = [r for r in results if r.spec.strategy in LONG_NAMES and r.spec.variant == "published"]
+    published = [r for r in results if r.spec.strategy in STRATEGIES and r.spec.variant == "published"]
     if not published:
-        raise ValueError(f"no run of {list(LONG_NAMES)} among the {len(results)} results given")
+        raise ValueError(f"no run of {list(STRATEGIES)} among the {len(results)} results given")
     line = LambdaLine([*published, *(r for r in results if r.spec.lam is None)], split=split)
     curves = {metric: {curve.strategy: curve for curve in line.curves(metric)} for metric in METRICS}
-    strategies = [name for name in LONG_NAMES if name in curves["recall@20"]]
+    strategies = [name for name in STRATEGIES if name in curves["recall@20"]]
     lams = line.lams
     cells = [[[_cell(curves[m][s], lam) for lam in lams] for s in strategies] for m in METRICS]
     base = [_interval(line.base_level(metric)) for metric in METRICS]
@@ -115,7 +117,7 @@ def write_lambda_sensitivity(
         "split": split,
         "lams": lams,
         "metrics": [{"key": key, "label": label} for key, label in METRICS.items()],
-        "strategies": [{"key": name, "label": LONG_NAMES[name]} for name in strategies],
+        "strategies": [{"key": name, "label": STRATEGIES[name].long_name} for name in strategies],
         "cells": cells,
         "base": None if base[0] is None else base,
         "start": {"lam": _middle(lams), "strategy": strategies[-1]},
@@ -179,7 +181,7 @@ def write_explore(
     titles = titles_of(dataset)
     data = {
         "lams": lams,
-        "label": MARKS[spec.strategy].label,
+        "label": mark_of(spec.strategy).label,
         "strategy": spec.strategy,
         "users": [_person(dataset, user) for user in users],
         "runs": [_run(snapshot, rows) for snapshot in snapshots],
@@ -193,7 +195,7 @@ def write_explore(
     return write_twin(
         path,
         "explore",
-        f"One user at a time: {MARKS[spec.strategy].label} on {_name(provenance)}",
+        f"One user at a time: {mark_of(spec.strategy).label} on {_name(provenance)}",
         "Pick a user and move λ. The ellipses are this user's distributions, the faint dots other users' means; loss "
         "terms and the ten best items change with them. Every position of the slider is a trained run.",
         data,
@@ -269,11 +271,7 @@ def _numbers_table(data: Mapping[str, Any]) -> str:
 
 
 def _written(cell: Mapping[str, Any] | None) -> str:
-    if cell is None:
-        return "not run"
-    if cell["low"] is None:
-        return f"{cell['mean']:.4f} (one seed)"
-    return f"{cell['mean']:.4f} ± {(cell['high'] - cell['low']) / 2:.4f}"
+    return "not run" if cell is None else plus_minus(cell["mean"], cell["low"], cell["high"])
 
 
 def _origin(provenance: Mapping[str, Any]) -> str:

@@ -1,0 +1,61 @@
+"""What figures/ holds: how figures that were made come to be kept, and whether a kept one is of an older version."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from dmrec_core.paper import claims
+from dmrec_core.runs.models import CARDS
+from dmrec_core.training.checkpoint import write_atomically
+
+
+def keep(names: Iterable[str], made: Path, kept: Path) -> None:
+    """Put figures and tables, each with all its files, from `made` in the place of those in `kept`.
+
+    Statements are put one by one: a run of some notebooks judges some of them, and the others stay as they were.
+    """
+    kept.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        if name == "claims":
+            _keep_claims(json.loads((made / "claims.json").read_text(encoding="utf-8")), kept)
+            continue
+        for path in sorted(made.glob(f"{name}.*"), key=lambda path: path.suffix == ".json"):  # the numbers last
+            write_atomically(kept / path.name, path.read_bytes())
+
+
+def _keep_claims(document: Mapping, kept: Path) -> None:
+    findings, of_one = claims.read(document["claims"]), document["provenance_of"]
+    facts = {finding.key: of_one.get(finding.key, document["provenance"]) for finding in findings}
+    for mine in {json.dumps(each, sort_keys=True): each for each in facts.values()}.values():
+        claims.save([finding for finding in findings if facts[finding.key] == mine], mine, kept)
+
+
+def outdated(folder: Path) -> list[str]:
+    """Every kept figure below `folder` whose runs are of another numbers version than the code's, and why.
+
+    Example:
+        >>> from pathlib import Path
+        >>> outdated(Path("no such folder"))
+        []
+    """
+    faults = []
+    for path in sorted(folder.rglob("*.json")):
+        document = json.loads(path.read_text(encoding="utf-8"))
+        for facts in (document.get("provenance", {}), *document.get("provenance_of", {}).values()):
+            faults += [f"{path.relative_to(folder)}: {why}" for why in _outdated(facts)]
+    return list(dict.fromkeys(faults))
+
+
+def _outdated(facts: Mapping) -> list[str]:
+    if not facts.get("runs"):
+        return []
+    if "numbers_version" not in facts:
+        return ["its provenance does not say of which numbers version its runs are"]
+    now = {model: card.numbers_version for model, card in CARDS.items()}
+    return [
+        f"its runs of {model} are of numbers version {version}, the code's is {now.get(model, 'none')}"
+        for model, version in facts["numbers_version"].items()
+        if version != now.get(model)
+    ]

@@ -1,0 +1,28 @@
+"""A Jupyter kernel that ends once its parent, process PID, is gone: `python -m dmrec_core.upkeep.kernel PID -f FILE`.
+
+ipykernel watches its parent as well, but not until it is up, and where an orphan goes to another process than number 1
+(a desktop session, a container with an init of its own) it may wait for ever.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+
+
+def end_with(parent: int) -> None:
+    """Wait until `parent` is no longer this process's parent, then end this process at once."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=end_with, args=(int(sys.argv.pop(1)),), daemon=True).start()
+    if sys.path[0] in ("", os.getcwd()):  # a file beside the notebook does not stand in for a library of the kernel's
+        del sys.path[0]
+    from ipykernel import kernelapp
+
+    kernelapp.launch_new_instance()
