@@ -250,7 +250,7 @@ def test_no_notebook_writes_html_itself(path):
 
 
 def test_plain_and_styled_tables_leave_dollars_alone():
-    notebook.opening(device="cpu")
+    notebook.begin(device="cpu")
     table = pd.DataFrame({"title": TITLES})
     for html in (table._repr_html_(), table.style.format(escape="html").to_html()):
         page = Page(html)

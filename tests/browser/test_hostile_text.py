@@ -179,7 +179,7 @@ def test_jupyterlab_shows_the_same_texts(notebook, shut_down):
         "from tests.hostile_texts import TITLES\n"
         "import pandas as pd\n"
         "from dmrec_core import notebook\n"
-        "notebook.opening(device='cpu')",
+        "notebook.begin(device='cpu')",
         "notebook.table([(notebook.bold(title), title) for title in TITLES])",
         "pd.set_option('display.max_colwidth', None)\npd.DataFrame({'title': TITLES})",
         "pd.DataFrame({'title': TITLES}).style.format(escape='html')",
