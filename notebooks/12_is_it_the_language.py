@@ -254,7 +254,7 @@ figure
 # - and the given texts once more, with every embedder of `other_embedders` that differs from this notebook's.
 #
 # The λ is the one chosen for the given texts, so the comparison leans towards them. One command makes this table alone,
-# without the rest of this notebook: `python -m dmrec_core.paper.texts --dataset yelp-xrec`.
+# without the rest of this notebook: `python -m dmrec_core texts yelp-xrec`.
 
 # %%
 texts = texts_table(by_texts, base, [metric])

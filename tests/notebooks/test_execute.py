@@ -16,10 +16,10 @@ LONGEST_CELL_SECONDS = 600
 
 def run_on_toy(source: Path, folder: Path, *arguments: str) -> list[Path]:
     """Run one notebook by the reader's command into `folder`; returns the JSON files of its figures and tables."""
-    command = [sys.executable, "-m", "dmrec_core.figures", "--only", source.stem, "--dataset", "toy", *arguments]
+    command = [sys.executable, "-m", "dmrec_core", "figures", "--only", source.stem, "--dataset", "toy", *arguments]
     folders = ["--out", str(folder / "figures"), "--build", str(folder / "build")]
     finished = subprocess.run(
-        [*command, *folders, "--timeout", str(LONGEST_CELL_SECONDS)], capture_output=True, text=True
+        [*command, *folders, "--cell-timeout", str(LONGEST_CELL_SECONDS)], capture_output=True, text=True
     )
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert [path.name for path in (folder / "build").glob("*.ipynb")] == [f"{source.stem}.ipynb"]
