@@ -19,6 +19,7 @@ from typing import Any
 from dmrec_core.analysis.statistics import Interval
 from dmrec_core.analysis.verdicts import FAILS, HOLDS, UNDECIDED, UNTESTED, verdict
 from dmrec_core.records.markdown import markdown_table
+from dmrec_core.records.markup import markdown_text
 
 SAME, WITHIN, DIFFERS, VERDICT_CHANGED = "same", "within the seeds' interval", "differs", "verdict changed"
 STATUSES = SAME, WITHIN, DIFFERS, VERDICT_CHANGED  # from good to bad
@@ -108,10 +109,13 @@ def report(found: Sequence[Reproduced]) -> str:
     rows = []
     for each in found:
         counts = [each.counts[status] or "" for status in STATUSES]
-        rows.append((each.name, len(each.compared) or "", *counts, each.reason or each.worst or ""))
+        rows.append((each.name, len(each.compared) or "", *counts, markdown_text(each.reason or each.worst or "")))
     columns = "figure", "numbers", "same", "within", "differ", "verdicts changed", "moved farthest"
     changed = [
-        f"- {figure.name}, {each}" for figure in found for each in figure.compared if each.status == VERDICT_CHANGED
+        f"- {figure.name}, {markdown_text(each)}"
+        for figure in found
+        for each in figure.compared
+        if each.status == VERDICT_CHANGED
     ]
     legend = (
         "Same: to four decimals or four digits. Within: a mean or difference inside the 95 % interval over seeds that "
