@@ -72,7 +72,7 @@ def test_a_title_that_is_a_formula_is_written_as_text_and_said(tmp_path, capsys,
         recommend, "sweep", lambda specs, **how: sweep([spec.with_(train=short) for spec in specs], **how)
     )
     folder = write_own(tmp_path / "shop")
-    assert main([str(folder), "--embedder", "tfidf", "-n", "5"]) == 0
+    assert main(["recommend", str(folder), "--embedder", "tfidf", "-n", "5"]) == 0
     said = capsys.readouterr().out
     written = pd.read_csv(folder / "recommendations.csv", keep_default_na=False)
     cells = written["user"].tolist() + written["title"].tolist()
