@@ -54,6 +54,7 @@ from dmrec_core.runs.build import build_model
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.store import load
 from dmrec_core.runs.sweeps import grid, sweep
+from dmrec_core.training.checkpoint import Checkpoint
 from dmrec_core.training.fit import fit
 
 
@@ -227,12 +228,12 @@ with tempfile.TemporaryDirectory() as folder:
     stop_at = 3 * -(-data.n_users // short.batch_size) + 1  # inside the fourth epoch
     interrupted = build_model(spec("mddm"), data)
     try:
-        fit(interrupted, data, short, device="cpu", checkpoint=checkpoint, checkpoint_seconds=0,
+        fit(interrupted, data, short, device="cpu", checkpoint=Checkpoint(checkpoint, seconds=0),
             cancel=lambda: next(calls) == stop_at)  # fmt: skip
     except TrainingCancelled as stopped:
         print(stopped)
     resumed = build_model(spec("mddm"), data)
-    fit(resumed, data, short, device="cpu", checkpoint=checkpoint)
+    fit(resumed, data, short, device="cpu", checkpoint=Checkpoint(checkpoint))
 equal = all(torch.equal(a, b) for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True))
 checked.assert_true("a resumed run equals the uninterrupted one, bit for bit", equal)
 

@@ -14,6 +14,7 @@ from dmrec_core.language import with_language
 from dmrec_core.recommender import Recommender
 from dmrec_core.runs.build import build_model
 from dmrec_core.runs.presets import paper_settings
+from dmrec_core.training.checkpoint import Checkpoint
 from dmrec_core.training.evaluate import evaluate
 from dmrec_core.training.fit import TrainingCancelled, TrainSettings, fit
 
@@ -107,12 +108,12 @@ def test_resume_is_exact(dataset, lightgcn, tmp_path, model, strategy):
     per_epoch = len(list(whole.batches(dataset.train, 128, 0, torch.Generator(), torch.device("cpu"))))
     stopped, _ = new_model(dataset, lightgcn, model, strategy, **changes)
     with pytest.raises(TrainingCancelled):
-        fit(stopped, dataset, settings, device="cpu", checkpoint=path, checkpoint_seconds=0,
+        fit(stopped, dataset, settings, device="cpu", checkpoint=Checkpoint(path, seconds=0),
             cancel=lambda: asked.append(1) or len(asked) > 2 * per_epoch + 1)  # fmt: skip
     resumed, _ = new_model(dataset, lightgcn, model, strategy, **changes)
     for tensor in resumed.state_dict().values():  # the checkpoint must bring its own
         tensor.add_(1)
-    result = fit(resumed, dataset, settings, device="cpu", checkpoint=path)
+    result = fit(resumed, dataset, settings, device="cpu", checkpoint=Checkpoint(path))
 
     after, before = resumed.state_dict(), whole.state_dict()
     assert after.keys() == before.keys() and all(torch.equal(after[name], before[name]) for name in before)

@@ -30,6 +30,7 @@ from dmrec_core.runs.models import BACKBONES, BASELINES
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.spec import RunSpec
 from dmrec_core.runs.store import run, untrained
+from dmrec_core.training.checkpoint import Checkpoint
 from dmrec_core.training.device import matrix_precision, resolve_device
 from dmrec_core.training.evaluate import evaluate
 from dmrec_core.training.fit import TrainingCancelled, TrainSettings, fit
@@ -140,7 +141,7 @@ def trained(spec: RunSpec, runs: Path, device: str, checkpoint: Path | None = No
         while result is None:
             model, calls = untrained(spec, data(), runs=runs, device="cpu"), iter(range(10**9))
             stop = (lambda calls=calls: next(calls) >= 4) if checkpoint and not checkpoint.exists() else None
-            kept_in = {"checkpoint": checkpoint, "checkpoint_seconds": 0.0}
+            kept_in = {"checkpoint": Checkpoint(checkpoint, seconds=0.0)}
             try:
                 result = fit(model, data(), spec.train, device=device, cancel=stop, **(kept_in if checkpoint else {}))
             except TrainingCancelled:

@@ -15,7 +15,7 @@ from dmrec_core.language import with_language
 from dmrec_core.recommender import LossTerms
 from dmrec_core.runs.build import build_model
 from dmrec_core.runs.presets import paper_settings
-from dmrec_core.training.checkpoint import CheckpointError, load_tensors
+from dmrec_core.training.checkpoint import Checkpoint, CheckpointError, load_tensors
 from dmrec_core.training.device import resolve_device
 from dmrec_core.training.evaluate import evaluate
 from dmrec_core.training.fit import TrainingCancelled, TrainingDiverged, TrainSettings, fit
@@ -89,13 +89,13 @@ def test_resume_is_exact_wherever_it_stops(dataset, tmp_path, strategy, kill_at_
     path, calls = tmp_path / "resume.safetensors", iter(range(10_000))
     stopped = new_model(dataset, strategy)
     with pytest.raises(TrainingCancelled):
-        fit(stopped, dataset, SHORT, device="cpu", checkpoint=path, checkpoint_seconds=0,
+        fit(stopped, dataset, SHORT, device="cpu", checkpoint=Checkpoint(path, seconds=0),
             cancel=lambda: next(calls) == kill_at_batch)  # fmt: skip
     resumed = new_model(dataset, strategy, seed=99)  # other initial weights: the checkpoint must bring its own
     if kill_at_batch < 3:  # three batches an epoch: nothing was saved yet
         resumed = new_model(dataset, strategy)
         assert not path.exists()
-    result = fit(resumed, dataset, SHORT, device="cpu", checkpoint=path)
+    result = fit(resumed, dataset, SHORT, device="cpu", checkpoint=Checkpoint(path))
     assert same(weights(resumed), weights(whole))
     strip = [{k: v for k, v in row.items() if k != "seconds"} for row in result.history]
     assert strip == [{k: v for k, v in row.items() if k != "seconds"} for row in expected.history]
@@ -153,14 +153,14 @@ def test_a_broken_checkpoint_is_named(dataset, tmp_path, content):
     path = tmp_path / "resume.safetensors"
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match=r"resume\.safetensors|another model"):
-        fit(new_model(dataset), dataset, SHORT, device="cpu", checkpoint=path)
+        fit(new_model(dataset), dataset, SHORT, device="cpu", checkpoint=Checkpoint(path))
 
 
 def test_a_checkpoint_of_another_model_is_refused(dataset, tmp_path):
     path = tmp_path / "resume.safetensors"
-    fit(new_model(dataset, "base"), dataset, SHORT, device="cpu", checkpoint=path, checkpoint_seconds=0)
+    fit(new_model(dataset, "base"), dataset, SHORT, device="cpu", checkpoint=Checkpoint(path, seconds=0))
     with pytest.raises(CheckpointError, match="another model"):
-        fit(new_model(dataset, "mddm"), dataset, SHORT, device="cpu", checkpoint=path)
+        fit(new_model(dataset, "mddm"), dataset, SHORT, device="cpu", checkpoint=Checkpoint(path))
 
 
 def test_divergence_names_epoch_batch_and_term(dataset):

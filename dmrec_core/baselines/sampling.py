@@ -123,7 +123,9 @@ class PairSampler:
             users = torch.randperm(self.n_users, generator=generator)[:batch_size]
             yield self._batch(users, self.positives(users, generator), k, generator, device)
 
-    def _batch(self, users, positives, k, generator, device) -> PairBatch:
+    def _batch(
+        self, users: Tensor, positives: Tensor, k: int, generator: torch.Generator, device: torch.device
+    ) -> PairBatch:
         negatives = self.negatives(users, k, generator)
         return PairBatch(users.to(device), positives.to(device), negatives.to(device))
 

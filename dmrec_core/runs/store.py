@@ -30,7 +30,7 @@ from dmrec_core.records.checkout import find_checkout
 from dmrec_core.runs.build import build_model
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.spec import RunSpec
-from dmrec_core.training.checkpoint import load_tensors, save_tensors, write_atomically
+from dmrec_core.training.checkpoint import Checkpoint, load_tensors, save_tensors, write_atomically
 from dmrec_core.training.device import device_name
 from dmrec_core.training.evaluate import RankingMetrics, evaluate
 from dmrec_core.training.fit import FitResult, Progress, TrainingCancelled, fit
@@ -208,7 +208,15 @@ def _lock(folder: Path, cancel: Callable[[], bool] | None) -> filelock.AcquireRe
                 raise TrainingCancelled("cancelled while another process was training this run") from None
 
 
-def _train(spec, dataset, folder, device, progress, cancel, checkpoint_seconds) -> None:
+def _train(
+    spec: RunSpec,
+    dataset: RecDataset,
+    folder: Path,
+    device: str,
+    progress: Callable[[Progress], None] | None,
+    cancel: Callable[[], bool] | None,
+    checkpoint_seconds: float,
+) -> None:
     _write_json(folder / "spec.json", spec.to_json())
     model = untrained(spec, dataset, runs=folder.parent, device=device, progress=progress, cancel=cancel)
     resume = folder / "resume.safetensors"
@@ -228,8 +236,7 @@ def _train(spec, dataset, folder, device, progress, cancel, checkpoint_seconds) 
         spec.train,
         seed=spec.seed,
         device=device,
-        checkpoint=resume,
-        checkpoint_seconds=checkpoint_seconds,
+        checkpoint=Checkpoint(resume, checkpoint_seconds),
         progress=report,
         cancel=cancel,
     )

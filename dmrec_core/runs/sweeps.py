@@ -87,7 +87,16 @@ def sweep(
     return [run(spec, dataset, runs=runs, device=device) for spec in specs]
 
 
-def _run_all(wanted, dataset, executor, workers, runs, device, show, cancel) -> None:
+def _run_all(
+    wanted: Sequence[RunSpec],
+    dataset: RecDataset | None,
+    executor: Executor | None,
+    workers: int | None,
+    runs: Path | None,
+    device: str,
+    show: Callable[[str, bool], None],
+    cancel: Callable[[], bool] | None,
+) -> None:
     own, threads = executor is None, None
     if own:
         executor, threads = _local_executor(len(wanted), workers, device)

@@ -1,5 +1,6 @@
 """Fitting and judging a model: the loop, full ranking, checkpoints, devices, and the floors a number must beat."""
 
+from dmrec_core.training.checkpoint import Checkpoint
 from dmrec_core.training.device import derived_seed
 from dmrec_core.training.evaluate import METRICS, metric_label
 from dmrec_core.training.fit import TrainingCancelled, TrainSettings

@@ -6,11 +6,24 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
+
+
+class Checkpoint(NamedTuple):
+    """Where an unfinished training is kept, and how often.
+
+    Args:
+        path: of the file; if it exists, the training resumes from it.
+        seconds: between two savings at least.
+    """
+
+    path: Path
+    seconds: float = 30.0
 
 
 class CheckpointError(ValueError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor
 from dmrec_core.interactions import UserBatch
 from dmrec_core.recommender import LossTerms, Recommender
 from dmrec_core.records.ranges import checked
-from dmrec_core.training.checkpoint import load_tensors, pack_training, save_tensors, unpack_training
+from dmrec_core.training.checkpoint import Checkpoint, load_tensors, pack_training, save_tensors, unpack_training
 from dmrec_core.training.device import derived_seed, enough_threads, matrix_precision, resolve_device
 from dmrec_core.training.evaluate import CUTOFFS, evaluate, metric_label
 
@@ -96,8 +95,7 @@ def fit(
     *,
     seed: int = 2024,
     device: str | torch.device = "auto",
-    checkpoint: Path | None = None,
-    checkpoint_seconds: float = 30.0,
+    checkpoint: Checkpoint | None = None,
     progress: Callable[[Progress], None] | None = None,
     cancel: Callable[[], bool] | None = None,
 ) -> FitResult:
@@ -115,8 +113,7 @@ def fit(
         settings: see `TrainSettings`.
         seed: of shuffling, dropout and sampling; the initial weights are the caller's.
         device: "auto", "cpu", "cuda", "mps".
-        checkpoint: file to save to and, if it exists, to resume from; None keeps nothing.
-        checkpoint_seconds: seconds between checkpoints at least.
+        checkpoint: the file to save to and, if it exists, to resume from; None keeps nothing.
         progress: called after every epoch.
         cancel: asked before every mini-batch; True raises `TrainingCancelled`.
 
@@ -132,67 +129,81 @@ def fit(
     model.to(device)
     work = settings.batch_size * sum(p.numel() for p in model.parameters())
     with enough_threads(work):
-        return _fit(model, dataset, settings, seed, device, checkpoint, checkpoint_seconds, progress, cancel)
+        return _Fit(model, dataset, settings, seed, device, checkpoint, progress, cancel).run()
 
 
-def _fit(model, dataset, settings, seed, device, checkpoint, checkpoint_seconds, progress, cancel) -> FitResult:
-    optimizer = model.optimizer(settings.learning_rate, settings.weight_decay)
-    state, best_weights = _State(), _copy(model)
-    if checkpoint is not None and checkpoint.exists():
-        tensors, saved = load_tensors(checkpoint)
-        best_weights = unpack_training(tensors, model, optimizer)
-        state = _State(**saved)
-    last_saved = time.monotonic()
+@dataclass
+class _Fit:
+    """One call of `fit`, with its arguments."""
 
-    while state.epoch < settings.epochs and state.misses < settings.patience:
-        started = time.monotonic()
-        terms = _one_epoch(model, dataset, settings, optimizer, state, seed, device, cancel)
-        row: dict = {"epoch": state.epoch, **terms}
-        if state.epoch % settings.evaluate_every == 0:
-            valid = evaluate(model, dataset, "valid", _cutoffs(settings.monitor), device=device).means()
-            row |= {f"valid_{name}": value for name, value in valid.items()}
-            if valid[settings.monitor] > state.best:
-                state.best, state.best_epoch, state.misses = valid[settings.monitor], state.epoch, 0
-                best_weights = _copy(model)
-            else:
-                state.misses += 1
-        state.seconds += time.monotonic() - started
-        state.epoch += 1
-        state.history.append({**row, "seconds": state.seconds})
-        if progress is not None:
-            progress(_progress(state, settings, terms))
-        if checkpoint is not None and time.monotonic() - last_saved >= checkpoint_seconds:
-            save_tensors(checkpoint, pack_training(model, best_weights, optimizer), asdict(state))
-            last_saved = time.monotonic()
+    model: Recommender
+    dataset: RecDataset
+    settings: TrainSettings
+    seed: int
+    device: torch.device
+    checkpoint: Checkpoint | None
+    progress: Callable[[Progress], None] | None
+    cancel: Callable[[], bool] | None
 
-    model.load_state_dict(best_weights)
-    stopped = "patience" if state.misses >= settings.patience else "epochs"
-    return FitResult(state.history, state.best_epoch, stopped, state.seconds)
+    def run(self) -> FitResult:
+        model, settings, kept = self.model, self.settings, self.checkpoint
+        optimizer = model.optimizer(settings.learning_rate, settings.weight_decay)
+        state, best_weights = _State(), _copy(model)
+        if kept is not None and kept.path.exists():
+            tensors, saved = load_tensors(kept.path)
+            best_weights = unpack_training(tensors, model, optimizer)
+            state = _State(**saved)
+        last_saved = time.monotonic()
 
+        while state.epoch < settings.epochs and state.misses < settings.patience:
+            started = time.monotonic()
+            terms = self._one_epoch(optimizer, state)
+            row: dict = {"epoch": state.epoch, **terms}
+            if state.epoch % settings.evaluate_every == 0:
+                valid = evaluate(model, self.dataset, "valid", _cutoffs(settings.monitor), device=self.device).means()
+                row |= {f"valid_{name}": value for name, value in valid.items()}
+                if valid[settings.monitor] > state.best:
+                    state.best, state.best_epoch, state.misses = valid[settings.monitor], state.epoch, 0
+                    best_weights = _copy(model)
+                else:
+                    state.misses += 1
+            state.seconds += time.monotonic() - started
+            state.epoch += 1
+            state.history.append({**row, "seconds": state.seconds})
+            if self.progress is not None:
+                self.progress(_progress(state, settings, terms))
+            if kept is not None and time.monotonic() - last_saved >= kept.seconds:
+                save_tensors(kept.path, pack_training(model, best_weights, optimizer), asdict(state))
+                last_saved = time.monotonic()
 
-def _one_epoch(model, dataset, settings, optimizer, state, seed, device, cancel) -> dict[str, float]:
-    model.train()
-    order = torch.Generator().manual_seed(derived_seed(seed, state.epoch, "order"))
-    noise = torch.Generator(device).manual_seed(derived_seed(seed, state.epoch, "noise"))
-    sums: dict[str, Tensor] = {}
-    batches = 0
-    for batch in model.batches(dataset.train, settings.batch_size, state.epoch, order, device):
-        if cancel is not None and cancel():
-            raise TrainingCancelled(f"cancelled in epoch {state.epoch}, batch {batches}")
-        batch = replace(batch, generator=noise, epoch=state.epoch, step=state.step)
-        optimizer.zero_grad(set_to_none=True)
-        with matrix_precision(settings.precision, device):
-            loss = model.loss(batch)
-            total = loss.total
-        if not torch.isfinite(total):
-            raise _diverged(loss, batch, batches)
-        total.backward()
-        optimizer.step()
-        state.step += 1
-        batches += 1
-        for name, mean in loss.means().items():
-            sums[name] = sums.get(name, 0) + mean
-    return {name: float(value) / batches for name, value in sums.items()}
+        model.load_state_dict(best_weights)
+        stopped = "patience" if state.misses >= settings.patience else "epochs"
+        return FitResult(state.history, state.best_epoch, stopped, state.seconds)
+
+    def _one_epoch(self, optimizer: torch.optim.Optimizer, state: _State) -> dict[str, float]:
+        model, settings = self.model, self.settings
+        model.train()
+        order = torch.Generator().manual_seed(derived_seed(self.seed, state.epoch, "order"))
+        noise = torch.Generator(self.device).manual_seed(derived_seed(self.seed, state.epoch, "noise"))
+        sums: dict[str, Tensor] = {}
+        batches = 0
+        for batch in model.batches(self.dataset.train, settings.batch_size, state.epoch, order, self.device):
+            if self.cancel is not None and self.cancel():
+                raise TrainingCancelled(f"cancelled in epoch {state.epoch}, batch {batches}")
+            batch = replace(batch, generator=noise, epoch=state.epoch, step=state.step)
+            optimizer.zero_grad(set_to_none=True)
+            with matrix_precision(settings.precision, self.device):
+                loss = model.loss(batch)
+                total = loss.total
+            if not torch.isfinite(total):
+                raise _diverged(loss, batch, batches)
+            total.backward()
+            optimizer.step()
+            state.step += 1
+            batches += 1
+            for name, mean in loss.means().items():
+                sums[name] = sums.get(name, 0) + mean
+        return {name: float(value) / batches for name, value in sums.items()}
 
 
 def _diverged(loss: LossTerms, batch: UserBatch, index: int) -> TrainingDiverged:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
+from dmrec_core.__main__ import main
 from dmrec_core.analysis.verdicts import FAILS, HOLDS, UNDECIDED
 from dmrec_core.data.load import DATASETS, figures_folder, subfolder
 from dmrec_core.paper import claims
@@ -17,7 +18,6 @@ from dmrec_core.records.writer import provenance, record
 from dmrec_core.runs.models import CARDS
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.upkeep.kept import keep, outdated
-from dmrec_core.upkeep.make_figures import main
 from dmrec_core.upkeep.reproduction import DIFFERS, SAME, VERDICT_CHANGED, WITHIN, documents, report, reproduced
 
 NOW = {model: card.numbers_version for model, card in CARDS.items()}
@@ -192,7 +192,7 @@ def run(monkeypatch) -> None:
 
 def test_making_figures_again_leaves_the_kept_ones_alone_until_asked(run, write, tmp_path, capsys):
     source = write("01_tiny")
-    command, kept = ["--notebooks", str(source.parent)], tmp_path / "figures"
+    command, kept = ["figures", "--notebooks", str(source.parent)], tmp_path / "figures"
     assert main([*command, "--keep"]) == 0  # the first
     assert {path.name for path in kept.iterdir()} == {"01_tiny.json", "01_tiny.png", "01_tiny.svg"}
 
@@ -214,8 +214,8 @@ def test_making_figures_again_leaves_the_kept_ones_alone_until_asked(run, write,
 def test_only_what_this_call_made_is_reported_and_kept(run, write, tmp_path):
     for name in ("01_tiny", "02_other"):
         source = write(name)
-    assert main(["--notebooks", str(source.parent)]) == 0
-    assert main(["--notebooks", str(source.parent), "--only", "2", "--keep"]) == 0
+    assert main(["figures", "--notebooks", str(source.parent)]) == 0
+    assert main(["figures", "--notebooks", str(source.parent), "--only", "2", "--keep"]) == 0
     assert {path.stem for path in (tmp_path / "figures").iterdir()} == {"02_other"}
 
 
