@@ -269,3 +269,117 @@ def test_no_file_knows_the_path_of_one_machine():
         if machine.search(line)
     ]
     assert not found, found
+
+
+def private_imports(known: dict[str, Path]) -> list[str]:
+    return [
+        f"{known[module].name}:{node.lineno} imports {alias.name}"
+        for module in known
+        for node in ast.walk(ast.parse(known[module].read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dmrec_core")
+        for alias in node.names
+        if alias.name.startswith("_") and not alias.name.startswith("__")
+    ]
+
+
+MOST_PARAMETERS, MOST_UNTYPED = 8, 4
+MODELS_WITH_MANY = "backbones", "baselines"  # a model's constructor names all its hyper-parameters
+
+
+def crowded(known: dict[str, Path]) -> list[str]:
+    """Functions that take too much, and private ones that do not say what."""
+    found = []
+    for module, path in known.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            every = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+            taken = [argument for argument in every if argument.arg not in ("self", "cls")]
+            untyped = [argument for argument in taken if argument.annotation is None]
+            of_a_model = node.name == "__init__" and room(module) in MODELS_WITH_MANY
+            if len(taken) > MOST_PARAMETERS and not of_a_model:
+                found.append(f"{path.name}:{node.lineno} {node.name} takes {len(taken)}")
+            if re.match(r"_[^_]", node.name) and len(untyped) > MOST_UNTYPED:
+                found.append(f"{path.name}:{node.lineno} {node.name} has {len(untyped)} without a type")
+    return found
+
+
+def strangers(known: dict[str, Path], names: dict[str, str]) -> list[str]:
+    """Public functions and classes that nobody else needs: no module, notebook or test; errors are for who catches."""
+    homes = {
+        (module, node.name)
+        for module, path in known.items()
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith("_")
+        if not any(re.search("Error|Exception", ast.unparse(base)) for base in getattr(node, "bases", []))
+    }
+    words = {name: set(re.findall(r"\w+", text)) for name, text in names.items()}
+    return sorted(
+        f"{module}.{name}"
+        for module, name in homes
+        if not any(name in found for where, found in words.items() if where != str(known[module]))
+        and not re.search(rf"->.*\b{name}\b", names[str(known[module])])  # what a function of its module returns
+    )
+
+
+def test_no_private_name_crosses_a_module():
+    assert private_imports(MODULES) == []
+
+
+def test_no_function_takes_too_much():
+    assert crowded(MODULES) == []
+
+
+def test_every_public_function_and_class_has_a_user():
+    places = [*MODULES.values(), *(CHECKOUT / "notebooks").glob("*.py"), *(CHECKOUT / "tests").rglob("*.py")]
+    assert strangers(MODULES, {str(path): path.read_text(encoding="utf-8") for path in places}) == []
+
+
+STRATEGY_NAMES_IN = {"matching.py", "presets.py", "claims.py", "evidence.py", "printed.py", "questions.py"}
+HOMES = {  # what is written in one place -> the only files that hold it
+    r"""["'](godm|cpdm|mddm)["']""": STRATEGY_NAMES_IN,
+    r"±\s*\{[^}]*(high|half)": {"markdown.py"},
+    r"""["']\|[\s-]*---|\[["']---["']\]""": {"markdown.py"},
+    r"os\.replace\(|\.replace\(\s*folder /": {"files.py"},
+}
+
+
+@pytest.mark.parametrize("pattern", HOMES)
+def test_a_shared_fact_has_one_home(pattern):
+    found = {
+        f"{path.relative_to(CHECKOUT)}:{number}"
+        for path in MODULES.values()
+        if path.name not in HOMES[pattern]
+        for number, line in enumerate(without_docstrings(path).splitlines(), start=1)
+        if re.search(pattern, line)
+    }
+    assert not found
+
+
+def without_docstrings(path: Path) -> str:
+    """The text of a module, its docstrings emptied: examples in them may name anything."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    for node in ast.walk(ast.parse("\n".join(lines))):
+        if isinstance(node, documented) and ast.get_docstring(node):
+            lines[node.body[0].lineno - 1 : node.body[0].end_lineno] = [""] * (
+                node.body[0].end_lineno - node.body[0].lineno + 1
+            )
+    return "\n".join(line.partition("  # ")[0] for line in lines)
+
+
+def test_these_checks_of_names_find_what_they_look_for(tmp_path):
+    planted = {
+        "runs/spec.py": "from dmrec_core.matching import _is_paper\ndef _f(a, b, c, d, e): pass\ndef lonely(): pass\n",
+        "baselines/kar.py": "class K:\n    def __init__(self, a, b, c, d, e, f, g, h, i): pass\n",
+        "matching.py": "def wide(a, b, c, d, e, f, g, h, *, i): pass\n",
+    }
+    for name, text in planted.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    known = modules(tmp_path)
+    assert private_imports(known) == ["spec.py:1 imports _is_paper"]
+    assert sorted(crowded(known)) == ["matching.py:1 wide takes 9", "spec.py:2 _f has 5 without a type"]
+    texts = {str(path): path.read_text() for path in known.values()} | {"a test": "wide K"}
+    assert strangers(known, texts) == ["runs.spec.lonely"]

@@ -108,12 +108,12 @@ def snapshot_of(
     with torch.inference_mode():
         batch = user_batch(dataset.train, users, next(model.parameters()).device)
         spaces = spaces_of(model, batch)
-        terms = loss_terms(model, batch, spaces)
+        terms = _loss_terms(model, batch, spaces)
         scores = model.score(batch)
         scores[batch.rows.row_index, batch.rows.items] = -torch.inf
         top = top_items(scores, n_top).cpu().numpy()
         ranks = tuple(_ranks(row, dataset.test[user].indices) for row, user in zip(scores.cpu(), users, strict=True))
-    axes, share = principal_plane(spaces)
+    axes, share = _principal_plane(spaces)
     planes = {name: _seen(gaussian, axes) for name, gaussian in spaces.items()}
     if reference is not None:
         mine, theirs = (side.get("fused", side["collaborative"]).mean for side in (planes, reference.planes))
@@ -131,7 +131,7 @@ def spaces_of(model: BaseModel | DMRec, batch: UserBatch) -> dict[str, DiagonalG
     return {"collaborative": model.backbone.posterior(batch)}
 
 
-def loss_terms(model: BaseModel | DMRec, batch: UserBatch, spaces: dict[str, DiagonalGaussian]) -> dict[str, Tensor]:
+def _loss_terms(model: BaseModel | DMRec, batch: UserBatch, spaces: dict[str, DiagonalGaussian]) -> dict[str, Tensor]:
     """Each user's loss terms without dropout and with z at the posterior mean, `(B,)` nats each, weights included."""
     posterior = spaces.get("fused", spaces["collaborative"])
     terms = dict(model.backbone.reconstruction(posterior.mean, batch))
@@ -141,7 +141,7 @@ def loss_terms(model: BaseModel | DMRec, batch: UserBatch, spaces: dict[str, Dia
     return terms | {"prior": model.kl_weight * kl_to_standard_normal(posterior)}
 
 
-def principal_plane(spaces: dict[str, DiagonalGaussian]) -> tuple[np.ndarray, float]:
+def _principal_plane(spaces: dict[str, DiagonalGaussian]) -> tuple[np.ndarray, float]:
     """The two leading principal axes of the spaces' means about the origin, `(d, 2)`, and their share of the length."""
     means = np.concatenate([gaussian.mean.double().cpu().numpy() for gaussian in spaces.values()])
     lengths, axes = np.linalg.eigh(means.T @ means)  # (d, d): far smaller than the means; ascending

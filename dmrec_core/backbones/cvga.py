@@ -64,7 +64,7 @@ class CVGA(Backbone):
 
     def posterior(self, batch: UserBatch) -> DiagonalGaussian:
         """`(B, n_items)` whole rows -> `(B, d)` Gaussian; entries dropped out inside a loss."""
-        heads = self.convolution(normalized_rows(batch.rows, self.item_scale))
+        heads = self.convolution(_normalized_rows(batch.rows, self.item_scale))
         if batch.training and self.input_dropout > 0:
             kept = torch.rand(heads.shape, generator=batch.generator, device=heads.device) >= self.input_dropout
             heads = heads * kept / (1 - self.input_dropout)
@@ -87,7 +87,7 @@ class CVGA(Backbone):
         return q.mean if self.noise is None else q.mean + q.std * self.noise[batch.users]
 
 
-def normalized_rows(rows: InteractionRows, item_scale: Tensor) -> InteractionRows:
+def _normalized_rows(rows: InteractionRows, item_scale: Tensor) -> InteractionRows:
     r"""Rows of $D_U^{-1/2} R D_I^{-1/2}$.
 
     Args:

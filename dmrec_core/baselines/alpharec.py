@@ -66,7 +66,7 @@ class AlphaRec(GraphRecommender):
         self.graph = BipartiteGraph(train)
         width = keep_vectors(self, user_vectors, item_vectors, train.shape)
         if users_from == "own+items":
-            self.user_vectors = user_vectors + mean_of_items(train, item_vectors)
+            self.user_vectors = user_vectors + _mean_of_items(train, item_vectors)
         self.users_from = users_from
         share = 1 / np.repeat(np.diff(train.indptr), np.diff(train.indptr))
         self.register_buffer("share_of_user", torch.from_numpy(share).to(item_vectors.dtype), persistent=False)
@@ -121,7 +121,7 @@ class AlphaRec(GraphRecommender):
         return LossTerms({"softmax": sampled_softmax(positive.squeeze(1), negatives, self.temperature)})
 
 
-def mean_of_items(train: sp.csr_matrix, item_vectors: Tensor) -> Tensor:
+def _mean_of_items(train: sp.csr_matrix, item_vectors: Tensor) -> Tensor:
     """Mean vector of each user's training items, `(n_users, d_s)`; zeros where there is none."""
     counts = np.maximum(np.diff(train.indptr), 1)[:, None]
     return torch.from_numpy(train @ item_vectors.numpy() / counts).to(item_vectors.dtype)

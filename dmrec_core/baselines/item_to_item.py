@@ -14,7 +14,7 @@ PRECISIONS = {"float32": torch.float32, "float64": torch.float64}  # of the solu
 INSTEAD = "take GFCF, IALS or popularity, which hold no item-item matrix, or leave out rare items"
 
 
-class ItemToItem(ClosedForm):
+class _ItemToItem(ClosedForm):
     """Scores $x_u B$ with a dense B, `(n_items, n_items)`, whose diagonal is 0.
 
     Args:
@@ -50,7 +50,7 @@ class ItemToItem(ClosedForm):
         return batch.rows.sum_of(self.weight)
 
 
-class ItemKNN(ItemToItem):
+class ItemKNN(_ItemToItem):
     r"""Items that the same users took, by the cosine of their columns of X, the few-user ones shrunk.
 
     $B_{ij} = \dfrac{G_{ij}}{\sqrt{G_{ii}G_{jj}} + h}$ where i is among the k items most similar to j (with those as
@@ -60,7 +60,7 @@ class ItemKNN(ItemToItem):
         train: binary CSR matrix X, `(n_users, n_items)`.
         shrinkage: h, 0 or more.
         neighbours: k; None keeps all.
-        shared: `precision`, `item_vectors` and `text_weight`, as `ItemToItem`.
+        shared: `precision`, `item_vectors` and `text_weight`, as `_ItemToItem`.
 
     Example:
         >>> train = sp.csr_matrix(torch.tensor([[1.0, 1, 0], [1, 1, 1]]).numpy())
@@ -94,7 +94,7 @@ class ItemKNN(ItemToItem):
         return similarity
 
 
-class EASE(ItemToItem):
+class EASE(_ItemToItem):
     r"""EASE$^R$: each item's column regressed on all the others, with one ridge.
 
     $B = \arg\min_B \|X - XB\|_F^2 + \lambda\|B\|_F^2$ with $\mathrm{diag}(B) = 0$, which is
@@ -103,7 +103,7 @@ class EASE(ItemToItem):
     Args:
         train: binary CSR matrix X, `(n_users, n_items)`.
         l2: $\lambda$, above 0.
-        shared: `precision`, `item_vectors` and `text_weight`, as `ItemToItem`.
+        shared: `precision`, `item_vectors` and `text_weight`, as `_ItemToItem`.
 
     Example:
         >>> train = sp.csr_matrix(torch.tensor([[1.0, 1], [1, 0]]).numpy())
@@ -129,7 +129,7 @@ class EASE(ItemToItem):
         return inverse.fill_diagonal_(0)
 
 
-class L3AE(ItemToItem):
+class L3AE(_ItemToItem):
     r"""Language-enhanced linear autoencoder: EASE$^R$ drawn towards what the items' texts say of each other.
 
     1. From the vectors $Z$ (here at length 1), each item from all the others:
@@ -148,7 +148,7 @@ class L3AE(ItemToItem):
         l2: $\lambda$, above 0.
         l2_text: $\lambda_t$, above 0.
         distillation: $\mu$, 0 or more.
-        shared: `precision` and `text_weight`, as `ItemToItem`.
+        shared: `precision` and `text_weight`, as `_ItemToItem`.
 
     Example:
         >>> train = sp.csr_matrix(torch.tensor([[1.0, 1, 0], [1, 0, 1]]).numpy())

@@ -44,7 +44,7 @@ class ExpertTower(nn.Module):
         super().__init__()
         self.shared = shared
         self.specific = Experts(n_specific, d_in, hidden, d_out)
-        self.gate = xavier_linear(d_in, len(shared.weight) + n_specific)
+        self.gate = _xavier_linear(d_in, len(shared.weight) + n_specific)
 
     def forward(self, x: Tensor) -> Tensor:
         """`(n, d_in) -> (n, d_out)`."""
@@ -98,7 +98,7 @@ class KAR(LightGCN):
         shared = Experts(shared_experts, width, expert_hidden, latent)
         self.user_tower = ExpertTower(shared, specific_experts, width, expert_hidden, latent)
         self.item_tower = ExpertTower(shared, specific_experts, width, expert_hidden, latent)
-        self.projection = xavier_linear(2 * latent, latent) if project else nn.Identity()
+        self.projection = _xavier_linear(2 * latent, latent) if project else nn.Identity()
 
     def initial_embeddings(self) -> tuple[Tensor, Tensor]:
         """$E^{(0)}$ with the texts in it."""
@@ -107,7 +107,7 @@ class KAR(LightGCN):
         return self.projection(users), self.projection(items)
 
 
-def xavier_linear(d_in: int, d_out: int) -> nn.Linear:
+def _xavier_linear(d_in: int, d_out: int) -> nn.Linear:
     """A linear layer with Xavier-uniform weights and no bias to begin with."""
     layer = nn.Linear(d_in, d_out)
     nn.init.xavier_uniform_(layer.weight)

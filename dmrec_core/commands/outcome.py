@@ -48,14 +48,14 @@ def outcome(work: Callable[[], int], call: str) -> int:
         _say(f"\ninterrupted: {str(stopped) or KEPT}")
         return INTERRUPTED
     except Exception as error:
-        if not is_explained(error):
+        if not _is_explained(error):
             raise
         wrong = isinstance(error, WrongCall) or type(error) is ValueError
         _say(f"error: {error}" + f"\nwhat it takes: {call} --help" * wrong)
         return WRONG_CALL if wrong else FAILED
 
 
-def is_explained(error: Exception) -> bool:
+def _is_explained(error: Exception) -> bool:
     """Whether the message is meant for whoever called: the system's, of a kind of the kit's own, or raised by it.
 
     What a library raises, a ValueError too, is a fault of the kit's: it should not have been called so.

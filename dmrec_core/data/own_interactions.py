@@ -60,7 +60,7 @@ def read_interactions(path: Path, reading: Reading) -> Interactions:
         said.append("split by timestamp, each user's newest held out")
     elif "timestamp" in table.columns:
         said.append("timestamp ignored" + ("" if "split" in table.columns else " (--split time splits by it)"))
-    user_ids, item_ids = ordered_ids(pairs["user"]), ordered_ids(pairs["item"])
+    user_ids, item_ids = _ordered_ids(pairs["user"]), _ordered_ids(pairs["item"])
     users, items = (
         pairs[column].map({str(identifier): number for number, identifier in enumerate(ids)}).to_numpy()
         for column, ids in (("user", user_ids), ("item", item_ids))
@@ -80,11 +80,11 @@ def read_interactions(path: Path, reading: Reading) -> Interactions:
     return Interactions(splits, user_ids, item_ids, duplicates, (*table.notes, *said), "split" in pairs)
 
 
-def ordered_ids(ids: pd.Series) -> tuple[str | int, ...]:
+def _ordered_ids(ids: pd.Series) -> tuple[str | int, ...]:
     """The distinct ids, ascending: by value if all are whole numbers, else as texts.
 
     Example:
-        >>> ordered_ids(pd.Series(["10", "9", "10"])), ordered_ids(pd.Series(["10", "9", "b"]))
+        >>> _ordered_ids(pd.Series(["10", "9", "10"])), _ordered_ids(pd.Series(["10", "9", "b"]))
         ((9, 10), ('10', '9', 'b'))
     """
     distinct = pd.unique(ids).tolist()

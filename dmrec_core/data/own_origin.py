@@ -23,7 +23,7 @@ RECENT = 3.0
 """Seconds: a file younger than this may change again without its time of change telling."""
 
 
-def split_digest(dataset: RecDataset) -> str:
+def _split_digest(dataset: RecDataset) -> str:
     """sha256 over who interacted with what, in which split, by the user's own ids."""
     digest = hashlib.sha256(json.dumps([dataset.user_ids, dataset.item_ids]).encode())
     for split in SPLITS:
@@ -60,7 +60,7 @@ def made_from(dataset: RecDataset, folder: Path, files: Sequence[Path], command:
     """
     inside = [path for path in files if path.resolve().parent == folder.resolve()]
     return json.dumps(
-        {"split": split_digest(dataset), "files": {p.name: file_digest(p) for p in inside}, "command": list(command)}
+        {"split": _split_digest(dataset), "files": {p.name: file_digest(p) for p in inside}, "command": list(command)}
     )
 
 
@@ -107,7 +107,7 @@ def check_fresh(path: Path, dataset: RecDataset, folder: Path | None, reading: R
         return False
     changed = _changed(record, dataset, folder)
     if changed:
-        told = without_defaults(reading, folder)
+        told = _without_defaults(reading, folder)
         where = folder or Path("FOLDER")
         again = [_command(record, where, told)]
         profiles = where / PROFILES
@@ -122,14 +122,14 @@ def check_fresh(path: Path, dataset: RecDataset, folder: Path | None, reading: R
     return True
 
 
-def without_defaults(reading: Reading, folder: Path | None) -> Reading:
+def _without_defaults(reading: Reading, folder: Path | None) -> Reading:
     """What a command would have to be told beyond the folder's `reading.json`."""
     kept = kept_reading(folder) if folder else Reading()
     return Reading(**{k: value if value != dict(kept.given())[k] else None for k, value in reading.given()})
 
 
 def _changed(record: Mapping, dataset: RecDataset, folder: Path | None) -> list[str]:
-    changed = [] if record["split"] == split_digest(dataset) else ["the interactions or their split"]
+    changed = [] if record["split"] == _split_digest(dataset) else ["the interactions or their split"]
     files = record["files"].items() if folder else ()
     return changed + [name for name, digest in files if file_digest(folder / name) != digest]
 

@@ -58,7 +58,7 @@ def load_xrec(name: str, progress: bool = True) -> RecDataset:
     if kept is None:
         paths = {file: fetch(remote, progress) for file, remote in xrec_files(name).items()}
         checksums = {file.key: expected_sha256(file) for file in xrec_files(name).values()}
-        kept = apply_recipe(paths)
+        kept = _apply_recipe(paths)
         target = converted(f"{name}-xrec", checksums, ".npz")
         with locked(target):
             write_npz(target, *kept)
@@ -66,7 +66,7 @@ def load_xrec(name: str, progress: bool = True) -> RecDataset:
     return _assemble(name, arrays, notes, checksums)
 
 
-def apply_recipe(paths: Mapping[str, Path]) -> tuple[dict[str, np.ndarray], dict[str, object]]:
+def _apply_recipe(paths: Mapping[str, Path]) -> tuple[dict[str, np.ndarray], dict[str, object]]:
     """Steps 1 to 5 on the four files: pairs (2, n) per split and original ids; titles, texts and counts."""
     titles, texts = _item_texts(paths["tst.pkl"])
     pairs = pd.concat([_pairs(paths[f"total_{part}.csv"]) for part in ("trn", "val", "tst")]).drop_duplicates()

@@ -32,7 +32,7 @@ def _plotly_js() -> widgets.Textarea:
     return _library
 
 
-class PlotlyView(anywidget.AnyWidget):
+class _PlotlyView(anywidget.AnyWidget):
     """The place on the page where a plotly figure is drawn."""
 
     _esm = Path(__file__).with_name("plotly_view.js")
@@ -53,7 +53,7 @@ class Canvas:
             self.widget = widgets.Image(value=png(figure), format="png", layout=widgets.Layout(max_width="100%"))
         else:
             self.carrier = widgets.Textarea(value=_as_json(figure))
-            self.widget = PlotlyView(source=_plotly_js().model_id, figure=self.carrier.model_id)
+            self.widget = _PlotlyView(source=_plotly_js().model_id, figure=self.carrier.model_id)
         self.widget.add_class("dmrec-figure")
 
     def show(self, figure: Figure) -> None:

@@ -109,7 +109,7 @@ def _textless(spec: RunSpec) -> RunSpec:
     return spec.with_(model="mult-vae", strategy="base", settings=())
 
 
-def write_costs(tables: Sequence[CostTable], folder: Path) -> Path:
+def _write_costs(tables: Sequence[CostTable], folder: Path) -> Path:
     """Write `cost.json` and `cost.md`, each whole or not at all; returns the second."""
     costs = [cost for table in tables for cost in table.costs]
     facts = provenance(
@@ -222,13 +222,13 @@ def measure_models(options: argparse.Namespace) -> int:
             for spec in specs:
                 costs.append(measured(spec, options.timed_epochs, device, options.threads))
                 now = CostTable(costs)
-                path = write_costs([*done, now], folder)
+                path = _write_costs([*done, now], folder)
                 print(" ".join(_cells(costs[-1], now)), flush=True)
             now = CostTable(costs)
             if now.yardstick and len(costs) > 1:
                 now = CostTable(costs, measured(now.yardstick.spec, options.timed_epochs, device, options.threads))
             done.append(now)
-            path = write_costs(done, folder)
+            path = _write_costs(done, folder)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("what was measured before is kept") from None
     print(f"\n{path.read_text(encoding='utf-8')}\n{path}")

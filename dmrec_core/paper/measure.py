@@ -131,14 +131,14 @@ def data_for(spec: RunSpec) -> RecDataset:
     plain = load(spec.with_(model="mult-vae", strategy="base", settings=()))
     if not spec.uses_language:
         return plain
-    return load(spec) if has_text(plain) else plain.with_language(random_vectors(plain.n_users, plain.n_items))
+    return load(spec) if has_text(plain) else plain.with_language(_random_vectors(plain.n_users, plain.n_items))
 
 
-def random_vectors(n_users: int, n_items: int, width: int = WIDTH) -> SemanticVectors:
+def _random_vectors(n_users: int, n_items: int, width: int = WIDTH) -> SemanticVectors:
     """Vectors of length 1 in random directions, which say so in their name.
 
     Example:
-        >>> random_vectors(2, 3, 4).embedder, random_vectors(2, 3, 4).item.shape
+        >>> _random_vectors(2, 3, 4).embedder, _random_vectors(2, 3, 4).item.shape
         ('random, 4 wide', (3, 4))
     """
     rng = np.random.default_rng(derived_seed("random vectors", width))

@@ -50,7 +50,7 @@ def real(low: float = 0.0, high: float = math.inf, *, above: bool = False, below
     return Range(read, f"a number {'above' if above else 'of at least'} {low:g}{upper}")
 
 
-def one_of(*choices: object) -> Range:
+def _one_of(*choices: object) -> Range:
     """One of these values."""
     return Range(lambda value: value if value in choices else None, f"one of {', '.join(map(repr, choices))}")
 
@@ -91,7 +91,7 @@ RANGES: dict[str, Range] = {
     "weight_decay": WEIGHT,
     "evaluate_every": COUNT,
     "patience": COUNT,
-    "precision": one_of("float32", "bf16"),
+    "precision": _one_of("float32", "bf16"),
     # a model's own
     "divide_kl_by_batch": SWITCH,
     "sample_at_test": SWITCH,
@@ -107,7 +107,7 @@ RANGES: dict[str, Range] = {
     "denoiser_learning_rate": POSITIVE,
     "bounded": SWITCH,
     "clusters": COUNT,
-    "item_vectors": one_of("", "lightgcn", "semantic"),
+    "item_vectors": _one_of("", "lightgcn", "semantic"),
     "layers": whole(0),
     "edge_dropout": real(0, 1, below=True),
     "reg_weight": WEIGHT,

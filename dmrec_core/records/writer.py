@@ -62,7 +62,7 @@ def record(
     suffixes = [".png", ".svg", *reversed(texts)]
     temporary = {suffix: folder / f".{name}.{os.getpid()}{suffix}" for suffix in suffixes}
     try:
-        stamp(figure, provenance)
+        _stamp(figure, provenance)
         with rc_context({"svg.hashsalt": name}):  # otherwise the ids inside the SVG are random
             figure.savefig(temporary[".png"], dpi=150, bbox_inches="tight", metadata={"Software": None})
             figure.savefig(temporary[".svg"], bbox_inches="tight", metadata={"Date": None, "Creator": None})
@@ -81,7 +81,7 @@ def kept_name(name: str, provenance: Mapping[str, Any]) -> str:
     return f"{name}_tuned" if provenance.get("tuned") else name
 
 
-def stamp(figure: Figure, provenance: Mapping[str, Any]) -> None:
+def _stamp(figure: Figure, provenance: Mapping[str, Any]) -> None:
     """Print data set, embedder and seeds under the picture, so that it says what it shows wherever it is pasted.
 
     Vectors that are not ada-002 are never to be taken for the paper's; the stamp names the embedder for that reason.

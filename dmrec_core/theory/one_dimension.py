@@ -124,7 +124,7 @@ def composite_curves(alpha: float, std: float = 1.0, furthest: float = 10.0, poi
     return CompositeCurves(separations, exact, *closed)
 
 
-def matching_terms(
+def _matching_terms(
     strategy: str, q: DiagonalGaussian, p: DiagonalGaussian, lam: float, variant: str, alpha: float = 0.5
 ) -> MatchingTerms:
     """A strategy's terms for q and p, with z drawn from `fuse(q, p, variant)`; alpha matters for CPDM alone."""
@@ -178,7 +178,7 @@ def gradient_field(
     side = DiagonalGaussian(grid[:, :1], grid[:, 1:])
     other = DiagonalGaussian(*(torch.full_like(grid[:, :1], value) for value in fixed))
     q, p = (side, other) if moves == "collaborative" else (other, side)
-    loss = matching_terms(strategy, q, p, lam, variant, alpha).total
+    loss = _matching_terms(strategy, q, p, lam, variant, alpha).total
     (gradient,) = torch.autograd.grad(loss.sum(), grid)
     down = -gradient.numpy().reshape(n, n, 2)
     return Field(means, logvars, loss.detach().numpy().reshape(n, n), down[..., 0], down[..., 1])
@@ -200,7 +200,7 @@ def pull_on_parameters(
     """
     values = torch.tensor([*q, *p], dtype=torch.float64, requires_grad=True)
     mean_q, logvar_q, mean_p, logvar_p = values.reshape(4, 1, 1)
-    terms = matching_terms(
+    terms = _matching_terms(
         strategy, DiagonalGaussian(mean_q, logvar_q), DiagonalGaussian(mean_p, logvar_p), lam, variant, alpha
     )
     if not terms.matching.requires_grad:

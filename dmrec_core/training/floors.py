@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dmrec_core.data import RecDataset, SemanticVectors
 
 
-class Untrained(Recommender):
+class _Untrained(Recommender):
     """A ranking without parameters."""
 
     def loss(self, batch: UserBatch) -> LossTerms:
@@ -27,7 +27,7 @@ class Untrained(Recommender):
         raise TypeError(f"{type(self).__name__} has nothing to train; evaluate it as it is")
 
 
-class TextSimilarity(Untrained):
+class TextSimilarity(_Untrained):
     r"""Score an item by the dot product of its text vector with the user's, $w_u^\top w_i$: texts alone, no click.
 
     RLMRec reports this ranking, under the name "semantic embeddings only", as a sanity check of the vectors.
@@ -46,7 +46,7 @@ class TextSimilarity(Untrained):
         return self.user[batch.users] @ self.item.T
 
 
-class Popularity(Untrained):
+class Popularity(_Untrained):
     """Score an item by the number of users who trained on it, the same for everybody.
 
     Args:

@@ -12,7 +12,7 @@ import threading
 import time
 
 
-def end_with(parent: int) -> None:
+def _end_with(parent: int) -> None:
     """Wait until `parent` is no longer this process's parent, then end this process at once."""
     while os.getppid() == parent:
         time.sleep(1)
@@ -20,7 +20,7 @@ def end_with(parent: int) -> None:
 
 
 if __name__ == "__main__":
-    threading.Thread(target=end_with, args=(int(sys.argv.pop(1)),), daemon=True).start()
+    threading.Thread(target=_end_with, args=(int(sys.argv.pop(1)),), daemon=True).start()
     if sys.path[0] in ("", os.getcwd()):  # a file beside the notebook does not stand in for a library of the kernel's
         del sys.path[0]
     from ipykernel import kernelapp

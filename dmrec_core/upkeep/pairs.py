@@ -45,18 +45,18 @@ def check_pairs(folder: Path) -> list[str]:
     faults = [f"{name}.py: has no {name}.ipynb; `make sync` makes it" for name in sorted(sources - notebooks)]
     faults += [f"{name}.ipynb: has no {name}.py, which is the source of a pair" for name in sorted(notebooks - sources)]
     for name in sorted(sources & notebooks):
-        faults += check_pair(folder / f"{name}.py")
+        faults += _check_pair(folder / f"{name}.py")
     return faults
 
 
-def check_pair(source: Path) -> list[str]:
+def _check_pair(source: Path) -> list[str]:
     """Everything wrong with one pair, given its `.py`."""
     twin = source.with_suffix(".ipynb")
     halves = {path.name: jupytext.read(path) for path in (source, twin)}
     faults = []
     for file, notebook in halves.items():
         faults += [f"{file}: {fault}" for fault in _header_faults(notebook.metadata)]
-        faults += [f"{file}: {fault}" for fault in parameter_faults(notebook)]
+        faults += [f"{file}: {fault}" for fault in _parameter_faults(notebook)]
     written, committed = (_cells(notebook) for notebook in halves.values())
     first = next((i for i, (mine, theirs) in enumerate(zip(written, committed, strict=False)) if mine != theirs), None)
     if first is not None:
@@ -69,7 +69,7 @@ def check_pair(source: Path) -> list[str]:
     return faults + [f"{twin.name}: {fault}" for fault in _output_faults(halves[twin.name])]
 
 
-def parameter_faults(notebook: nbformat.NotebookNode) -> list[str]:
+def _parameter_faults(notebook: nbformat.NotebookNode) -> list[str]:
     """Exactly one cell tagged `parameters`, holding only assignments that papermill can read."""
     tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     if len(tagged) != 1:

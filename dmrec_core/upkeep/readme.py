@@ -84,7 +84,7 @@ def equations_table(root: Path) -> str:
     return markdown_table(("Eq.", "what it is", "in the core", "walked through in"), rows)
 
 
-def claims_table(root: Path) -> str:
+def _claims_table(root: Path) -> str:
     """One row a statement of the paper, one column a data set: the verdicts, whose numbers are in claims.md."""
     findings = {dataset: read(document["claims"]) for dataset, document in _documents(root, "claims").items()}
     if not findings:
@@ -249,7 +249,7 @@ def _made_with(dataset: str, document: Mapping) -> tuple[str, str, str]:
     return dataset, markdown_text(facts["embedder"] or "none"), said
 
 
-SECTIONS = {"equations": equations_table, "claims": claims_table, "results": results_table}
+SECTIONS = {"equations": equations_table, "claims": _claims_table, "results": results_table}
 
 
 def _documents(root: Path, name: str) -> dict[str, Mapping]:

@@ -30,7 +30,7 @@ class NotebookFailed(RuntimeError):
     """A notebook stopped; the message names the cell, its error and the copy that was kept."""
 
 
-class SameInterpreter(AsyncKernelManager):
+class _SameInterpreter(AsyncKernelManager):
     """Starts the Python that runs this process, whatever kernel is registered as `python3` on this machine."""
 
     @property
@@ -166,7 +166,7 @@ def run_notebook(source: Path, parameters: Mapping[str, Any], build: Path, timeo
                 execution_timeout=timeout,
                 start_timeout=120,
                 store_widget_state=False,  # 5 MB for every plotly widget
-                kernel_manager_class=SameInterpreter,
+                kernel_manager_class=_SameInterpreter,
                 shutdown_kernel="immediate",  # a second less: torch takes its time to leave, and all is written
                 progress_bar=sys.stderr.isatty(),
             )
