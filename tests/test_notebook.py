@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 import torch
@@ -10,6 +11,13 @@ from matplotlib.figure import Figure
 
 from dmrec_core import notebook
 from dmrec_core.gaussian import DiagonalGaussian, kl
+
+
+def test_shell_shows_what_a_failing_command_said(tmp_path, capsys):
+    (tmp_path / "fails.py").write_text("import os, sys\nsys.exit(f'{os.getcwd()} {os.environ[\"ANSWER\"]}')\n")
+    with pytest.raises(subprocess.CalledProcessError):
+        notebook.shell("python fails.py", tmp_path, ANSWER="42")
+    assert capsys.readouterr().out.split() == ["$", "python", "fails.py", str(tmp_path.resolve()), "42"]
 
 
 def test_opening_says_what_the_numbers_depend_on(capsys):
