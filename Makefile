@@ -40,11 +40,11 @@ $(STAMP): pyproject.toml constraints.txt
 test: setup ## the default test suite (under 10 minutes on 2 cores)
 	$(PY) -m pytest -m "$(DEFAULT_SUITE)" $(ARGS)
 
-figures: setup ## run the notebooks and regenerate their figures: DATASET=yelp-xrec ARGS='--only 05 09'
-	$(PY) -m dmrec_core.figures --dataset $(DATASET) $(ARGS)
+figures: setup ## run the notebooks, make their figures and compare them with figures/: DATASET=yelp-xrec ARGS='--only 05 09 --keep'
+	$(PY) -m dmrec_core figures --dataset $(DATASET) $(ARGS)
 
 tables: setup ## make Tables 2 and 3: DATASET=yelp-xrec SEEDS="2024 2025" ARGS='--tune --tables 2'
-	$(PY) -m dmrec_core.tables --dataset $(DATASET) --seeds $(SEEDS) $(ARGS)
+	$(PY) -m dmrec_core tables --dataset $(DATASET) --seeds $(SEEDS) $(ARGS)
 
 # The settings in .jupyter/ come before the user's own and change none of them.
 lab: setup ## open JupyterLab on the first notebook; where the port is taken it goes to another and says so
@@ -52,18 +52,18 @@ lab: setup ## open JupyterLab on the first notebook; where the port is taken it 
 	  $(PY) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" $(ARGS)
 
 sync: setup ## rebuild every notebooks/*.ipynb from its .py
-	$(PY) -m dmrec_core.figures.pairs sync
+	$(PY) -m dmrec_core notebooks sync
 
 lint: setup ## format, lint and notebook pairs
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
-	$(PY) -m dmrec_core.figures.pairs check
+	$(PY) -m dmrec_core notebooks check
 
-check: lint test check-rest ## everything CI runs
+check: lint figures test check-rest ## everything CI runs
 
-check-rest: setup ## what `make test` leaves out: every notebook, the browser, slow tests, benchmarks
+check-rest: setup ## what `make test` leaves out: the browser, slow tests, benchmarks
 	$(PY) -m pytest -m "$(REST_OF_SUITE)" $(ARGS)
 
-clean: ## remove caches and executed notebooks (keeps .venv, runs and figures)
+clean: ## remove caches, executed notebooks and figures made (keeps .venv, runs and figures/)
 	rm -rf build .pytest_cache .ruff_cache .hypothesis
 	find dmrec_core tests notebooks -name __pycache__ -prune -exec rm -rf {} +

@@ -259,8 +259,7 @@ def table(rows: Iterable[Sequence[object]], headings: Sequence[str] = ("", "")) 
         |---|---|
         | **a** | b&#124;c |
     """
-    lines = [headings, *([_cell(cell) for cell in row] for row in rows)]
-    written = ["| " + " | ".join(line) + " |" for line in lines]
+    written = ["| " + " | ".join(map(_cell, row)) + " |" for row in (headings, *rows)]
     return Markdown("\n".join([written[0], "|" + "---|" * len(headings), *written[1:]]))
 
 

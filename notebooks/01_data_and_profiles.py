@@ -413,7 +413,9 @@ figure
 # %% [markdown]
 # ## Bring your own data
 #
-# Two files in a folder, in UTF-8, with a header. Ids are texts or whole numbers.
+# Two files in a folder, with a header. Ids are texts or whole numbers. What MovieLens, Last.fm, a shop or a
+# spreadsheet exports is read as it is: `help(load_own)` says what to type for each. Ratings need a threshold
+# (`--min-rating 3`, said once), and a `timestamp` can split (`--split time`).
 #
 # | file | columns |
 # |---|---|
@@ -425,38 +427,39 @@ figure
 #
 # ```sh
 # read -rs OPENAI_API_KEY && export OPENAI_API_KEY
-# python -m dmrec_core.language profiles my-data --base-url https://api.openai.com/v1 --model gpt-4o-mini --dry-run
-# python -m dmrec_core.language profiles my-data --base-url https://api.openai.com/v1 --model gpt-4o-mini
-# python -m dmrec_core.language embed my-data --base-url https://api.openai.com/v1 --model text-embedding-3-small
+# python -m dmrec_core profiles my-data --base-url https://api.openai.com/v1 --model gpt-4o-mini --dry-run
+# python -m dmrec_core profiles my-data --base-url https://api.openai.com/v1 --model gpt-4o-mini
+# python -m dmrec_core embed my-data --base-url https://api.openai.com/v1 --model text-embedding-3-small
 # ```
 #
 # **A local model** behind Ollama, vLLM or llama.cpp, and a sentence embedder on your own machine (`embed` takes MiniLM;
 # another one by name with `--embedder`):
 #
 # ```sh
-# python -m dmrec_core.language profiles my-data --base-url http://localhost:11434/v1 --model llama3.2
-# python -m dmrec_core.language embed my-data
+# python -m dmrec_core profiles my-data --base-url http://localhost:11434/v1 --model llama3.2
+# python -m dmrec_core embed my-data
 # ```
 #
 # **Nothing but this package**. The profiles are picked words then; no language model is asked:
 #
 # ```sh
-# python -m dmrec_core.language profiles my-data --extractive
-# python -m dmrec_core.language embed my-data --embedder tfidf
+# python -m dmrec_core profiles my-data --extractive
+# python -m dmrec_core embed my-data --embedder tfidf
 # ```
 #
 # And the run. The first command trains the base model and DMRec and writes a list for every user; the second compares
 # them fairly; the third runs every notebook on your data.
 #
 # ```sh
-# python -m dmrec_core.runs.recommend my-data
-# python -m dmrec_core.paper --dataset my-data --tables 2 --models mult-vae --tune --seeds 2024 2025 2026
-# python -m dmrec_core.figures --dataset my-data
+# python -m dmrec_core recommend my-data
+# python -m dmrec_core tables my-data --tables 2 --models mult-vae --tune
+# python -m dmrec_core figures my-data
 # ```
 #
 # `--dry-run` shows three prompts and the cost, and asks nothing. Interrupt any step: the same command goes on. You may
 # skip `profiles` (your texts are embedded as they are), or `embed` (texts are embedded when they are needed), or put a
-# `vectors.npz` of your own beside the csv files (`help(load_own)`).
+# `vectors.npz` of your own beside the csv files (`help(load_own)`). Change your files, and what was made from them is
+# refused, with the command that makes it again.
 #
 # All of it, with nothing but this package, on a small folder made up here:
 
@@ -475,9 +478,9 @@ for name, content in {"interactions.csv": liked, "items.csv": texts}.items():
 
 # this folder is gone in a moment; so are its runs
 shell = functools.partial(notebook.shell, folder=desk.name, DMREC_RUNS=f"{desk.name}/runs")
-shell("python -m dmrec_core.language profiles my-data --extractive")
-shell("python -m dmrec_core.language embed my-data --embedder tfidf")
-shell("python -m dmrec_core.runs.recommend my-data -n 5")
+shell("python -m dmrec_core profiles my-data --extractive")
+shell("python -m dmrec_core embed my-data --embedder tfidf")
+shell("python -m dmrec_core recommend my-data -n 5")
 
 # %%
 offered = pd.read_csv(folder / "recommendations.csv")

@@ -48,13 +48,13 @@ from dmrec_core.analysis.comparisons import best_on_validation, compare
 from dmrec_core.analysis.statistics import mean_interval
 from dmrec_core.analysis.verdicts import verdict
 from dmrec_core.figures.kept.compared import language_or_not
-from dmrec_core.figures.kept.trained import metric_name
 from dmrec_core.language.controls import noisy, random_like, shuffled
 from dmrec_core.paper.texts import as_markdown, text_arms, texts_table
 from dmrec_core.records.writer import provenance, record
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.store import load
 from dmrec_core.runs.sweeps import grid, sweep
+from dmrec_core.training.evaluate import metric_label
 
 
 def spec(strategy, **changes):
@@ -254,7 +254,7 @@ figure
 # - and the given texts once more, with every embedder of `other_embedders` that differs from this notebook's.
 #
 # The λ is the one chosen for the given texts, so the comparison leans towards them. One command makes this table alone,
-# without the rest of this notebook: `python -m dmrec_core.paper.texts --dataset yelp-xrec`.
+# without the rest of this notebook: `python -m dmrec_core texts yelp-xrec`.
 
 # %%
 texts = texts_table(by_texts, base, [metric])
@@ -267,7 +267,7 @@ Markdown(as_markdown(texts))
 by_step = decomposition.set_index("step")
 language, gain = by_step.loc["the language"], by_step.loc["the whole gain"]
 tuned_gain = compare(order[-1], order[1], metric)
-print(f"{data.name}, {real.embedder}, {seeds} seeds, {metric_name(metric)}:")
+print(f"{data.name}, {real.embedder}, {seeds} seeds, {metric_label(metric)}:")
 real_over_shuffled = compare(order[-1], order[-2], metric)
 print(f"  DMRec-M gains over the base as it is:      {whole}: {verdict(whole.difference)}")
 print(f"  DMRec-M gains over an equally tuned base:  {tuned_gain}: {verdict(tuned_gain.difference)}")

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from dmrec_core.__main__ import main
 from dmrec_core.analysis.statistics import mean_interval
 from dmrec_core.analysis.verdicts import FAILS, HOLDS, UNDECIDED, UNTESTED, all_of, verdict, verdict_equal
 from dmrec_core.data import toy_dataset
 from dmrec_core.language import with_language
-from dmrec_core.paper import claims, evidence
-from dmrec_core.paper.claims import CLAIMS, judge, main, markdown, read, runs_of, save, specs
+from dmrec_core.paper import claims_at_hand, evidence
+from dmrec_core.paper.claims import CLAIMS, judge, markdown, read, runs_of, save, specs
 from dmrec_core.runs.presets import paper_settings
 from tests.made_results import result
 
@@ -235,11 +237,11 @@ def test_what_was_run_with_all_seeds_is_judged_and_nothing_is_trained(tmp_path, 
         **{"godm": runs("godm", 0.33, lam=0.4)[:2], "mddm": runs("mddm", 0.35, lam=0.6), "kar": runs(model="kar")}
     )
     kept = {run.spec: run for run in world}
-    monkeypatch.setattr(claims, "cached", lambda spec, runs: kept.get(spec))
-    monkeypatch.setattr(claims, "load", lambda spec: DATASET)
-    found = claims.at_hand("toy", SEEDS, [0.0, 1.0])
+    monkeypatch.setattr(claims_at_hand, "cached", lambda spec, runs: kept.get(spec))
+    monkeypatch.setattr(claims_at_hand, "load", lambda spec: DATASET)
+    found = claims_at_hand.at_hand("toy", SEEDS, [0.0, 1.0])
     assert {run.spec for run in found} == {r.spec for r in world if (r.spec.strategy, r.spec.lam) != ("godm", 0.4)}
-    assert main(["--out", str(tmp_path)]) == 0
+    assert main(["claims", "--out", str(tmp_path)]) == 0
     said = {f.key: f for f in read(json.loads((tmp_path / "claims.json").read_text())["claims"])}
     assert "λ = 0, no matching" in said["godm-beats-base"].ours and said["godm-peak"].verdict == UNTESTED
     assert said["mddm-collapse"].verdict == HOLDS and said["other-backbones"].verdict == UNTESTED
@@ -247,19 +249,18 @@ def test_what_was_run_with_all_seeds_is_judged_and_nothing_is_trained(tmp_path, 
 
 
 def test_where_nothing_was_run_the_command_says_what_would(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(claims, "cached", lambda spec, runs: None)
-    assert main(["--seeds", "7", "--precision", "bf16", "--runs", str(tmp_path)]) == 1
+    monkeypatch.setattr(claims_at_hand, "cached", lambda spec, runs: None)
+    assert main(["claims", "--seeds", "7", "--precision", "bf16", "--runs", str(tmp_path)]) == 1
     assert f"{tmp_path} has no setting on toy that was run in bf16 with all of the seeds 7" in capsys.readouterr().err
 
 
 def test_runs_in_half_precision_say_so():
-    half = {"train": claims.replace(paper_settings("toy").train, precision="bf16")}
+    half = {"train": replace(paper_settings("toy").train, precision="bf16")}
     finding = judge([*runs("base", 0.3, **half), *runs("godm", 0.4, lam=0.5, **half)], DATASET, ["godm-beats-base"])[0]
     assert finding.precision == "bf16" and ", bf16, seeds 2024-2026" in runs_of(finding)
 
 
 def test_seeds_are_said_as_they_are():
     finding = judge(a_world_as_the_paper_has_it(), DATASET)[0]
-    vary = claims.replace
-    assert runs_of(vary(finding, seeds=(7,))).endswith("seed 7")
-    assert runs_of(vary(finding, seeds=(7, 9))).endswith("seeds 7, 9")
+    assert runs_of(replace(finding, seeds=(7,))).endswith("seed 7")
+    assert runs_of(replace(finding, seeds=(7, 9))).endswith("seeds 7, 9")

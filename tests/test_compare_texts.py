@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dmrec_core.__main__ import main
 from dmrec_core.data import toy_dataset
 from dmrec_core.language import with_language
 from dmrec_core.paper import texts as compare_texts
-from dmrec_core.paper.texts import as_markdown, main, text_arms, texts_table
+from dmrec_core.paper.texts import as_markdown, text_arms, texts_table
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.store import load, run
 from dmrec_core.runs.sweeps import grid
@@ -52,15 +53,15 @@ def test_the_table_is_paired_and_the_first_arm_has_no_difference(tmp_path):
 def test_the_command_writes_the_table_and_its_provenance(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("DMREC_RUNS", str(tmp_path / "runs"))
     monkeypatch.setattr(compare_texts, "paper_settings", lambda *a, **k: paper_settings(*a, **{**k, "train": QUICK}))
-    assert main(["--seeds", "1", "2", "--out", str(tmp_path)]) == 0
+    assert main(["texts", "--seeds", "1", "2", "--out", str(tmp_path)]) == 0
     document = json.loads((tmp_path / "texts.json").read_text())
     assert {row["texts"] for row in document["numbers"]["texts"]} == {
         "given", "extractive", "titles", "none (base model)",
     }  # fmt: skip
     assert document["provenance"]["seeds"] == [1, 2] and document["provenance"]["dataset"] == "toy"
     assert (tmp_path / "texts.md").read_text() in capsys.readouterr().out
-    assert main(["--seeds", "1", "2", "--profiles", "titles", "--out", str(tmp_path)]) == 0
+    assert main(["texts", "--seeds", "1", "2", "--beside", "titles", "--out", str(tmp_path)]) == 0
     fewer = json.loads((tmp_path / "texts.json").read_text())["numbers"]["texts"]
     assert {row["texts"] for row in fewer} == {"given", "titles", "none (base model)"}
     capsys.readouterr()
-    assert main(["--dataset", "nowhere"]) == 1 and "nowhere" in capsys.readouterr().err
+    assert main(["texts", "--dataset", "nowhere"]) == 2 and "nowhere" in capsys.readouterr().err

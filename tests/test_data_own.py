@@ -94,7 +94,11 @@ def test_a_rating_of_one_everywhere_is_fine(put):
         ),
         ([("a", "t", 1), ("a", "p", 0)], ("user", "item", "value"), "row 3: value is '0', expected 1"),
         ([("a", "t"), ("", "p")], ("user", "item"), r"row 3: no user \(1 such rows\): fill it in, or drop"),
-        ([("a", "t")], ("user", "product"), r"no column item; it has user, product"),
+        (
+            [("a", "t")],
+            ("user", "colour"),
+            r"no column item; it has user, colour\. .*rename the one that holds the item",
+        ),
         ([], ("user", "item"), "no rows; expected at least one below the header"),
     ],
 )
@@ -113,7 +117,7 @@ def test_bad_interactions_name_file_row_and_value(put, rows, columns, message, k
     [
         (b"", "an empty file; expected a header and rows"),
         (b"\n\n", "an empty file"),
-        (b"user,item\n1,2\n1,caf\xe9\n", "row 3: byte 0xe9 is not UTF-8; save the file with UTF-8"),
+        (b"user,item\n1,2\n1,\xea\xee\xf4\xe5\n", "row 3: byte 0xea is not UTF-8; save the file with UTF-8"),
         (b"user,item\n1,2\n1,2,3\n", "rows of unequal length .*line 3"),
         (b"user,item\n1,2,3\n1,2,3\n", "rows of unequal length"),
         (b"user,item\n1\n", "row 2: no item"),

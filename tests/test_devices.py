@@ -20,12 +20,15 @@ import torch
 from dmrec_core.baselines import fused_contrast, vectors
 from dmrec_core.baselines.fused_contrast import fused_info_nce, products_at
 from dmrec_core.baselines.graph import BipartiteGraph
+from dmrec_core.baselines.item_to_item import EASE, L3AE, ItemKNN
+from dmrec_core.baselines.low_rank import GFCF, IALS
 from dmrec_core.data import toy_dataset
 from dmrec_core.interactions import InteractionRows, computed_as_on_a_gpu, suits_a_gpu, user_batch
 from dmrec_core.language import with_language
 from dmrec_core.likelihood import fused_multinomial_nll
+from dmrec_core.runs.models import BACKBONES, BASELINES
 from dmrec_core.runs.presets import paper_settings
-from dmrec_core.runs.spec import BACKBONES, BASELINES, RunSpec
+from dmrec_core.runs.spec import RunSpec
 from dmrec_core.runs.store import run, untrained
 from dmrec_core.training.device import matrix_precision, resolve_device
 from dmrec_core.training.evaluate import evaluate
@@ -181,6 +184,43 @@ def test_every_model_trains_on_the_device_alone_and_to_the_same_numbers(spec, pr
 def test_a_run_that_was_stopped_there_resumes_there(runs, there, tmp_path):
     spec = SPECS[1].with_(train=replace(SHORT, epochs=3, batch_size=40))
     assert there(trained, spec, runs, "gpu", tmp_path / "resume.safetensors") == there(trained, spec, runs, "gpu")
+
+
+def recorded(spec: RunSpec, runs: Path) -> tuple[str, dict]:
+    """Where a run kept in a folder says it was computed, and its metrics once read back."""
+    with pretend_gpu.Placement():
+        done = run(spec, data(), runs=runs, device="gpu")
+        return done.record["device"], evaluate(done.model(data()), data(), "test").means() | {
+            "kept": done.metrics["test"]
+        }
+
+
+@pytest.mark.parametrize("name", ["l-diffrec", "llmrec"])
+def test_a_run_and_the_one_that_it_starts_from_are_kept_from_there(name, there, tmp_path):
+    device, metrics = there(recorded, next(spec for spec in SPECS if spec.model == name), tmp_path)
+    assert device == "gpu" and metrics == metrics["kept"] | {"kept": metrics["kept"]}
+
+
+SOLVED = {
+    "item-knn": lambda train, items: ItemKNN(train),
+    "ease": lambda train, items: EASE(train, precision="float64"),
+    "ease and text": lambda train, items: EASE(train, item_vectors=items, text_weight=0.5),
+    "l3ae": lambda train, items: L3AE(train, items),
+    "gf-cf": lambda train, items: GFCF(train, k=8),
+    "ials": lambda train, items: IALS(train, latent=8, sweeps=2),
+}
+
+
+def solved(name: str, device: str) -> dict[str, float]:
+    """The test metrics of a reference that was solved and scores on the device."""
+    with pretend_gpu.Placement():
+        items = torch.from_numpy(data().language.item)
+        return evaluate(SOLVED[name](data().train, items).solve().to(device), data(), "test").means()
+
+
+@pytest.mark.parametrize("name", SOLVED)
+def test_a_reference_in_closed_form_scores_there(name, there):
+    assert there(solved, name, "gpu") == pytest.approx(there(solved, name, "cpu"), abs=1e-3)
 
 
 def test_what_mixes_devices_is_refused(there):

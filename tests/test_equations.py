@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dmrec_core.__main__ import main
 from dmrec_core.upkeep import readme
 from dmrec_core.upkeep.readme import EQUATIONS, SECTIONS, Stale, cards, equations_table, filled, owners
 
@@ -40,7 +41,7 @@ def test_equation_has_a_row_in_the_readme(number, owned):
     text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
     section = text.partition("<!-- BEGIN equations -->")[2].partition("<!-- END equations -->")[0]
     rows = [line for line in section.splitlines() if line.startswith(f"| {number} |")]
-    assert len(rows) == 1, f"README.md has {len(rows)} rows for Eq. {number}: run python -m dmrec_core.upkeep.readme"
+    assert len(rows) == 1, f"README.md has {len(rows)} rows for Eq. {number}: run python -m dmrec_core readme"
     assert f"[`{owned[number][0].name}`]" in rows[0] and "notebooks/" in rows[0], rows[0]
 
 
@@ -50,7 +51,7 @@ def test_no_equation_beyond_the_papers_is_claimed(owned, shown):
 
 def test_the_readme_is_as_it_would_be_written_now():
     text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-    assert filled(text, CHECKOUT) == text, "README.md is stale: run python -m dmrec_core.upkeep.readme"
+    assert filled(text, CHECKOUT) == text, "README.md is stale: run python -m dmrec_core readme"
 
 
 @pytest.fixture
@@ -105,13 +106,13 @@ def test_missing_and_doubled_markers_are_refused(name, planted):
 def test_check_writes_nothing_and_fails_where_the_readme_is_stale(planted, monkeypatch, capsys):
     monkeypatch.setattr(readme, "checkout", lambda: planted)
     path = planted / "README.md"
-    assert readme.main(["--check"]) == 1  # no README at all
+    assert main(["readme", "--check"]) == 1  # no README at all
     stale = "".join(f"<!-- BEGIN {name} --><!-- END {name} -->\n" for name in SECTIONS)
     path.write_text(stale)
-    assert readme.main(["--check"]) == 1 and path.read_text() == stale
+    assert main(["readme", "--check"]) == 1 and path.read_text() == stale
     assert "stale" in capsys.readouterr().err
-    assert readme.main([]) == 0 and re.search(r"\| 19 \|", path.read_text())
-    assert readme.main(["--check"]) == 0
+    assert main(["readme"]) == 0 and re.search(r"\| 19 \|", path.read_text())
+    assert main(["readme", "--check"]) == 0
     assert not list(planted.glob(".README*")), "a temporary file was left behind"
 
 

@@ -38,7 +38,8 @@ FLOORS = {
     "panels": 8,
     "notebook": 9,
     "upkeep": 9,
-    "__main__": 10,
+    "commands": 10,
+    "__main__": 11,
 }
 WITHOUT_MODELS = {"data", "language"}
 MODELS = {"equations", "backbones", "baselines"}

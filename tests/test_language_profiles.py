@@ -18,6 +18,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from stub_language_server import StubServer, right_summary
 
+from dmrec_core.__main__ import main
 from dmrec_core.data import DataError, Profiles, load_own, toy_dataset
 from dmrec_core.language import (
     TEMPLATES,
@@ -32,7 +33,6 @@ from dmrec_core.language import (
     with_language,
     write_profiles,
 )
-from dmrec_core.language.commands import main
 from dmrec_core.language.own_fields import read_item_fields, read_reviews
 from dmrec_core.language.prompts import Prompt, item_prompts, user_prompts
 
@@ -253,6 +253,7 @@ def test_items_may_have_the_templates_columns_and_no_text(server, folder, capsys
     assert load_own(folder).language.embedder.endswith("profiles by stub-model")
     (folder / "vectors.npz").unlink()
     capsys.readouterr()
+    (folder / "items.csv").write_text("\n".join(["item,genres", *(f"i{k:02},genre" for k in range(25))]))
     assert run("profiles", folder, *ask[:4]) == 1, "another template finds nothing to tell"
     assert "give such columns (to your items file" in capsys.readouterr().err
     (folder / "items.csv").write_text("\n".join(["item,title", *(f"i{k:02},Game {k}" for k in range(25))]))
@@ -301,7 +302,7 @@ def test_embedding_again_makes_new_vectors_but_never_over_a_strangers(folder, ca
 )
 def test_wrong_use_is_explained(server, arguments, message, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert main(arguments) == 1
+    assert main(arguments) == 2
     assert message in capsys.readouterr().err
 
 
@@ -314,24 +315,16 @@ def test_the_template_command_prints_what_it_reads(capsys, tmp_path, monkeypatch
     assert "very few words" in capsys.readouterr().out
 
 
-def test_help_names_the_steps():
-    for command in ("profiles", "embed"):
-        done = subprocess.run(
-            [sys.executable, "-m", "dmrec_core.language", command, "--help"], capture_output=True, text=True, check=True
-        )
-        assert "python -m dmrec_core.language" in done.stdout and "OPENAI_API_KEY" in done.stdout
-
-
 def test_the_command_is_interrupted_and_resumed(server, folder):
     server.plan(latency=0.2)
-    command = [sys.executable, "-m", "dmrec_core.language", "profiles", str(folder), "--concurrency", "2"]
+    command = [sys.executable, "-m", "dmrec_core", "profiles", str(folder), "--concurrency", "2"]
     command += ["--base-url", server.url, "--model", "stub-model"]
     first = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ)
     while len(server.log()) < 6:
         time.sleep(0.05)
     first.send_signal(signal.SIGINT)
     _, err = first.communicate(timeout=60)
-    assert first.returncode == 130 and "Run the same again to go on" in err and "Traceback" not in err
+    assert first.returncode == 130 and "the same command goes on from here" in err and "Traceback" not in err
     asked = {entry["text"] for entry in server.log()}
     server.plan()
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -13,7 +13,7 @@ from dmrec_core.language.extractive import ExtractiveProfiler
 from dmrec_core.language.item_space import item_space
 from dmrec_core.language.prompts import Prompt
 from dmrec_core.language.templates import TEMPLATES
-from dmrec_core.panels.explorer import Explorer
+from dmrec_core.panels import explore
 
 TEMPLATE = TEMPLATES["items"]
 TITLE_ONLY = {"fields": {"title": "what it is called"}, "feedback_without": None}
@@ -73,16 +73,15 @@ def test_texts_are_shown_as_text_never_as_markup(data):
     assert marked("a <b>", "a <i>") == "a <del>&lt;b&gt;</del><ins>&lt;i&gt;</ins>"
 
 
-def test_an_area_to_write_in_and_a_text_below_the_figure(data, original):
+def test_an_area_to_write_in_and_a_text_below_the_figure(data, original, monkeypatch):
     def space(system):
         return item_space(data, replace(TEMPLATE, item_system=system))
 
     def draw(system):
         return draw_neighbours(data.titles, 0, original, space(system))
 
-    panel = Explorer(
-        draw, {"system": TEMPLATE.item_system}, {}, live=True, tell=lambda system: tell_edit(0, original, space(system))
-    )
+    monkeypatch.setenv("DMREC_HEADLESS", "0")
+    panel = explore(draw, tell=lambda system: tell_edit(0, original, space(system)), system=TEMPLATE.item_system)
     assert "<em>unchanged</em>" in panel.told.value
     panel.controls["system"].value = "Describe this $thing in $words words."
     assert "Describe" in panel.told.value and panel.status.state != "error"

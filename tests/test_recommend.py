@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from dmrec_core.__main__ import main
 from dmrec_core.data import load_own, toy_dataset
+from dmrec_core.runs import recommend
 from dmrec_core.runs.presets import paper_settings
-from dmrec_core.runs.recommend import main, recommendations
+from dmrec_core.runs.recommend import recommendations
 from dmrec_core.runs.store import folder_of
+from dmrec_core.runs.sweeps import sweep
+from dmrec_core.training.fit import TrainSettings
 from dmrec_core.training.floors import Popularity
+from tests.hostile_texts import write_own
 
 
 @pytest.fixture
@@ -40,25 +47,50 @@ def test_everybody_gets_new_items_best_first(folder):
 
 
 def test_from_csv_to_a_list_in_one_command(folder, capsys, monkeypatch):
-    assert main([str(folder), "--embedder", "tfidf", "-n", "3"]) == 0
+    assert main(["recommend", str(folder), "--embedder", "tfidf", "-n", "3"]) == 0
     said = capsys.readouterr()
     assert "mult-vae base" in said.out and "λ=0.5" in said.out and "vectors: tfidf-svd" in said.out
     assert "runs" in said.err, "progress"
+    assert "cells begin" not in said.out
     table = pd.read_csv(folder / "recommendations.csv")
     assert table.groupby("user").size().eq(3).all()
+    (folder / "recommendations.csv").unlink()
+    with monkeypatch.context() as narrow, pytest.raises(UnicodeEncodeError):
+        narrow.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="strict"))
+        main(["recommend", str(folder), "--embedder", "tfidf", "-n", "3"])
+    assert pd.read_csv(folder / "recommendations.csv").equals(table), "written before anything is printed"
     monkeypatch.chdir(folder.parent)
     spec = paper_settings("shop", strategy="mddm", embedder="tfidf")
     assert folder_of(spec) == folder_of(paper_settings(str(folder), strategy="mddm", embedder="tfidf")), "one folder"
     assert folder_of(spec).exists() and folder_of(spec).name.startswith("shop-mult-vae-mddm-")
 
 
+def test_a_title_that_is_a_formula_is_written_as_text_and_said(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("DMREC_RUNS", str(tmp_path / "runs"))
+    short = TrainSettings(epochs=1, batch_size=128)
+    monkeypatch.setattr(
+        recommend, "sweep", lambda specs, **how: sweep([spec.with_(train=short) for spec in specs], **how)
+    )
+    folder = write_own(tmp_path / "shop")
+    assert main(["recommend", str(folder), "--embedder", "tfidf", "-n", "5"]) == 0
+    said = capsys.readouterr().out
+    written = pd.read_csv(folder / "recommendations.csv", keep_default_na=False)
+    cells = written["user"].tolist() + written["title"].tolist()
+    assert not [cell for cell in cells if cell.lstrip().startswith(("=", "+", "-", "@"))]
+    formulas = sum(cell.startswith("'") and cell[1:].lstrip()[:1] in set("=+-@＝") for cell in cells)
+    assert formulas > 0 and f"{formulas:,} cells begin with '" in said
+    own = set(load_own(folder).titles)
+    assert {title.removeprefix("'") if title not in own else title for title in written["title"]} <= own
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["nowhere"], "no data set and no folder called 'nowhere'"),
-        (["toy", "--lam", "3"], "lambda is a weight, 0 or more, and MDDM's a share"),
+        (["toy", "--lam", "3"], "lambda must lie in [0, 1] for MDDM"),
+        (["toy", "--out", "no/such/folder.csv"], "there is no folder no/such to write folder.csv into"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_line(folder, arguments, message, capsys):
-    assert main(arguments) == 1
+    assert main(["recommend", *arguments]) == 2
     assert message in capsys.readouterr().err

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from dmrec_core.__main__ import main
+from dmrec_core.commands.outcome import INTERRUPTED, WRONG_CALL
 from dmrec_core.data import toy_dataset
 from dmrec_core.data.dataset import RecDataset
 from dmrec_core.paper import cost, measure
-from dmrec_core.paper.cost import CostTable, as_markdown, as_numbers, main, specs_of
+from dmrec_core.paper.cost import CostTable, MeasurementFailed, as_markdown, as_numbers, specs_of
 from dmrec_core.paper.measure import Cost, data_for
 from dmrec_core.records.memory import begin_peak, peak
 from dmrec_core.runs.models import BASELINES, CARDS
@@ -107,9 +109,8 @@ def test_numbers_are_medians_in_units_of_mult_vae():
 
 
 def test_the_command_measures_in_a_process_of_its_own(tmp_path, capsys):
-    assert (
-        main(["--models", "llmrec", "--epochs", "1", "--device", "cpu", "--threads", "1", "--out", str(tmp_path)]) == 0
-    )
+    few = ["--models", "llmrec", "--timed-epochs", "1", "--devices", "cpu", "--threads", "1"]
+    assert main(["cost", *few, "--out", str(tmp_path)]) == 0
     document = json.loads((tmp_path / "cost.json").read_text())
     (row,) = document["numbers"]
     assert row["model"] == "llmrec" and row["times_yardstick"] is None and row["seconds_an_epoch"] > 0
@@ -127,7 +128,7 @@ def test_the_command_measures_in_a_process_of_its_own(tmp_path, capsys):
 
 def test_mult_vae_is_measured_again_at_the_end(tmp_path, monkeypatch):
     monkeypatch.setattr(cost, "measured", lambda spec, epochs, device, threads: made_up(spec, device))
-    assert main(["--models", "mult-vae", "kar", "--device", "cpu", "--out", str(tmp_path)]) == 0
+    assert main(["cost", "--models", "mult-vae", "kar", "--devices", "cpu", "--out", str(tmp_path)]) == 0
     document = json.loads((tmp_path / "cost.json").read_text())
     assert document["yardstick_again"]["cpu"]["seconds_an_epoch"] == 2.0 and len(document["numbers"]) == 3
     assert (
@@ -146,20 +147,19 @@ def test_both_devices_stand_in_one_file_and_an_interruption_keeps_what_was_measu
         return made_up(spec, "a GPU" if device == "cuda" else device)
 
     monkeypatch.setattr(cost, "measured", measured)
-    assert main(["--models", "lightgcn", "kar", "--out", str(tmp_path)]) == cost.INTERRUPTED
+    assert main(["cost", "--models", "lightgcn", "kar", "--out", str(tmp_path)]) == INTERRUPTED
     assert asked == [("lightgcn", "cpu"), ("kar", "cpu"), ("lightgcn", "cuda"), ("kar", "cuda")]
     page = (tmp_path / "cost.md").read_text()
     assert "## cpu" in page and "## a GPU" in page and page.count("| KAR |") == 1
 
 
 def test_a_model_that_fails_and_a_wrong_request_are_named(tmp_path, capsys):
-    with pytest.raises(RuntimeError, match=r"lightgcn seed 2024 could not be measured on nowhere"):
+    with pytest.raises(MeasurementFailed, match=r"lightgcn seed 2024 could not be measured on nowhere"):
         cost.measured(paper_settings("toy", "lightgcn"), 1, "nowhere")
     for arguments, said in (
         (["--dataset", "tay"], "'tay'"),
-        (["--epochs", "0"], "at least 1"),
+        (["--timed-epochs", "0"], "at least 1"),
         (["--threads", "0"], "at least 1"),
     ):
-        with pytest.raises(SystemExit):
-            main([*arguments, "--out", str(tmp_path)])
+        assert main(["cost", *arguments, "--out", str(tmp_path)]) == WRONG_CALL
         assert said in capsys.readouterr().err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dmrec_core.data.dataset import RecDataset
+from dmrec_core.data.sources import RLMREC_NAMES, XREC_NAMES
 
 TOY = {
     "origin": "made in memory by dmrec_core.data.toy; no person, no product",
@@ -42,8 +43,8 @@ RLMREC = {
 OWN = {
     "origin": "your own folder",
     "licence": "yours to know",
-    "filters": "as you gave it",
-    "split": "yours, or the kit's per-user split where you gave none",
+    "filters": "as you gave it, and rows below your threshold (`min_rating`) left out",
+    "split": "yours; or per user, 3 : 1 : 1, each user's drawn by that user's own ids, or the newest held out",
     "raw fields": "the columns of your items file",
     "item texts": "yours",
     "user texts": "yours, or the titles and texts of sampled training items",
@@ -65,10 +66,8 @@ def data_card(dataset: RecDataset) -> dict[str, str]:
         >>> data_card(toy_dataset())["cannot be checked"].split(". ")[0]
         'whether people behave like this'
     """
-    base = dataset.name.removesuffix("-xrec")
-    words = TOY if dataset.name == "toy" else XREC if base != dataset.name else OWN
-    if dataset.name in ("amazon", "yelp", "steam"):
-        words = RLMREC
+    kinds = {"toy": TOY} | {f"{name}-xrec": XREC for name in XREC_NAMES} | dict.fromkeys(RLMREC_NAMES, RLMREC)
+    words = kinds.get(dataset.name, OWN)
     counts = dataset.summary()
     held = np.diff(dataset.test.indptr)
     return {

@@ -7,12 +7,51 @@ import hashlib
 from pathlib import Path
 
 from dmrec_core.data import rlmrec, xrec
-from dmrec_core.data.dataset import RecDataset
-from dmrec_core.data.own import load_own
+from dmrec_core.data.dataset import DataError, RecDataset
+from dmrec_core.data.own import load_own, own_contents
+from dmrec_core.data.own_reading import Reading, keep_reading
+from dmrec_core.data.sources import DATASETS
+from dmrec_core.data.tables import SUFFIXES
 from dmrec_core.data.toy import toy_dataset
 from dmrec_core.records.checkout import MADE, in_checkout
 
-DATASETS = ("toy", *(f"{name}-xrec" for name in xrec.NAMES), *rlmrec.NAMES)
+
+def is_own(name: str | Path) -> bool:
+    """Whether this names a folder of one's own, and not a data set that comes with the kit.
+
+    A path (`./toy`, or any `Path`) is always a folder.
+
+    Raises:
+        DataError: it could be either.
+    """
+    if not isinstance(name, str) or name not in DATASETS:
+        return Path(name).is_dir()
+    if Path(name).is_dir() and any(path.suffix.lower() in SUFFIXES for path in Path(name).iterdir()):
+        raise DataError(
+            f"{name!r} comes with the kit, and a folder here with data in it is called so, too: say ./{name} for the "
+            "folder, or rename it; for the kit's, go to another directory"
+        )
+    return False
+
+
+def load_told(name: str | Path, reading: Reading, **options: object) -> RecDataset:
+    """`load_dataset` for a command that may be told how to read a folder; what it is told is kept there.
+
+    Raises:
+        DataError: it is told so of data that comes with the kit; or as `load_own`, and then nothing is kept.
+    """
+    if not is_own(name):
+        if reading.words():
+            raise DataError(f"{' '.join(reading.words())} is for a folder of your own, and {name} is none")
+        return load_dataset(name)
+    dataset = load_own(name, **dict(reading.given()), **options)
+    keep_reading(Path(name), reading)
+    return dataset
+
+
+def contents(name: str | Path) -> tuple[tuple[str, str], ...]:
+    """What would be read, as names and checksums of files; empty for data that comes with the kit."""
+    return own_contents(Path(name)) if is_own(name) else ()
 
 
 def load_dataset(name: str | Path, **options: object) -> RecDataset:
@@ -24,20 +63,20 @@ def load_dataset(name: str | Path, **options: object) -> RecDataset:
         options: what the loader takes: `toy_dataset`, `load_xrec`, `load_rlmrec` or `load_own`.
 
     Raises:
-        ValueError: no such name, and no such folder.
+        ValueError: no such name, and no such folder; or both, see `is_own`.
         DataError: data that cannot be had or used.
 
     Example:
         >>> load_dataset("toy", n_users=50, n_items=40).n_items
         40
     """
+    if is_own(name):
+        return load_own(name, **options)
     if name == "toy":
         return toy_dataset(**options)
     if name in DATASETS:
         plain = str(name).removesuffix("-xrec")
         return rlmrec.load_rlmrec(plain, **options) if plain == name else xrec.load_xrec(plain, **options)
-    if Path(name).is_dir():
-        return load_own(name, **options)
     close = difflib.get_close_matches(str(name), DATASETS, n=2, cutoff=0.5)
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
     raise ValueError(
@@ -57,12 +96,12 @@ def subfolder(dataset: str) -> str:
     Raises:
         ValueError: it is neither.
     """
-    if dataset not in DATASETS and not Path(dataset).is_dir():
+    if is_own(dataset):
+        place = Path(dataset).resolve()
+        return f"{place.name}-{hashlib.sha256(str(place).encode()).hexdigest()[:6]}"
+    if dataset not in DATASETS:
         raise ValueError(f"no data set and no folder is called {dataset!r}; there is {', '.join(DATASETS)}")
-    if dataset in DATASETS:
-        return "" if dataset == "toy" else dataset
-    place = Path(dataset).resolve()
-    return f"{place.name}-{hashlib.sha256(str(place).encode()).hexdigest()[:6]}"
+    return "" if dataset == "toy" else dataset
 
 
 def figures_folder(dataset: str, out: str | Path | None = None) -> Path:

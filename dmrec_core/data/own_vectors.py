@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,10 +13,15 @@ import pyarrow.parquet as pq
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file
 
-from dmrec_core.data.errors import DataError
+from dmrec_core.data.errors import DataError, brief
+from dmrec_core.data.ids import clean_id
 from dmrec_core.data.semantic import SemanticVectors, checked_vectors
 
 SIDES = ("user", "item")
+UNREADABLE = (
+    OSError, EOFError, ValueError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error, SafetensorError
+)  # fmt: skip
+"""What reading a damaged file of arrays raises."""
 NAMELESS = "own vectors"
 """What vectors are called that nobody named."""
 
@@ -69,7 +75,7 @@ def _both_sides(path: Path) -> tuple[dict[str, np.ndarray], str | None]:
                 said = (file.metadata() or {}).get("embedder")
         else:
             raise DataError(f"{path}: expected .npz or .safetensors, or one .npy or .parquet each for user and item")
-    except (OSError, zipfile.BadZipFile, SafetensorError, ValueError) as problem:
+    except UNREADABLE as problem:
         raise _unreadable(path, problem) from problem
     for side in SIDES:
         if side not in arrays:
@@ -113,13 +119,15 @@ def _aligned(
     if len(row_ids) != len(array):
         raise DataError(f"{path}: {len(row_ids)} {side}_ids for {len(array)} {side} vectors; expected as many")
     row_of: dict[str, int] = {}
-    for row, identifier in enumerate(np.asarray(row_ids).tolist()):
-        if str(identifier) in row_of:
-            raise DataError(f"{path}: rows {row_of[str(identifier)]} and {row} are both {side} {identifier}; keep one")
-        row_of[str(identifier)] = row
+    for row, identifier in enumerate(clean_id(str(value)) for value in np.asarray(row_ids).tolist()):
+        if identifier in row_of:
+            raise DataError(
+                f"{path}: rows {row_of[identifier]} and {row} are both {side} {brief(identifier)}; keep one"
+            )
+        row_of[identifier] = row
     absent = [identifier for identifier in wanted if str(identifier) not in row_of]
     if absent:
         raise DataError(
-            f"{path}: no vector for {side} {absent[0]} ({len(absent)} such {side}s): embed it or drop the {side}"
+            f"{path}: no vector for {side} {brief(absent[0])} ({len(absent)} such {side}s): embed it or drop the {side}"
         )
     return array[[row_of[str(identifier)] for identifier in wanted]]

@@ -14,9 +14,8 @@ from dmrec_core.data.dataset import SPLITS, DataError, RecDataset
 from dmrec_core.data.download import expected_sha256, fetch
 from dmrec_core.data.rlmrec_language import find_language
 from dmrec_core.data.safe_pickle import load_coo
+from dmrec_core.data.sources import RLMREC_NAMES as NAMES
 from dmrec_core.data.sources import rlmrec_matrices
-
-NAMES = ("amazon", "yelp", "steam")
 
 
 def load_rlmrec(

@@ -9,6 +9,10 @@ from dataclasses import dataclass
 
 DMREC = "https://raw.githubusercontent.com/BlueGhostYi/DMRec/main/data"
 XREC = "https://raw.githubusercontent.com/HKUDS/XRec/main/data"
+XREC_NAMES = ("yelp", "google", "amazon")
+RLMREC_NAMES = ("amazon", "yelp", "steam")
+DATASETS = ("toy", *(f"{name}-xrec" for name in XREC_NAMES), *RLMREC_NAMES)
+"""Every data set that has a name; all others are folders of one's own."""
 
 
 @dataclass(frozen=True)

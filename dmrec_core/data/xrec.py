@@ -25,10 +25,10 @@ from dmrec_core.data.cache import converted, locked, read_npz, write_npz
 from dmrec_core.data.dataset import SPLITS, DataError, Profiles, RecDataset
 from dmrec_core.data.download import expected_sha256, fetch
 from dmrec_core.data.safe_pickle import load_frame
+from dmrec_core.data.sources import XREC_NAMES as NAMES
 from dmrec_core.data.sources import xrec_files
 from dmrec_core.data.split import split_per_user
 
-NAMES = ("yelp", "google", "amazon")
 FEWEST = 5  # interactions a user or an item needs
 SEED = 2024
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dmrec_core.data.dataset import Profiles
+from dmrec_core.data.errors import DataError
 from dmrec_core.language.embedders import Embedder, semantic_vectors
 from dmrec_core.language.profiles import extractive_profiles
 
@@ -31,7 +32,7 @@ def with_language_from(dataset: RecDataset, texts: str, embedder: str | Embedder
         The data set; ``language.embedder`` ends in ``", extractive profiles"`` or ``", titles only"``.
 
     Raises:
-        ValueError: other ``texts``, or none to work with.
+        ValueError: other ``texts``; a DataError: none to work with.
 
     Example:
         >>> from dmrec_core.data.toy import toy_dataset
@@ -42,7 +43,7 @@ def with_language_from(dataset: RecDataset, texts: str, embedder: str | Embedder
         told, name = dataset.with_profiles(extractive_profiles(dataset)), "extractive profiles"
     elif texts == "titles":
         if dataset.titles is None or not any(dataset.titles):
-            raise ValueError(f"data set {dataset.name!r} has no titles")
+            raise DataError(f"data set {dataset.name!r} has no titles")
         nothing = Profiles(("",) * dataset.n_items, None, "titles only (no language model)")
         told, name = dataset.with_profiles(nothing), "titles only"
     else:

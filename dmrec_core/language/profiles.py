@@ -10,6 +10,8 @@ from typing import Protocol
 
 from dmrec_core.data.cache import whole_or_not
 from dmrec_core.data.dataset import Profiles, RecDataset
+from dmrec_core.data.errors import DataError
+from dmrec_core.data.own_origin import KEY
 from dmrec_core.language.answer_cache import Record
 from dmrec_core.language.extractive import ExtractiveProfiler
 from dmrec_core.language.prompts import Prompt, Reviews, item_prompts, user_prompts
@@ -82,7 +84,7 @@ def write_profiles(
         Profiles and records.
 
     Raises:
-        ValueError: no texts to tell of; ``keep_items`` without item profiles.
+        DataError: no texts to tell of; ``keep_items`` without item profiles.
         EndpointError: from the writer.
 
     Example:
@@ -94,7 +96,7 @@ def write_profiles(
     Source: Eq. 4; RLMRec's order, items before users.
     """
     if keep_items and (dataset.profiles is None or not any(dataset.profiles.item)):
-        raise ValueError(f"data set {dataset.name!r} has no item profiles to keep")
+        raise DataError(f"data set {dataset.name!r} has no item profiles to keep")
     items: list[Record] = []
     if keep_items:
         item_profiles, source = dataset.profiles.item, f"{writer.name}, items by {dataset.profiles.source}"
@@ -133,9 +135,15 @@ def extractive_profiles(dataset: RecDataset, template: PromptTemplate = TEMPLATE
     return replace(profiles, source=f"{profiles.source}, of {told}")
 
 
-def save_profiles(path: Path, profiles: Profiles, without: Sequence[Record] = ()) -> None:
-    """Profiles as one JSON file, whole or not at all; ``without`` lists the prompts that gave none, and why."""
-    content = {
+def save_profiles(path: Path, profiles: Profiles, without: Sequence[Record] = (), made_from: str | None = None) -> None:
+    """Profiles as one JSON file, whole or not at all.
+
+    Args:
+        without: the prompts that gave none, and why.
+        made_from: what binds them to the user's own data, see ``own_origin.made_from``.
+    """
+    content = {KEY: made_from} if made_from else {}
+    content |= {
         "source": profiles.source,
         "without": [[record.label, record.status, record.why] for record in without],
         "item": profiles.item,
@@ -149,10 +157,10 @@ def load_profiles(path: Path) -> Profiles:
     """Profiles that ``save_profiles`` wrote; their number is checked when a data set takes them.
 
     Raises:
-        ValueError: not such a file.
+        DataError: not such a file.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return Profiles(item=content["item"], user=content["user"], source=content["source"])
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is no file of profiles ({error!r}): expected source, item and user") from error
+        raise DataError(f"{path} is no file of profiles ({error!r}): expected source, item and user") from error

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dmrec_core.data.errors import DataError
 from dmrec_core.language.templates import FEEDBACK, PromptTemplate
 from dmrec_core.language.user_texts import MISSING, sampled_training_items
 
@@ -65,7 +66,8 @@ def item_prompts(
         ``n_items`` prompts.
 
     Raises:
-        ValueError: a column of another length, or no column at all for the template.
+        ValueError: a column of another length.
+        DataError: no column at all for the template.
 
     Example:
         >>> from dmrec_core.data.toy import toy_dataset
@@ -113,7 +115,8 @@ def user_prompts(
         ``n_users`` prompts.
 
     Raises:
-        ValueError: no titles and no item profiles, or profiles of another number than items.
+        DataError: no titles and no item profiles.
+        ValueError: profiles of another number than items.
 
     Source: Eq. 4; RLMRec's user prompts.
     """
@@ -123,7 +126,7 @@ def user_prompts(
         raise ValueError(f"{len(item_profiles)} item profiles for {dataset.n_items} items")
     titles = dataset.titles or ("",) * dataset.n_items
     if not any(titles) and not any(item_profiles):
-        raise ValueError(f"data set {dataset.name!r} has no titles and no item profiles to tell of a user")
+        raise DataError(f"data set {dataset.name!r} has no titles and no item profiles to tell of a user")
     prompts = []
     for user, items in enumerate(sampled_training_items(dataset, template.history_items, seed)):
         told = [
@@ -152,7 +155,7 @@ def _columns(
         if len(column) != dataset.n_items:
             raise ValueError(f"field {name!r} has {len(column)} values for {dataset.n_items} items")
     if not set(columns) & set(template.fields):
-        raise ValueError(
+        raise DataError(
             f"the template asks for {list(template.fields)}, the data has {sorted(columns) or 'no text'}: "
             "give such columns (to your items file, or as fields), or choose another template"
         )

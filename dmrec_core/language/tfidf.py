@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dmrec_core.data.errors import DataError
+
 if TYPE_CHECKING:
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -28,7 +30,8 @@ class TfidfSvd:
         dim: numbers per text; fewer where the corpus has fewer words or texts, and then ``name`` says so.
 
     Raises:
-        ValueError: ``dim`` is not positive; at ``fit``, fewer than two words; at ``embed``, not fitted yet.
+        ValueError: ``dim`` is not positive; at ``embed``, not fitted yet.
+        DataError: at ``fit``, fewer than two words.
 
     Example:
         >>> embedder = TfidfSvd(dim=2).fit(["red wine", "white wine", "strong coffee"])
@@ -67,7 +70,7 @@ class TfidfSvd:
         corpus = [text for text in texts if text.strip()]
         words = {word for text in corpus for word in re.findall(WORD, text.lower())}
         if len(words) < 2:
-            raise ValueError(
+            raise DataError(
                 f"{len(texts)} item texts hold {len(words)} different words; TF-IDF needs two to tell them apart"
             )
         vectorizer = TfidfVectorizer(sublinear_tf=True, dtype=np.float64, token_pattern=WORD)

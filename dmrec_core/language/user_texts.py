@@ -6,9 +6,13 @@ validation or test interactions were among them. Here only ``dataset.train`` is 
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from dmrec_core.data.errors import DataError
+from dmrec_core.data.sources import DATASETS
 
 if TYPE_CHECKING:
     from dmrec_core.data.dataset import RecDataset
@@ -27,7 +31,7 @@ def item_texts(dataset: RecDataset) -> tuple[str, ...]:
         ``n_items`` texts; blank only where an item has neither.
 
     Raises:
-        ValueError: the data set has no texts at all.
+        DataError: the data set has no texts at all.
 
     Example:
         >>> from dmrec_core.data.toy import toy_dataset
@@ -45,6 +49,7 @@ def sampled_training_items(dataset: RecDataset, max_items: int = 6, seed: int = 
     """For each user, at most ``max_items`` of their training items, drawn uniformly, in ascending id.
 
     A user's draw depends on ``seed``, the user's id and the user's training row only: adding a user changes no other's.
+    In your own data the id is yours; in a data set of the kit it is the user's place, which never moves.
 
     Args:
         dataset: only ``train`` is read.
@@ -63,9 +68,16 @@ def sampled_training_items(dataset: RecDataset, max_items: int = 6, seed: int = 
     for user in range(dataset.n_users):
         items = train.indices[train.indptr[user] : train.indptr[user + 1]]
         if len(items) > max_items:
-            items = np.random.default_rng([seed, user]).choice(np.sort(items), max_items, replace=False)
+            rng = np.random.default_rng([seed, _identity(dataset, user)])
+            items = rng.choice(np.sort(items), max_items, replace=False)
         samples.append(np.sort(items))
     return samples
+
+
+def _identity(dataset: RecDataset, user: int) -> int:
+    if dataset.user_ids is None or dataset.name in DATASETS:
+        return user
+    return int.from_bytes(hashlib.sha256(str(dataset.user_ids[user]).encode("utf-8", "surrogatepass")).digest()[:8])
 
 
 def user_texts(
@@ -88,7 +100,8 @@ def user_texts(
         ``n_users`` texts.
 
     Raises:
-        ValueError: the data set has no texts, or a limit is not positive.
+        DataError: the data set has no texts.
+        ValueError: a limit is not positive.
 
     Example:
         >>> from dmrec_core.data.toy import toy_dataset
@@ -113,7 +126,7 @@ def user_texts(
 def _fields(dataset: RecDataset) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Titles and profiles, blank where missing."""
     if dataset.profiles is None and dataset.titles is None:
-        raise ValueError(
+        raise DataError(
             f"data set {dataset.name!r} has neither item profiles nor titles, so there is no text to embed. "
             "Give it item texts or vectors of your own (load_own reads both)."
         )

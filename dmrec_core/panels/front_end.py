@@ -21,7 +21,7 @@ PLOTLY_MIME = "application/vnd.plotly.v1+json"
 def is_live() -> bool:
     """Whether panels should make widgets: in a Jupyter kernel, unless `DMREC_HEADLESS=1`; `DMREC_HEADLESS=0` insists.
 
-    `python -m dmrec_core.figures` sets `DMREC_HEADLESS=1`. A plain papermill does not, and gets widgets that nobody
+    `python -m dmrec_core figures` sets `DMREC_HEADLESS=1`. A plain papermill does not, and gets widgets that nobody
     moves; their first drawing is made by the cell itself, so its errors fail the cell there too.
     """
     forced = os.environ.get("DMREC_HEADLESS", "")

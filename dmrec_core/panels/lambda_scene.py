@@ -26,7 +26,7 @@ class LambdaScene:
         grid: runs over lambda and seeds, and base runs.
         seed: of the runs asked for.
         split: "test" or "valid".
-        device, runs, train: as `experiments.run`; `train` may be another function with its arguments.
+        device, runs, train: as `runs.run`; `train` may be another function with its arguments.
         dataset: the data, if not the one that `dataset_name` loads.
     """
 

@@ -80,7 +80,7 @@ def lambda_panel(
         predict: question and answer shown above; None for none.
         dataset: the data, if not the one that `dataset_name` loads.
         runs: the runs folder.
-        train: what trains a spec, called as `experiments.run`.
+        train: what trains a spec, called as `runs.run`.
 
     Returns:
         The panel, already shown.

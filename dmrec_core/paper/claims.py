@@ -4,35 +4,25 @@ The statements are paraphrased; `where` says which section, figure or table of t
 by the 95 % interval over seeds of a paired difference: on the claimed side of zero the statement holds, on the other
 side it does not, and across zero these seeds do not decide. So about one verdict in twenty is luck, and three seeds
 decide little; p over users is printed beside it.
-
-`python -m dmrec_core.paper.claims --dataset yelp-xrec`
-judges what the runs kept in runs/ can say, and trains nothing: of
-every setting that has been run with all seeds. Notebooks 09 to 11 train what they judge.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from dmrec_core.data import DATASETS, RecDataset
-from dmrec_core.data.load import figures_folder
-from dmrec_core.matching import STRATEGIES, VARIANTS
+from dmrec_core.matching import STRATEGIES
 from dmrec_core.paper import evidence
 from dmrec_core.paper.evidence import Answer, Evidence
-from dmrec_core.paper.plan import GRID, plan_table2, plan_table3
 from dmrec_core.records.checkout import MADE, in_checkout
 from dmrec_core.records.markdown import markdown_table
 from dmrec_core.records.markup import markdown_text
-from dmrec_core.records.origin import provenance
 from dmrec_core.records.writer import to_json
-from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.spec import RunSpec
-from dmrec_core.runs.store import RunResult, cached, load, runs_folder
+from dmrec_core.runs.store import RunResult
 from dmrec_core.runs.sweeps import grid
 from dmrec_core.training.checkpoint import write_atomically
 
@@ -188,40 +178,6 @@ def specs(
     return list(dict.fromkeys(wanted))
 
 
-def at_hand(
-    dataset: str,
-    seeds: Sequence[int],
-    lambdas: Sequence[float],
-    *,
-    embedder: str = "auto",
-    variant: str = "published",
-    precision: str = "float32",
-    runs: Path | None = None,
-) -> list[RunResult]:
-    """The kept runs of every setting that notebooks 09 to 11 or `make tables` may have run, where no seed is missing.
-
-    Args:
-        dataset: a name, or the folder of one's own data.
-        seeds: all of which a setting must have.
-        lambdas: looked for besides the presets' and the tables'.
-        embedder, variant, precision: of the runs.
-        runs: parent of the run folders; by default `runs_folder()`.
-    """
-
-    def make(strategy: str, **changes: object) -> RunSpec:
-        return paper_settings(dataset, strategy=strategy, embedder=embedder, **changes)
-
-    settings = specs(make, sorted({*lambdas, *GRID}), seeds[:1], variant=variant)
-    for tune in (False, True, lambdas):
-        plans = [*plan_table2(dataset, tune=tune), *plan_table3(dataset, tune=tune)]
-        settings += [spec.with_(embedder=embedder, variant=variant) for plan in plans for spec in plan.options]
-    found = []
-    for spec in dict.fromkeys(spec.with_(train=replace(spec.train, precision=precision)) for spec in settings):
-        kept = [cached(spec.with_(seed=seed), runs=runs) for seed in seeds]
-        found += kept if None not in kept else []
-    return found
-
-
 def markdown(findings: Sequence[Finding]) -> str:
     """The findings as a table, each number with its seeds, data set and vectors."""
     columns = ("the paper says (our words)", "where", "here", "runs", "verdict")
@@ -282,53 +238,3 @@ def _same_data(one: Mapping[str, object], other: Mapping[str, object]) -> bool:
 def read(rows: Sequence[Mapping[str, object]]) -> list[Finding]:
     """The findings of a `claims.json`'s "claims"."""
     return [replace(Finding(**row), seeds=tuple(row["seeds"])) for row in rows]
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Judge what the kept runs can say; exit status 0, 1 if there are none, 2 for usage."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    try:
-        folder = figures_folder(options.dataset, options.out)
-        made_with = {"embedder": options.embedder, "variant": options.variant, "precision": options.precision}
-        results = at_hand(options.dataset, options.seeds, options.lambdas, **made_with, runs=options.runs)
-    except ValueError as error:
-        parser.error(str(error))
-    if not results:
-        print(
-            f"error: {options.runs or runs_folder()} has no setting on {options.dataset} that was run in "
-            f"{options.precision} with all of the seeds {', '.join(map(str, options.seeds))}; notebooks 09 to 11 and "
-            "`make tables` make such runs",
-            file=sys.stderr,
-        )
-        return 1
-    reading = next((run.spec for run in results if run.spec.uses_language), results[0].spec)
-    data = load(reading)
-    findings = judge(results, data, options.only)
-    save(findings, provenance(data, results, variant=options.variant), folder)
-    print(f"{markdown(findings)}\n{folder / 'claims.md'}")
-    return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m dmrec_core.paper.claims",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = parser.add_argument
-    add("--dataset", default="toy", help="a data set's name, or a folder with your own (default: %(default)s)")
-    add("--seeds", type=int, nargs="+", default=[2024, 2025, 2026], help="(default: 2024 2025 2026)")
-    add("--lambdas", type=float, nargs="+", default=[0.0, 0.25, 0.5, 0.75, 1.0],
-        help="looked for besides the tables' (default: notebook 09's)")  # fmt: skip
-    add("--only", nargs="+", choices=CLAIMS, metavar="KEY", help=f"of {', '.join(CLAIMS)} (default: all)")
-    add("--embedder", default="auto", help="of the runs (default: %(default)s)")
-    add("--variant", choices=VARIANTS, default="published", help="of the runs (default: %(default)s)")
-    add("--precision", default="float32", choices=["float32", "bf16"], help="of the runs (default: %(default)s)")
-    add("--runs", type=Path, help=f"where runs are kept (default: {runs_folder()})")
-    add("--out", type=Path, help="where claims.md goes (default: build/figures/ of the checkout; figures keeps it)")
-    return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

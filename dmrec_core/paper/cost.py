@@ -1,9 +1,4 @@
-"""Time and memory of each model: `python -m dmrec_core.paper.cost --dataset amazon`.
-
-Every model runs a few epochs and evaluations in a process of its own, one after another, on the CPU and on the GPU
-where there is one. `cost.md` and `cost.json` go to build/figures/, those of any other data set than toy to
-build/figures/<dataset>/; they are written anew after every model. With `--out figures` they are kept.
-"""
+"""Time and memory of each model, measured in a process of its own: what is kept of it, and the page about it."""
 
 from __future__ import annotations
 
@@ -31,7 +26,6 @@ from dmrec_core.runs.spec import RunSpec
 from dmrec_core.runs.store import load
 from dmrec_core.training.checkpoint import write_atomically
 
-INTERRUPTED = 130
 HEADER = "model", "", "parameters", "s an epoch (CPU)", "× {0}", "s an evaluation (CPU)", "peak, MiB", "× {0}", "load"
 YARDSTICK = "mult-vae", "base"
 LEGEND = (
@@ -49,6 +43,10 @@ LOAD = (
     "model makes one per thread of it at most; the rest is other work, which makes elapsed times longer and uneven."
 )
 RANDOM = "The data has no texts: models that read vectors got random ones, as wide as the paper's. They cost the same."
+
+
+class MeasurementFailed(RuntimeError):
+    """A model could not be measured."""
 
 
 @dataclass(frozen=True)
@@ -97,21 +95,25 @@ def measured(spec: RunSpec, epochs: int, device: str, threads: int | None = None
     """`measure` in a new process.
 
     Raises:
-        RuntimeError: it failed; the message ends with what it said.
+        MeasurementFailed: the message ends with what it said.
     """
     request = json.dumps({"spec": spec.to_json(), "epochs": epochs, "device": device, "threads": threads})
     command = [sys.executable, "-m", "dmrec_core.paper.measure"]
     child = subprocess.run(command, input=request, capture_output=True, text=True)
     if child.returncode:
-        raise RuntimeError(f"{spec.label} could not be measured on {device}:\n{child.stderr.strip()}")
+        raise MeasurementFailed(f"{spec.label} could not be measured on {device}:\n{child.stderr.strip()}")
     return Cost(spec, json.loads(child.stdout.splitlines()[-1]))
+
+
+def _textless(spec: RunSpec) -> RunSpec:
+    return spec.with_(model="mult-vae", strategy="base", settings=())
 
 
 def write_costs(tables: Sequence[CostTable], folder: Path) -> Path:
     """Write `cost.json` and `cost.md`, each whole or not at all; returns the second."""
     costs = [cost for table in tables for cost in table.costs]
     facts = provenance(
-        load(costs[0].spec.with_(model="mult-vae", strategy="base", settings=())),
+        load(_textless(costs[0].spec)),
         costs,
         threads=sorted({cost.record["threads"] for cost in costs}),
         processor=costs[0].record["processor"],
@@ -202,58 +204,32 @@ def _said(value: float | None, how: str) -> str:
     return "—" if value is None else format(value, how)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Measure what `arguments` ask for; exit status 0, 1 if a model failed, 2 for usage, 130 if interrupted."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    try:
-        folder = figures_folder(options.dataset, options.out)
-    except ValueError as error:
-        parser.error(str(error))
-    for name in ("epochs", "threads"):
-        if getattr(options, name) is not None and getattr(options, name) < 1:
-            parser.error(f"--{name} must be at least 1; got {getattr(options, name)}")
-    devices = [options.device] if options.device != "both" else ["cpu", *["cuda"] * torch.cuda.is_available()]
+def measure_models(options: argparse.Namespace) -> int:
+    """Measure what the options of the command `cost` ask for; its exit status.
+
+    Raises:
+        MeasurementFailed: a model failed; what was measured before is kept.
+        KeyboardInterrupt: alike.
+    """
+    folder = figures_folder(options.dataset, options.out)
+    devices = options.devices or ["cpu", *["cuda"] * torch.cuda.is_available()]
     specs = specs_of(options.dataset, options.models)
+    load(_textless(specs[0]))  # what is wrong with the data is said at once, and not by every process
     done: list[CostTable] = []
     try:
         for device in devices:
             costs: list[Cost] = []
             for spec in specs:
-                costs.append(measured(spec, options.epochs, device, options.threads))
+                costs.append(measured(spec, options.timed_epochs, device, options.threads))
                 now = CostTable(costs)
                 path = write_costs([*done, now], folder)
                 print(" ".join(_cells(costs[-1], now)), flush=True)
             now = CostTable(costs)
             if now.yardstick and len(costs) > 1:
-                now = CostTable(costs, measured(now.yardstick.spec, options.epochs, device, options.threads))
+                now = CostTable(costs, measured(now.yardstick.spec, options.timed_epochs, device, options.threads))
             done.append(now)
             path = write_costs(done, folder)
     except KeyboardInterrupt:
-        print("\ninterrupted; what was measured before is kept", file=sys.stderr)
-        return INTERRUPTED
-    except RuntimeError as error:
-        print(error, file=sys.stderr)
-        return 1
+        raise KeyboardInterrupt("what was measured before is kept") from None
     print(f"\n{path.read_text(encoding='utf-8')}\n{path}")
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m dmrec_core.paper.cost",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = parser.add_argument
-    add("--dataset", default="toy", help="a data set's name, or a folder with your own (default: %(default)s)")
-    add("--models", nargs="+", choices=list(CARDS), default=list(CARDS), metavar="MODEL", help=f"of {', '.join(CARDS)}")
-    add("--epochs", type=int, default=3, help="timed after a first one (default: %(default)s)")
-    add("--threads", type=int, help="at most; on a busy machine 1 gives the steadiest times (default: torch's choice)")
-    add("--device", default="both", help="both (the CPU, and a GPU if there is one), cpu, cuda, mps")
-    add("--out", type=Path, help="where the files go (default: build/figures/ of the checkout; figures keeps them)")
-    return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

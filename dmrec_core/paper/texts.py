@@ -1,16 +1,9 @@
-"""What are a language model's profiles worth? `python -m dmrec_core.paper.texts --dataset yelp-xrec` makes the table.
-
-DMRec on the same interactions with the texts that came with the data, with extracts, with titles alone, and with
-TF-IDF in the embedder's place; equal lambda and equal seeds, compared in pairs. The base model, which reads no text,
-stands below. Runs are kept in runs/: the same command goes on where it was interrupted.
-"""
+"""What are a language model's profiles worth? DMRec on the same interactions with other texts, compared in pairs."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import pandas as pd
 
@@ -20,18 +13,16 @@ from dmrec_core.analysis.summaries import HEADLINE, for_json
 from dmrec_core.analysis.verdicts import verdict
 from dmrec_core.data import RecDataset
 from dmrec_core.data.load import figures_folder
-from dmrec_core.matching import DEFAULT_STRATEGY, STRATEGIES
 from dmrec_core.records.markdown import markdown_table, plus_minus
 from dmrec_core.records.markup import markdown_text
 from dmrec_core.records.origin import provenance
 from dmrec_core.records.writer import to_json
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.progress import ctrl_c
-from dmrec_core.runs.spec import PROFILES, RunSpec
+from dmrec_core.runs.spec import RunSpec
 from dmrec_core.runs.store import RunResult, load
-from dmrec_core.runs.sweeps import RunFailed, grid, sweep
+from dmrec_core.runs.sweeps import grid, sweep
 from dmrec_core.training.checkpoint import write_atomically
-from dmrec_core.training.fit import TrainingCancelled
 
 
 def text_arms(spec: RunSpec, data: RecDataset, embedders: Sequence[str] = ("tfidf",)) -> dict[str, RunSpec]:
@@ -121,27 +112,20 @@ def as_markdown(table: pd.DataFrame) -> str:
     return markdown_table(header, lines)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Make the table; exit status 0, 1 an error, 2 usage, 130 interrupted."""
-    options = _parser().parse_args(arguments)
-    try:
-        folder = figures_folder(options.dataset, options.out)
-        lam = {} if options.lam is None else {"lam": options.lam}
-        spec = paper_settings(options.dataset, strategy=options.strategy, embedder=options.embedder, **lam)
-        data = load(spec)
-        kinds = {"given", *options.profiles}
-        arms = {name: arm for name, arm in text_arms(spec, data).items() if arm.profiles in kinds}
-        wanted = {name: grid(arm, seed=options.seeds) for name, arm in arms.items()}
-        wanted["base"] = grid(paper_settings(options.dataset), seed=options.seeds)
-        everything = [run for runs in wanted.values() for run in runs]
-        with ctrl_c() as cancel:
-            done = iter(sweep(everything, device=options.device, workers=options.workers, cancel=cancel))
-    except (KeyboardInterrupt, TrainingCancelled):
-        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    except (ValueError, RunFailed) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+def make_texts_table(options: argparse.Namespace) -> int:
+    """Make the table that the options of the command `texts` ask for; its exit status."""
+    folder = figures_folder(options.dataset, options.out)
+    lam = {} if options.lam is None else {"lam": options.lam}
+    spec = paper_settings(options.dataset, strategy=options.strategy, embedder=options.embedder, **lam)
+    data = load(spec)
+    kinds = {"given", *options.beside}
+    arms = {name: arm for name, arm in text_arms(spec, data).items() if arm.profiles in kinds}
+    wanted = {name: grid(arm, seed=options.seeds) for name, arm in arms.items()}
+    wanted["base"] = grid(paper_settings(options.dataset), seed=options.seeds)
+    everything = [run for runs in wanted.values() for run in runs]
+    where = {"device": options.device, "workers": options.workers, "runs": options.runs}
+    with ctrl_c() as cancel:
+        done = iter(sweep(everything, cancel=cancel, **where))
     results = {name: [next(done) for _ in runs] for name, runs in wanted.items()}
     base = results.pop("base")
     table = texts_table(results, base)
@@ -158,27 +142,3 @@ def main(arguments: list[str] | None = None) -> int:
     write_atomically(folder / "texts.json", to_json(document).encode())
     print(f"{text}\n{folder / 'texts.md'}")
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m dmrec_core.paper.texts",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = parser.add_argument
-    add("--dataset", default="toy", help="a data set's name, or a folder with your own (default: %(default)s)")
-    add("--seeds", type=int, nargs="+", default=[2024, 2025, 2026], help="(default: 2024 2025 2026)")
-    add("--strategy", choices=list(STRATEGIES), default=DEFAULT_STRATEGY, help="(default: %(default)s)")
-    add("--lam", type=float, help="lambda of every arm (default: the paper's, or 0.5 where it has none)")
-    add("--profiles", choices=PROFILES[1:], nargs="+", default=PROFILES[1:],
-        help="texts to put beside the given ones (default: all)")  # fmt: skip
-    add("--embedder", default="auto", help="of every arm but the TF-IDF one (default: %(default)s)")
-    add("--device", default="auto", help="auto, cpu, cuda or mps")
-    add("--workers", type=int, help="runs at once (default: one a core on a CPU, one on a GPU)")
-    add("--out", type=Path, help="where the table goes (default: build/figures/ of the checkout; figures keeps it)")
-    return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -19,7 +19,12 @@ NO_MATHEMATICS = "tex2jax_ignore mathjax_ignore"
 # control characters, marks that reorder what stands around them, half of a surrogate pair
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
 _HALVES = re.compile(r"[\ud800-\udfff]")
-_MARKDOWN = re.compile(r"[&<>*`\[\]|~^{}$\\]|(?<![^\W_])_|_(?![^\W_])|^[#+\-=:]|^\d{1,9}[.)]")
+_MARKDOWN = re.compile(
+    r"[&<>*`\[\]|~^{}$\\]|(?<![^\W_])_|_(?![^\W_])"  # wherever they stand; an underscore inside of a word is one
+    r"|^[#+\-=:]|^\d{1,9}[.)]"  # at the beginning of a line
+    r"|:(?=//)|(?<=www)\.|@(?=[\w-]+\.)",  # what makes a link of a bare address
+    re.IGNORECASE,
+)
 _FORMULA = re.compile(r"[\t\r\n]|[\s\x00-\x1f\u200b\ufeff]*[=+\-@＝＋－＠]")
 
 
@@ -50,7 +55,7 @@ def markdown_text(text: object, newline: str = " ") -> str:
     """For one paragraph or table cell of Markdown, with mathematics or without.
 
     Characters that mean something become entities, and the two that open mathematics stand in an element of their own.
-    Bare addresses stay: Markdown makes a link of them, which says where it leads.
+    Addresses are text as well: only what the kit itself links is a link.
 
     Args:
         text: anything; shown as `str` gives it.

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from dmrec_core.training.fit import Progress
+from dmrec_core.training.fit import Progress, TrainingCancelled
 
 
 def clock(seconds: float) -> str:
@@ -26,13 +26,21 @@ def clock(seconds: float) -> str:
 
 @contextmanager
 def ctrl_c() -> Iterator[Callable[[], bool]]:
-    """While it lasts, Ctrl-C does not interrupt: what it yields, called, says whether Ctrl-C was pressed."""
+    """While it lasts, Ctrl-C and a plain kill do not interrupt: what it yields, called, says whether there was one.
+
+    Raises:
+        KeyboardInterrupt: after all, where work was cancelled for it; the message says how much is unfinished.
+    """
     pressed = threading.Event()
-    before = signal.signal(signal.SIGINT, lambda *_: pressed.set())
+    stops = signal.SIGINT, signal.SIGTERM
+    before = [signal.signal(stop, lambda *_: pressed.set()) for stop in stops]
     try:
         yield pressed.is_set
+    except TrainingCancelled as error:
+        raise KeyboardInterrupt(f"{error}; the same command goes on from here") from error
     finally:
-        signal.signal(signal.SIGINT, before)
+        for stop, handler in zip(stops, before, strict=True):
+            signal.signal(stop, handler)
 
 
 def describe(progress: Progress) -> str:

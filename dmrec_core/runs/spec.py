@@ -111,9 +111,8 @@ class RunSpec:
 
     @property
     def numbers_version(self) -> dict[str, int]:
-        """The numbers version of each model this run trains: its own, and that of its pretraining."""
-        cards = [self.card, *([card_of(self.pretraining)] if self.pretraining else [])]
-        return {str(card): card.numbers_version for card in cards}
+        """The numbers version of each of the kit's models that this run trains: its own, and its pretraining's."""
+        return {model: CARDS[model].numbers_version for model in (self.model, self.pretraining) if model in CARDS}
 
     @property
     def label(self) -> str:

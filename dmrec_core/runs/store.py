@@ -20,7 +20,7 @@ import pandas as pd
 import torch
 
 import dmrec_core
-from dmrec_core.data import RecDataset, load_dataset
+from dmrec_core.data import RecDataset, contents, load_dataset
 from dmrec_core.data.cache import home
 from dmrec_core.language import with_language
 from dmrec_core.language.controls import noisy, random_like, shuffled
@@ -77,12 +77,15 @@ def runs_folder() -> Path:
 
 
 def load(spec: RunSpec) -> RecDataset:
-    """The data a spec runs on: interactions, and vectors if the model reads any. Kept in memory for the next run."""
-    return _load(spec.dataset, spec.options, spec.profiles, spec.embedder, spec.vectors)
+    """The data a spec runs on: interactions, and vectors if the model reads any. Kept in memory for the next run.
+
+    A folder of one's own is read again when one of its files has changed.
+    """
+    return _load(spec.dataset, spec.options, spec.profiles, spec.embedder, spec.vectors, contents(spec.dataset))
 
 
 @lru_cache(maxsize=8)
-def _load(name: str, options: tuple, profiles: str, embedder: str, vectors: str) -> RecDataset:
+def _load(name: str, options: tuple, profiles: str, embedder: str, vectors: str, files: tuple) -> RecDataset:
     dataset = load_dataset(name, **dict(options))
     if embedder == "none":
         return dataset

@@ -102,14 +102,13 @@ def _run_all(wanted, dataset, executor, workers, runs, device, show, cancel) -> 
         pending = set(futures)
         while pending:
             finished, pending = wait(pending, timeout=0.3)
-            for future in finished:
-                _raise_named(future, futures[future])
             if cancel is not None and cancel():
                 raise TrainingCancelled(f"cancelled with {len(pending)} of {len(wanted)} runs unfinished")
+            for future in finished:
+                _raise_named(future, futures[future])
             show(_status(folders, len(wanted) - len(pending), time.monotonic() - started), not pending)
     finally:
-        if any(not future.done() for future in futures):
-            stop.touch()
+        stop.touch()  # where one worker died, others are still at work on futures that count as done
         for future in futures:
             future.cancel()
         if own:
@@ -142,7 +141,7 @@ def _context() -> multiprocessing.context.BaseContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    context.set_forkserver_preload(["dmrec_core.runs.fork_server", __name__])
     return context
 
 
@@ -159,8 +158,9 @@ def _begin(environment: dict[str, str]) -> None:
     os.environ.clear()
     os.environ.update(environment)
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
-    # Ctrl-C reaches every process of the terminal; the workers wait for the parent to say stop
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C reaches every process of the terminal, as a kill may; the workers wait for the parent to say stop
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.SIG_IGN)
 
 
 def _end_with_the_parent() -> None:

@@ -130,9 +130,14 @@ def evaluate(
     held_out = _split(dataset, split)
     users = np.flatnonzero(np.diff(held_out.indptr))
     if not len(users):
+        few = np.diff((dataset.train + dataset.valid + dataset.test).indptr).max() < 3
         raise ValueError(
             f"data set {dataset.name!r} has no interaction in its {split} split, so there is nothing to rank; "
-            "mark some with it, or leave the column `split` out and they are drawn for you"
+            + (
+                "no user has 3 items, the fewest of which one can be held out for each split: gather more of each user"
+                if few
+                else "mark some with it, or leave the column `split` out and they are drawn for you"
+            )
         )
     if device is None:
         device = next((p.device for p in model.parameters()), torch.device("cpu"))

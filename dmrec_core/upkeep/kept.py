@@ -51,12 +51,11 @@ def outdated(folder: Path) -> list[str]:
 def _outdated(facts: Mapping) -> list[str]:
     if not facts.get("runs"):
         return []
-    versions = facts.get("numbers_version")
-    if not versions:
+    if "numbers_version" not in facts:
         return ["its provenance does not say of which numbers version its runs are"]
-    current = {name: card.numbers_version for name, card in CARDS.items()}
+    now = {model: card.numbers_version for model, card in CARDS.items()}
     return [
-        f"its runs of {model} are of numbers version {version}, the code's is {current.get(model, 'none')}"
-        for model, version in versions.items()
-        if version != current.get(model)
+        f"its runs of {model} are of numbers version {version}, the code's is {now.get(model, 'none')}"
+        for model, version in facts["numbers_version"].items()
+        if version != now.get(model)
     ]

@@ -1,15 +1,13 @@
 """The two halves of a notebook: `NN_name.py` is the source, `NN_name.ipynb` the same cells without outputs.
 
-`python -m dmrec_core.upkeep.pairs check` compares them, `... sync` rebuilds every `.ipynb` from its `.py`. The header
-of a `.py` is HEADER below; JupyterLab then keeps both halves up to date when one is saved.
+`python -m dmrec_core notebooks check` compares them, `... sync` rebuilds every `.ipynb` from its `.py`. The header of a
+`.py` is HEADER below; JupyterLab then keeps both halves up to date when one is saved.
 """
 
 from __future__ import annotations
 
-import argparse
 import ast
 import hashlib
-import sys
 from pathlib import Path
 
 import jupytext
@@ -17,7 +15,7 @@ import nbformat
 from jupytext.combine import combine_inputs_with_outputs
 from papermill.translators import PythonTranslator
 
-from dmrec_core.records.checkout import NotACheckout, checkout
+from dmrec_core.records.checkout import checkout
 
 FORMATS = "ipynb,py:percent"
 CELL_METADATA = "tags,-all"  # "-all" alone would drop the `parameters` tag
@@ -34,6 +32,10 @@ HEADER = f"""\
 #     name: {KERNEL["name"]}
 # ---
 """
+
+
+class PairsDiffer(RuntimeError):
+    """The halves of a notebook differ, or one is not as it should be."""
 
 
 def check_pairs(folder: Path) -> list[str]:
@@ -148,26 +150,21 @@ def _output_faults(notebook: nbformat.NotebookNode) -> list[str]:
     return faults
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """`check` or `sync` the checkout's notebooks, or those of another folder."""
-    parser = argparse.ArgumentParser(prog="python -m dmrec_core.upkeep.pairs", description=__doc__)
-    parser.add_argument("command", choices=["check", "sync"])
-    parser.add_argument("folder", nargs="?", type=Path, help="default: notebooks/ of the checkout")
-    options = parser.parse_args(arguments)
-    try:
-        folder = options.folder or checkout() / "notebooks"
-    except NotACheckout as error:
-        parser.error(str(error))
+def check_or_sync(folder: Path | None, sync: bool) -> int:
+    """Check the checkout's notebooks, or those of another folder, after a rebuild if asked; the command's exit status.
+
+    Raises:
+        ValueError: there is no such folder.
+        PairsDiffer: the message has a line for each fault.
+    """
+    folder = folder or checkout() / "notebooks"
     if not folder.is_dir():
-        parser.error(f"{folder} is not a folder")
+        raise ValueError(f"{folder} is not a folder")
     sources = sorted(folder.glob("*.py"))
-    if options.command == "sync":
+    if sync:
         for source in sources:
             print(f"{source.stem}.ipynb: {'rebuilt' if sync_pair(source) else 'up to date'}")
-    faults = check_pairs(folder)
-    print("\n".join(faults) if faults else f"{len(sources)} notebook pairs agree")
-    return 1 if faults else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    if faults := check_pairs(folder):
+        raise PairsDiffer("\n".join([f"{len(faults)} faults in {folder}", *faults]))
+    print(f"{len(sources)} notebook pairs agree")
+    return 0

@@ -1,4 +1,4 @@
-"""The generated sections of README.md: `python -m dmrec_core.upkeep.readme [--check]`.
+"""The generated sections of README.md: `python -m dmrec_core readme [--check]`.
 
 Between `<!-- BEGIN name -->` and `<!-- END name -->` stand tables made from the code and from figures/: `equations`
 (who owns each equation in the core, and which notebook shows it), `claims` and `results`. `--check` writes nothing and
@@ -7,11 +7,9 @@ fails where the README differs from what would be written.
 
 from __future__ import annotations
 
-import argparse
 import ast
 import json
 import re
-import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -152,7 +150,7 @@ def _texts(root: Path) -> list[str]:
     columns = ("data", "seeds", "texts", "vectors", "Recall@20", "minus the given texts", "p (paired t over seeds)",
                "given texts are better")  # fmt: skip
     title = (
-        "What DMRec-M's texts are worth (`python -m dmrec_core.paper.texts`; extractive: cut from the item texts "
+        "What DMRec-M's texts are worth (`python -m dmrec_core texts`; extractive: cut from the item texts "
         "there are, which on the xrec data are GPT's):"
     )
     return [title, markdown_table(columns, rows)] if rows else []
@@ -285,28 +283,21 @@ def filled(text: str, root: Path) -> str:
     return text
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Renew README.md, or with `--check` say whether it is as it would be written."""
-    parser = argparse.ArgumentParser(prog="python -m dmrec_core.upkeep.readme", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where README.md is stale")
-    options = parser.parse_args(arguments)
+def renew(check: bool) -> int:
+    """Renew README.md; with `check`, say whether it is as it would be written. The command's exit status.
+
+    Raises:
+        Stale: it is not.
+    """
     root = checkout()
     path = root / "README.md"
-    try:
-        before = path.read_text(encoding="utf-8")
-        after = filled(before, root)
-        if options.check and before != after:
-            raise Stale("README.md is stale; `python -m dmrec_core.upkeep.readme` renews it")
-    except (Stale, FileNotFoundError) as error:
-        print(error, file=sys.stderr)
-        return 1
+    before = path.read_text(encoding="utf-8")
+    after = filled(before, root)
     if before == after:
         print("README.md is up to date")
+    elif check:
+        raise Stale("README.md is stale; `python -m dmrec_core readme` renews it")
     else:
         write_atomically(path, after.encode())
         print("README.md: renewed " + ", ".join(SECTIONS))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -18,6 +18,8 @@ from typing import Any
 
 from dmrec_core.analysis.statistics import Interval
 from dmrec_core.analysis.verdicts import FAILS, HOLDS, UNDECIDED, UNTESTED, verdict
+from dmrec_core.records.markdown import markdown_table
+from dmrec_core.records.markup import markdown_text
 
 SAME, WITHIN, DIFFERS, VERDICT_CHANGED = "same", "within the seeds' interval", "differs", "verdict changed"
 STATUSES = SAME, WITHIN, DIFFERS, VERDICT_CHANGED  # from good to bad
@@ -104,20 +106,28 @@ def reproduced(kept: Mapping[str, Mapping], made: Mapping[str, Mapping]) -> list
 
 def report(found: Sequence[Reproduced]) -> str:
     """The report as markdown: a sentence, a line for each figure, every verdict that changed."""
-    lines = ["| figure | numbers | same | within | differ | verdicts changed | moved farthest |", "|---" * 7 + "|"]
+    rows = []
     for each in found:
         counts = [each.counts[status] or "" for status in STATUSES]
-        last = each.reason or each.worst or ""
-        lines.append("| " + " | ".join(map(_cell, (each.name, len(each.compared) or "", *counts, last))) + " |")
+        rows.append((each.name, len(each.compared) or "", *counts, markdown_text(each.reason or each.worst or "")))
+    columns = "figure", "numbers", "same", "within", "differ", "verdicts changed", "moved farthest"
     changed = [
-        f"- {figure.name}, {each}" for figure in found for each in figure.compared if each.status == VERDICT_CHANGED
+        f"- {figure.name}, {markdown_text(each)}"
+        for figure in found
+        for each in figure.compared
+        if each.status == VERDICT_CHANGED
     ]
     legend = (
         "Same: to four decimals or four digits. Within: a mean or difference inside the 95 % interval over seeds that "
         f"was kept with it; a number without an interval within {100 * TOLERANCE:g} %. A changed verdict: an interval "
         "that lay on one side of zero and no longer does, or the other way round."
     )
-    parts = [summary(found), "\n".join(lines), "\n".join(["Changed:", *changed]) if changed else "", legend]
+    parts = [
+        summary(found),
+        markdown_table(columns, rows),
+        "\n".join(["Changed:", *changed]) if changed else "",
+        legend,
+    ]
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
@@ -254,7 +264,3 @@ def _is_number(value: Any) -> bool:
 
 def _said(value: Any) -> str:
     return f"{value:.5g}" if isinstance(value, float) else str(value)
-
-
-def _cell(value: Any) -> str:
-    return str(value).replace("|", "\\|").replace("\n", " ")

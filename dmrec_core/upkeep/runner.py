@@ -196,7 +196,7 @@ def _describe(executed: Path, error: Exception, timeout: int) -> str:
     if isinstance(error, PapermillExecutionError):
         reason = f"{error.ename}: {error.evalue}"
     elif isinstance(error, CellTimeoutError):
-        reason = f"it took longer than {timeout} s (--timeout allows more)"
+        reason = f"it took longer than {timeout} s (--cell-timeout allows more)"
     else:
         reason = "its kernel died, perhaps for want of memory"
     started = [i for i, cell in enumerate(cells) if cell.metadata.get("papermill", {}).get("start_time")]

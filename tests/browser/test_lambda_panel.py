@@ -12,10 +12,10 @@ CELLS = [
     """
 import time
 from dmrec_core import panels
-from dmrec_core.experiments import run
-from dmrec_core.presets import paper_settings
-from dmrec_core.sweep import grid, sweep
-from dmrec_core.train import TrainingCancelled, TrainSettings
+from dmrec_core.runs.store import run
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.runs.sweeps import grid
+from dmrec_core.training.fit import TrainingCancelled, TrainSettings
 
 quick = TrainSettings(epochs=12, batch_size=128, learning_rate=3e-3, patience=3)
 specs = [paper_settings("toy", train=quick)]

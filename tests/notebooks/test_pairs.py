@@ -9,7 +9,8 @@ import jupytext
 import nbformat
 import pytest
 
-from dmrec_core.upkeep.pairs import HEADER, check_pairs, main, sync_pair
+from dmrec_core.__main__ import main
+from dmrec_core.upkeep.pairs import HEADER, check_pairs, sync_pair
 
 
 def test_the_committed_pairs_agree(checkout):
@@ -114,10 +115,10 @@ def test_jupyterlab_pairs_the_halves_by_the_header(pair):
 
 
 def test_the_command_says_what_it_did_and_fails_on_a_fault(pair, capsys):
-    assert main(["check", str(pair.parent)]) == 0
+    assert main(["notebooks", "check", "--notebooks", str(pair.parent)]) == 0
     assert "1 notebook pairs agree" in capsys.readouterr().out
     pair.write_text(pair.read_text().replace("double(3)", "double(5)"))
-    assert main(["check", str(pair.parent)]) == 1
-    assert "cell 4 differs" in capsys.readouterr().out
-    assert main(["sync", str(pair.parent)]) == 0
+    assert main(["notebooks", "check", "--notebooks", str(pair.parent)]) == 1
+    assert "cell 4 differs" in capsys.readouterr().err
+    assert main(["notebooks", "sync", "--notebooks", str(pair.parent)]) == 0
     assert "01_tiny.ipynb: rebuilt" in capsys.readouterr().out

@@ -24,6 +24,10 @@ class Spec:
     lam: float
     seed: int = 2024
 
+    @property
+    def numbers_version(self) -> dict:
+        return {"kar": 3, "lightgcn": 1}
+
 
 @dataclasses.dataclass
 class Result:
@@ -99,9 +103,9 @@ def test_a_name_with_a_folder_is_refused(tmp_path, name):
 def test_a_relative_folder_is_meant_from_the_checkout(tmp_path, monkeypatch):
     (tmp_path / "checkout/notebooks").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "checkout/notebooks")  # where JupyterLab runs a notebook
-    monkeypatch.setattr("dmrec_core.records.writer.find_checkout", lambda: tmp_path / "checkout")
+    monkeypatch.setattr("dmrec_core.records.checkout.find_checkout", lambda: tmp_path / "checkout")
     assert record("01_x", draw(), {}, {}, folder="figures") == tmp_path / "checkout/figures/01_x.json"
-    monkeypatch.setattr("dmrec_core.records.writer.find_checkout", lambda: None)  # an installed copy
+    monkeypatch.setattr("dmrec_core.records.checkout.find_checkout", lambda: None)  # an installed copy
     assert record("01_x", draw(), {}, {}, folder="figures").parent == tmp_path / "checkout/notebooks/figures"
 
 
@@ -131,6 +135,7 @@ def test_provenance_reads_specs_results_and_the_data_set():
     assert facts["seeds"] == [2024, 2025] and facts["runs"] == 2 and facts["variant"] == "published"
     assert facts["config_hash"] == config_hash([Spec(0.2, 2024), Spec(0.5, 2025)]) != config_hash([Spec(0.2, 2024)])
     assert facts["device"] == "cpu" and facts["torch"] == torch.__version__
+    assert facts["numbers_version"] == {"kar": 3, "lightgcn": 1} and provenance("toy")["numbers_version"] == {}
     assert plain_numbers(facts) == facts
     assert "time" not in " ".join(facts)
 

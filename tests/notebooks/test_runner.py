@@ -13,7 +13,8 @@ import nbformat
 import numpy as np
 import pytest
 
-from dmrec_core.upkeep.make_figures import main
+from dmrec_core.__main__ import main
+from dmrec_core.data.load import subfolder
 from dmrec_core.upkeep.runner import (
     NotebookFailed,
     UnknownParameter,
@@ -64,9 +65,7 @@ def test_a_misspelt_parameter_is_refused_before_anything_runs(write, tmp_path, c
     source = write("01_tiny", "raise SystemError('it ran')")
     with pytest.raises(UnknownParameter, match=r"no parameter 'lamda'; did you mean 'lam'\? It has: dataset"):
         run_notebook(source, {"lamda": 1.0}, tmp_path / "build", timeout=60)
-    with pytest.raises(SystemExit) as stopped:
-        main(["--notebooks", str(source.parent), "-p", "lamda", "1"])
-    assert stopped.value.code == 2
+    assert main(["figures", "--notebooks", str(source.parent), "-p", "lamda", "1"]) == 2
     assert "did you mean 'lam'" in capsys.readouterr().err
     assert files(tmp_path) == {"notebooks/01_tiny.py"}
 
@@ -83,15 +82,14 @@ def test_a_misspelt_parameter_is_refused_before_anything_runs(write, tmp_path, c
 )
 def test_other_usage_errors_say_what_to_do(write, arguments, said, capsys):
     source = write("01_tiny")
-    with pytest.raises(SystemExit):
-        main(["--notebooks", str(source.parent), *arguments])
+    assert main(["figures", "--notebooks", str(source.parent), *arguments]) == 2
     assert said in capsys.readouterr().err
 
 
 def test_a_failing_cell_is_named_its_notebook_kept_and_the_others_run(write, tmp_path, capsys):
     source = write("01_breaks", "x = 1", "raise ValueError('the figure is empty')", "print('never')")
     write("02_fine", "print(dataset, figures_dir)")
-    assert main(["--notebooks", str(source.parent), "--dataset", "yelp-xrec", "-p", "lam", "0.25"]) == 1
+    assert main(["figures", "--notebooks", str(source.parent), "--dataset", "yelp-xrec", "-p", "lam", "0.25"]) == 1
     said = capsys.readouterr()
     assert "01_breaks: FAILED" in said.err
     assert "cell 4 of 5: ValueError: the figure is empty\n  in: raise ValueError" in said.err
@@ -99,19 +97,17 @@ def test_a_failing_cell_is_named_its_notebook_kept_and_the_others_run(write, tmp
     assert "[2/2] 02_fine: " in said.out and " s left" in said.out
     build = tmp_path / "build/yelp-xrec"
     assert files(build) == {"01_breaks.failed.ipynb", "02_fine.ipynb"}
-    assert printed(build / "02_fine.ipynb").split() == ["yelp-xrec", str(tmp_path.resolve() / "figures/yelp-xrec")]
+    assert printed(build / "02_fine.ipynb").split() == ["yelp-xrec", str(tmp_path.resolve() / "build/figures")]
 
 
 def test_a_folder_of_ones_own_data_is_found_from_where_the_notebook_runs(write, tmp_path, monkeypatch):
     source = write("01_tiny", "print(dataset, figures_dir)")
     (tmp_path / "mine/books").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "mine")
-    assert main(["--notebooks", str(source.parent), "--dataset", "books"]) == 0
+    assert main(["figures", "--notebooks", str(source.parent), "--dataset", "books"]) == 0
     root = tmp_path.resolve()
-    assert printed(root / "build/books/01_tiny.ipynb").split() == [
-        str(root / "mine/books"),
-        str(root / "figures/books"),
-    ]
+    executed = root / "build" / subfolder(str(root / "mine/books")) / "01_tiny.ipynb"
+    assert printed(executed).split() == [str(root / "mine/books"), str(root / "build/figures")]
 
 
 def test_a_success_clears_the_failed_copy(write, tmp_path):
@@ -142,7 +138,7 @@ def test_an_interrupted_run_leaves_nothing_half_made(write, tmp_path, stop):
     source = write("01_fine", "print(1)")
     write("02_long", KERNEL_ID, "import time\ntime.sleep(600)")
     write("03_later")
-    command = [sys.executable, "-m", "dmrec_core.figures", "--notebooks", str(source.parent)]
+    command = [sys.executable, "-m", "dmrec_core", "figures", "--notebooks", str(source.parent)]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
     marker = source.parent / "kernel.pid"
     wait_for(lambda: marker.exists() and marker.read_text())
@@ -150,7 +146,7 @@ def test_an_interrupted_run_leaves_nothing_half_made(write, tmp_path, stop):
     running.send_signal(stop)
     _, err = running.communicate(timeout=60)
     assert running.returncode == 130
-    assert "interrupted in 02_long" in err and "Done: 01_fine. Not done: 02_long, 03_later" in err
+    assert "interrupted: in 02_long" in err and "Done: 01_fine. Not done: 02_long, 03_later" in err
     assert files(tmp_path / "build") == {"01_fine.ipynb"}
     wait_for(lambda: not alive(kernel))
 
@@ -181,7 +177,7 @@ def test_another_kernel_registered_as_python3_is_not_used(write, tmp_path, monke
 
 def test_list_shows_the_notebooks_and_runs_nothing(write, tmp_path, capsys):
     source = write("01_tiny", "raise SystemError('it ran')")
-    assert main(["--notebooks", str(source.parent), "--list"]) == 0
+    assert main(["figures", "--notebooks", str(source.parent), "--list"]) == 0
     assert capsys.readouterr().out == '01_tiny  dataset="toy", figures_dir="figures", lam=0.5\n'
     assert files(tmp_path) == {"notebooks/01_tiny.py"}
 
@@ -197,7 +193,7 @@ def test_running_twice_gives_identical_figures(write, tmp_path):
     )
     kept = []
     for _ in range(2):
-        assert main(["--notebooks", str(source.parent)]) == 0
-        kept.append({path.name: path.read_bytes() for path in (tmp_path / "figures").iterdir()})
+        assert main(["figures", "--notebooks", str(source.parent)]) == 0
+        kept.append({path.name: path.read_bytes() for path in (tmp_path / "build/figures").iterdir()})
     assert kept[0].keys() == {f"01_tiny.{suffix}" for suffix in ("png", "svg", "json", "timing.json")}
     assert {name for name in kept[0] if kept[0][name] != kept[1][name]} == {"01_tiny.timing.json"}

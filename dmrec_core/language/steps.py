@@ -1,10 +1,9 @@
-"""``python -m dmrec_core.language profiles|embed``: long work that shows where it is and can be interrupted."""
+"""From texts to profiles and from profiles to vectors, a file each: the work of the commands `profiles` and `embed`."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import signal
 import sys
 import time
 import zipfile
@@ -14,12 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from dmrec_core.data import DATASETS, RecDataset, load_dataset
+from dmrec_core.data import DATASETS, DataError, RecDataset, is_own
 from dmrec_core.data.cache import whole_or_not
-from dmrec_core.language.answer_cache import CacheFull
-from dmrec_core.language.command_line import parser
+from dmrec_core.data.load import load_told
+from dmrec_core.data.own import items_file
+from dmrec_core.data.own_origin import KEY, PROFILES, check_fresh, made_from
+from dmrec_core.data.own_reading import kept_reading, reading_of, without_reading_options
 from dmrec_core.language.embedders import Embedder, MiniLM, choose_embedder, semantic_vectors
-from dmrec_core.language.endpoint import Endpoint, EndpointError
+from dmrec_core.language.endpoint import Endpoint
 from dmrec_core.language.endpoint_embedder import EndpointEmbedder
 from dmrec_core.language.estimate import Price, Progress
 from dmrec_core.language.extractive import ExtractiveProfiler
@@ -34,35 +35,25 @@ LISTED = 20
 """Prompts without a profile that are shown; the file lists them all."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code."""
-    options = parser().parse_args(arguments)
-    try:
-        return {"profiles": _profiles, "embed": _embed}[options.command](options)
-    except KeyboardInterrupt:
-        _say("\ninterrupted; what was finished is kept. Run the same again to go on.")
-        return 130
-    except (EndpointError, CacheFull, ValueError, ModuleNotFoundError, FileNotFoundError) as error:
-        _say(f"\nerror: {error}")
-        return 1
-
-
-def _profiles(options: argparse.Namespace) -> int:
+def make_profiles(options: argparse.Namespace) -> int:
+    """Write what the options of the command `profiles` ask for, and say it on standard error; its exit status."""
     template = load_template(options.template)
     if options.show_template:
         print(template.to_json(), end="")
         return 0
-    dataset = load_dataset(options.dataset)
+    folder = _own_folder(options.dataset)
+    dataset = load_told(options.dataset, reading_of(options), **_no_vectors(folder))
     keep = options.items == "keep" or (options.items is None and _published(options.dataset, dataset))
-    items_file = _own_file(options.dataset, "items")
+    items_table = items_file(folder) if folder else None
     told = {
-        "fields": read_item_fields(items_file, dataset, template) if items_file else None,
+        "fields": read_item_fields(items_table, dataset, template) if items_table else None,
         "reviews": read_reviews(options.reviews, dataset) if options.reviews else None,
         "seed": options.seed,
     }
     if dataset.titles is None and told["fields"] and template.title_field in told["fields"]:
         titles = [title or "" for title in told["fields"][template.title_field]]
         dataset = replace(dataset, titles=titles)  # users are told what their items are called
+    record = _record(dataset, folder, [items_table, options.reviews], options)
     writer = _writer(options)
     items = [] if keep else item_prompts(dataset, template, **told)
     if options.dry_run or isinstance(writer, LanguageModel):
@@ -81,15 +72,15 @@ def _profiles(options: argparse.Namespace) -> int:
         **told,
     )
     line.end()
-    out = options.out or _place(options.dataset, "profiles.json")
-    save_profiles(out, run.profiles, run.without)
+    out = options.out or _place(options.dataset, PROFILES)
+    save_profiles(out, run.profiles, run.without, record)
     lines = str(run).splitlines()
     _say(
         "\n".join(lines[: 1 + LISTED]) + (f"\n  and {len(lines) - 1 - LISTED} more" if len(lines) > 1 + LISTED else "")
     )
     _say(f"written: {out}")
-    if out == _place(options.dataset, "profiles.json"):
-        _say(f"next: python -m dmrec_core.language embed {options.dataset}")
+    if out == _place(options.dataset, PROFILES):
+        _say(f"next: python -m dmrec_core embed {options.dataset}")
     return 0
 
 
@@ -128,32 +119,40 @@ def _announce(
             print(f"{what}: {writer.estimate(prompts, options.retry_failed)}{note}", flush=True)
 
 
-def _embed(options: argparse.Namespace) -> int:
+def make_vectors(options: argparse.Namespace) -> int:
+    """Write what the options of the command `embed` ask for, and say it on standard error; its exit status."""
     out = options.out or _place(options.dataset, "vectors.npz")
     if out.suffix != ".npz":
         raise ValueError(f"--out must end in .npz, got {out}")
     if out.exists() and not _ours(out):
-        raise ValueError(f"{out} was not written by this command; keep it elsewhere, or name another file with --out")
-    dataset = load_dataset(options.dataset)
-    written = options.profiles or _place(options.dataset, "profiles.json")
+        raise DataError(f"{out} was not written by this command; keep it elsewhere, or name another file with --out")
+    folder = _own_folder(options.dataset)
+    dataset = load_told(options.dataset, reading_of(options), **_no_vectors(folder))
+    written = options.profiles or _place(options.dataset, PROFILES)
     writer = ""
+    record = _record(dataset, folder, [items_file(folder), written] if folder else [], options)
     if options.profiles or written.exists():
-        dataset = dataset.with_profiles(load_profiles(written))
+        profiles = load_profiles(written)
+        if folder and not check_fresh(written, dataset, folder, kept_reading(folder)):
+            _say(f"{written} does not say what it was made from: if an older command made it, run profiles again")
+        dataset = dataset.with_profiles(profiles)
         _say(f"profiles: {written} ({dataset.profiles.source})")
         writer = f", profiles by {dataset.profiles.source}"
     began = time.monotonic()
     vectors = semantic_vectors(replace(dataset, language=None), _embedder(options, dataset.name))
     embedder = f"{vectors.embedder}{writer}"  # printed under every figure: it names both
     ids = {"user_ids": dataset.user_ids, "item_ids": dataset.item_ids}
-    named = {name: np.array(values) for name, values in ids.items() if values is not None}
+    named = {name: np.array([str(value) for value in values]) for name, values in ids.items() if values is not None}
+    if record:
+        named[KEY] = np.array(record)
     with whole_or_not(out) as temporary, open(temporary, "wb") as file:
         np.savez(file, user=vectors.user, item=vectors.item, embedder=np.array(embedder), **named)
     _say(
         f"{len(vectors.item)} items and {len(vectors.user)} users, {vectors.dim} numbers each, by {embedder}, "
         f"in {time.monotonic() - began:.1f} s\nwritten: {out}"
     )
-    if options.dataset not in DATASETS and out == _place(options.dataset, "vectors.npz"):
-        _say(f"next: python -m dmrec_core.runs.recommend {options.dataset}")
+    if folder and out == _place(options.dataset, "vectors.npz"):
+        _say(f"next: python -m dmrec_core recommend {options.dataset}")
     return 0
 
 
@@ -182,7 +181,7 @@ def _endpoint(options: argparse.Namespace) -> Endpoint:
         key_variable=options.key_variable,
         concurrency=options.concurrency,
         timeout=options.timeout,
-        patience=options.patience,
+        patience=options.wait,
     )
 
 
@@ -191,14 +190,31 @@ def _published(name: str, dataset: RecDataset) -> bool:
     return name in DATASETS and name != "toy" and dataset.profiles is not None
 
 
-def _own_file(name: str, stem: str) -> Path | None:
-    found = [Path(name) / f"{stem}{suffix}" for suffix in (".csv", ".parquet")]
-    return next((path for path in found if name not in DATASETS and path.exists()), None)
+def _own_folder(name: str) -> Path | None:
+    return Path(name) if is_own(name) else None
+
+
+def _no_vectors(folder: Path | None) -> dict[str, bool]:
+    """They are not needed here, and those that are there may be of other data."""
+    return {"vectors": False} if folder else {}
+
+
+def _record(
+    dataset: RecDataset, folder: Path | None, files: Sequence[Path | None], options: argparse.Namespace
+) -> str | None:
+    """What a file is made from, and the command that makes it; None for data that comes with the kit."""
+    if folder is None:
+        return None
+    words = without_reading_options(options.arguments)
+    named = [k for k, word in enumerate(words) if word == options.dataset]
+    place = next((k for k in named if not words[k - 1].startswith("--")), named[0])
+    command = [None if k == place else word for k, word in enumerate(words)]
+    return made_from(dataset, folder, [path for path in files if path], command)
 
 
 def _place(name: str, file: str) -> Path:
     """In the user's own folder; for a data set by name, here, with its name in front."""
-    return Path(f"{name}-{file}") if name in DATASETS else Path(name) / file
+    return Path(name) / file if is_own(name) else Path(f"{name}-{file}")
 
 
 def _say(text: str) -> None:
@@ -222,9 +238,3 @@ class _StatusLine:
     def end(self) -> None:
         if self._live and self._shown:
             _say("")
-
-
-if __name__ == "__main__":
-    for stop in (signal.SIGINT, signal.SIGTERM):  # a polite kill ends like Ctrl-C; a background shell ignores SIGINT
-        signal.signal(stop, signal.default_int_handler)
-    sys.exit(main())
