@@ -97,11 +97,13 @@ def begin(
         figures_dir: where figures go; those of other data than `toy` into a folder of their own there.
 
     Raises:
-        ValueError: a seed is no whole number, or the device or the data set is unknown.
+        ValueError: a seed is no whole number, there is none, or the device or the data set is unknown.
         DataError: the data cannot be had or used.
     """
     wanted = list(seeds) if isinstance(seeds, Iterable) else [seeds]
     wanted = [checked("seed", seed) for seed in wanted]
+    if not wanted:
+        raise ValueError("seeds holds no seed: a run needs one, so let the parameter `seeds` be 1 or more")
     style.use()
     if get_ipython() is not None:  # a matplotlib figure as a cell's last value shows itself, without pyplot
         select_figure_formats(get_ipython(), {"png"}, bbox_inches="tight")

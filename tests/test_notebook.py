@@ -50,7 +50,7 @@ def test_a_lesson_knows_its_settings_its_data_and_where_its_figure_goes(tmp_path
     assert kept["provenance"]["fingerprint"] == lesson.data.fingerprint and kept["provenance"]["seeds"] == [2024]
 
 
-@pytest.mark.parametrize("seeds", [1.5, -1, [2024, 2.5], ["a"], True])
+@pytest.mark.parametrize("seeds", [1.5, -1, [2024, 2.5], ["a"], True, []])
 def test_a_seed_that_is_none_is_refused_before_anything_is_loaded(seeds):
     with pytest.raises(ValueError, match="seed"):
         notebook.begin("toy", "tfidf", "cpu", seeds)
