@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import inspect
+import os
 import platform
+import subprocess
+import sys
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -94,11 +97,13 @@ def begin(
         figures_dir: where figures go; those of other data than `toy` into a folder of their own there.
 
     Raises:
-        ValueError: a seed is no whole number, or the device or the data set is unknown.
+        ValueError: a seed is no whole number, there is none, or the device or the data set is unknown.
         DataError: the data cannot be had or used.
     """
     wanted = list(seeds) if isinstance(seeds, Iterable) else [seeds]
     wanted = [checked("seed", seed) for seed in wanted]
+    if not wanted:
+        raise ValueError("seeds holds no seed: a run needs one, so let the parameter `seeds` be 1 or more")
     style.use()
     if get_ipython() is not None:  # a matplotlib figure as a cell's last value shows itself, without pyplot
         select_figure_formats(get_ipython(), {"png"}, bbox_inches="tight")
@@ -136,6 +141,31 @@ def _vectors(dataset: RecDataset) -> str:
     vectors = dataset.language
     remark = "" if vectors.embedder == THE_PAPERS_EMBEDDER else " (not the paper's ada-002)"
     return f"{vectors.embedder}, d_s = {vectors.dim}{remark}"
+
+
+def shell(command: str, folder: str | Path, **environment: str) -> None:
+    """Run a command in `folder` as a terminal there would, and print it and what it says; `python` is this Python.
+
+    Args:
+        command: words with blanks between them, no quotes.
+        folder: where it runs.
+        environment: variables to set for it.
+
+    Raises:
+        subprocess.CalledProcessError: it failed; what it said is printed.
+
+    Example:
+        >>> shell("python -c print(1+1)", ".")
+        $ python -c print(1+1)
+        2
+        <BLANKLINE>
+    """
+    print(f"$ {command}", flush=True)
+    words = [sys.executable if word == "python" else word for word in command.split()]
+    env = os.environ | environment
+    done = subprocess.run(words, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    print(done.stdout)
+    done.check_returncode()
 
 
 def show_source(*things: Callable | type, docstring: bool = False) -> None:

@@ -50,28 +50,12 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from dmrec_core import notebook, panels
-from dmrec_core.analysis import summaries
-from dmrec_core.analysis.statistics import mean_interval, paired_test, sparsity_groups
-from dmrec_core.figures.kept import trained as static
-from dmrec_core.interactions import user_batch
-from dmrec_core.language import user_texts
-from dmrec_core.recommender import top_items
-from dmrec_core.records.markup import markdown_text
-from dmrec_core.records.writer import provenance, record
-from dmrec_core.runs.presets import paper_settings
-from dmrec_core.runs.store import load
-from dmrec_core.runs.sweeps import grid, sweep
-from dmrec_core.training.evaluate import metric_label
+from dmrec_core import analysis, language, notebook, panels, top_items, training, user_batch
+from dmrec_core.figures import kept
+from dmrec_core.records import markdown_text
 
-
-def spec(strategy, **changes):
-    return paper_settings(dataset, strategy=strategy, embedder=embedder, **changes)
-
-
-data = load(spec("mddm"))
-notebook.opening(data, device, first_seed)
-checked = notebook.Checked()
+lesson = notebook.begin(dataset, embedder, device, range(first_seed, first_seed + seeds), figures_dir)
+data, checked = lesson.data, lesson.checked
 
 # %% [markdown]
 # ## One user
@@ -90,7 +74,7 @@ def row(matrix, u):
 
 
 has_text = data.profiles is not None or data.titles is not None
-text = user_texts(data)[user] if has_text else "(this data set came with vectors, not with texts)"
+text = language.user_texts(data)[user] if has_text else "(this data set came with vectors, not with texts)"
 clicked, later = (markdown_text(", ".join(titles_of(row(matrix, user)))) for matrix in (data.train, data.test))
 Markdown(
     f"**User {user}** clicked: {clicked}.\n\n"
@@ -106,16 +90,19 @@ Markdown(
 # instant the second time.
 
 # %%
-seed_list = [first_seed + k for k in range(seeds)]
-results = sweep(grid(spec("base"), seed=seed_list) + grid(spec("mddm"), seed=seed_list), device=device)
+results = lesson.sweep(lesson.spec("base"), lesson.spec("mddm"))
 base, dmrec = results[:seeds], results[seeds:]
 
 rows = []
 for metric in ("recall@20", "ndcg@20"):
     b, d = ([r.metrics["test"][metric] for r in runs] for runs in (base, dmrec))
-    row_ = {"metric": metric_label(metric), "base": str(mean_interval(b)), "DMRec-M": str(mean_interval(d))}
+    row_ = {
+        "metric": training.metric_label(metric),
+        "base": str(analysis.mean_interval(b)),
+        "DMRec-M": str(analysis.mean_interval(d)),
+    }
     row_["gain in %"] = 100 * (np.mean(d) / np.mean(b) - 1)
-    row_["p (paired t)"] = paired_test(d, b).p if seeds > 1 else None
+    row_["p (paired t)"] = analysis.paired_test(d, b).p if seeds > 1 else None
     rows.append(row_)
 headline = pd.DataFrame(rows)
 headline.style.format({"gain in %": "{:+.1f}", "p (paired t)": "{:.2g}"}, na_rep="one seed", escape="html").hide()
@@ -131,9 +118,9 @@ headline.style.format({"gain in %": "{:+.1f}", "p (paired t)": "{:.2g}"}, na_rep
 # clicks leave, the left-most group should gain most.
 
 # %%
-groups = sparsity_groups(data)
-by_group = summaries.group_metrics(results, groups, "ndcg@20")
-figure = static.sparsity_groups(by_group, "ndcg@20")
+groups = analysis.sparsity_groups(data)
+by_group = analysis.group_metrics(results, groups, "ndcg@20")
+figure = kept.sparsity_groups(by_group, "ndcg@20")
 figure
 
 # %%
@@ -229,11 +216,6 @@ notebook.check("Exercise 3", answer_3, truth=str(gains.idxmax()), hint="Read the
 # ## Keep the figure and its numbers
 
 # %%
-path = record(
-    "00_start_here",
-    figure,
-    numbers={"headline": summaries.for_json(headline), "groups": summaries.for_json(by_group)},
-    provenance=provenance(data, results),
-    folder=notebook.figures_folder(dataset, figures_dir),
-)
+numbers = {"headline": analysis.for_json(headline), "groups": analysis.for_json(by_group)}
+path = lesson.keep("00_start_here", figure, numbers, results)
 print(path.name)

@@ -39,10 +39,6 @@ figures_dir = "build/figures"  # those of other data than toy in a folder of the
 import dataclasses
 import functools
 import json
-import math
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -51,33 +47,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from dmrec_core import notebook, panels
-from dmrec_core.data import toy_dataset
-from dmrec_core.data.card import data_card, source_table
-from dmrec_core.figures.live import prompts as prompt_views
-from dmrec_core.figures.live import texts as text_views
-from dmrec_core.language import TfidfSvd, semantic_vectors, user_texts
-from dmrec_core.language.controls import random_like, shuffled
-from dmrec_core.language.embedders import choose_embedder
-from dmrec_core.language.endpoint import Endpoint
-from dmrec_core.language.estimate import Price, duration
-from dmrec_core.language.extractive import ExtractiveProfiler
-from dmrec_core.language.geometry import centred, mean_cosine, nearest, pair_cosines
-from dmrec_core.language.item_space import item_space
-from dmrec_core.language.language_model import LanguageModel
-from dmrec_core.language.profiles import write_profiles
-from dmrec_core.language.prompts import item_prompts, user_prompts
-from dmrec_core.language.templates import TEMPLATES
-from dmrec_core.language.user_texts import item_texts, sampled_training_items
-from dmrec_core.records.writer import provenance, record
-from dmrec_core.runs.presets import paper_settings
-from dmrec_core.runs.store import load
-from dmrec_core.training.evaluate import evaluate
-from dmrec_core.training.floors import Popularity, TextSimilarity, chance_recall
+from dmrec_core import evaluate, language, notebook, panels, training
+from dmrec_core.data import data_card, source_table, toy_dataset
+from dmrec_core.figures import live
 
-data = load(paper_settings(dataset, strategy="mddm", embedder=embedder))
-notebook.opening(data, device, seed)
-checked = notebook.Checked()
+lesson = notebook.begin(dataset, embedder, device, seed, figures_dir)
+data, checked = lesson.data, lesson.checked
 
 # %% [markdown]
 # ## The data card
@@ -111,7 +86,7 @@ shares = {
     k: np.diff(getattr(data, k).indptr).sum() / data.summary()["interactions"] for k in ("train", "valid", "test")
 }
 quiet = np.sort(histories)[: data.n_users // 2].sum() / histories.sum()
-head = np.sort(popularity)[::-1][: math.ceil(data.n_items / 10)].sum() / popularity.sum()
+head = np.sort(popularity)[::-1][: int(np.ceil(data.n_items / 10))].sum() / popularity.sum()
 print("shares:", {k: round(float(v), 3) for k, v in shares.items()})
 print(f"the quieter half of the users holds {quiet:.0%} of the training interactions")
 print(f"a tenth of the items holds {head:.0%} of them")
@@ -131,10 +106,10 @@ print(f"a tenth of the items holds {head:.0%} of them")
 # data part of one user, by hand:
 
 # %%
-template = TEMPLATES["items"]
+template = language.TEMPLATES["items"]
 titles = data.titles or [""] * data.n_items
 about = data.profiles.item if data.profiles is not None else [""] * data.n_items
-sample = sampled_training_items(data, template.history_items, seed)[user]  # item ids, at most six
+sample = language.sampled_training_items(data, template.history_items, seed)[user]  # item ids, at most six
 told = [{"title": titles[i] or "None", "description": about[i] or "None", "review": "None"} for i in sample]
 by_hand = {"chosen items": told}
 print(f"user {user} has {histories[user]} training items, {len(sample)} of them are told")
@@ -143,7 +118,7 @@ print(json.dumps(by_hand, indent=1, ensure_ascii=False)[:700])
 # %%
 has_texts = any(titles) or any(about)
 if has_texts:
-    prompt = user_prompts(data, template, seed=seed)[user]
+    prompt = language.user_prompts(data, template, seed=seed)[user]
     checked.assert_true("P(u) by hand equals the core's", json.loads(prompt.user) == by_hand)
     later = set(data.valid.indices[data.valid.indptr[user] : data.valid.indptr[user + 1]]) | set(
         data.test.indices[data.test.indptr[user] : data.test.indptr[user + 1]]
@@ -152,17 +127,17 @@ if has_texts:
     print("\n--- system message ---\n" + prompt.system)
 else:
     print("this data set came with vectors and without texts, so there is nothing to ask a language model about")
-notebook.show_source(write_profiles)
+notebook.show_source(language.write_profiles)
 
 # %% [markdown]
 # **Change the prompt.** A template is a value: which fields are told, how many items, how many words, and both system
-# messages. `dataclasses.replace` makes your own, `template.to_json()` writes it to a file to edit, and `load_template`
-# reads it back. Here: shorter profiles, written about fewer items.
+# messages. `dataclasses.replace` makes your own, `template.to_json()` writes it to a file to edit, and
+# `language.load_template` reads it back. Here: shorter profiles, written about fewer items.
 
 # %%
 mine = dataclasses.replace(template, item_words=40, user_words=25, history_items=3)
 if has_texts:
-    question = item_prompts(data, mine, seed=seed)[item]
+    question = language.item_prompts(data, mine, seed=seed)[item]
     print("--- system, for item", item, "---\n" + question.system + "\n\n--- user ---\n" + question.user[:600])
 
 # %% [markdown]
@@ -172,21 +147,21 @@ if has_texts:
 # where it was and no prompt is paid twice.
 
 # %%
-price = Price(prompt=0.5, answer=1.5)
+price = language.Price(prompt=0.5, answer=1.5)
 rows, basis = [], "no texts, no prompts"
 if has_texts:
-    model = LanguageModel(Endpoint("http://localhost:11434/v1"), "any-model", price=price)
+    model = language.LanguageModel(language.Endpoint("http://localhost:11434/v1"), "any-model", price=price)
     for name, chosen in (("as in the paper's data: 200 and 100 words", template), ("the shorter one above", mine)):
-        sides = [model.estimate(ask(data, chosen, seed=seed)) for ask in (item_prompts, user_prompts)]
+        sides = [model.estimate(ask(data, chosen, seed=seed)) for ask in (language.item_prompts, language.user_prompts)]
         questions, told, said = (
             [getattr(side, part) for side in sides] for part in ("to_ask", "prompt_tokens", "answer_tokens")
         )
         costs, seconds = [side.cost for side in sides], [side.seconds for side in sides]
         for k, side in enumerate(("items", "users")):
             tokens = f"{told[k]:,} + {said[k]:,}"
-            rows.append((name, side, f"{questions[k]:,}", tokens, f"${costs[k]:.2f}", duration(seconds[k])))
+            rows.append((name, side, f"{questions[k]:,}", tokens, f"${costs[k]:.2f}", language.duration(seconds[k])))
         both, tokens, cost = map(notebook.bold, ("both", f"{sum(told):,} + {sum(said):,}", f"${sum(costs):.2f}"))
-        rows.append((name, both, f"{sum(questions):,}", tokens, cost, duration(sum(seconds))))
+        rows.append((name, both, f"{sum(questions):,}", tokens, cost, language.duration(sum(seconds))))
     basis = f"{model.endpoint.concurrency} requests at once, {sides[0].basis}"
 print(basis)
 notebook.table(rows, ("template", "profiles of", "questions", "tokens in + out", "example cost", "time"))
@@ -196,12 +171,12 @@ notebook.table(rows, ("template", "profiles of", "questions", "tokens in + out",
 
 # %%
 if has_texts:
-    few = [text for text in item_texts(data) if text.strip()][:200]
-    questions = item_prompts(data, template)[: len(few)]
+    few = [text for text in language.item_texts(data) if text.strip()][:200]
+    questions = language.item_prompts(data, template)[: len(few)]
     began = time.perf_counter()
-    ExtractiveProfiler().answer(questions)
+    language.ExtractiveProfiler().answer(questions)
     print(f"the stand-in below: {1000 / len(few) * (time.perf_counter() - began):.2f} s")
-    chosen = choose_embedder(embedder, data.name)
+    chosen = language.choose_embedder(embedder, data.name)
     if hasattr(chosen, "fit"):
         chosen.fit(few)
     chosen.embed(few[:2])  # a model is loaded once
@@ -216,8 +191,10 @@ if has_texts:
 
 # %%
 if has_texts:
-    small = ExtractiveProfiler().answer(user_prompts(data, template, seed=seed)[: min(50, data.n_users)])
-    kept = user_texts(data)[user]
+    small = language.ExtractiveProfiler().answer(
+        language.user_prompts(data, template, seed=seed)[: min(50, data.n_users)]
+    )
+    kept = language.user_texts(data)[user]
     print(f"item {item}, {titles[item]!r}: {about[item][:200]}")
     print(f"\nuser {user}, what is embedded: {kept[:300]}{'…' if len(kept) > 300 else ''}")
     print(f"\nuser {user}, by the stand-in:  {small[user].summary[:300] if user < len(small) else '(not asked)'}")
@@ -248,10 +225,10 @@ print("counts", tuple(count.shape), words, "-> vectors", tuple(by_hand.shape))
 print("cosines\n", (by_hand @ by_hand.T).round(decimals=2))
 
 # %%
-core = torch.from_numpy(TfidfSvd(dim=2).fit(texts).embed(texts)).double()
+core = torch.from_numpy(language.TfidfSvd(dim=2).fit(texts).embed(texts)).double()
 # a singular direction may come with either sign; cosines do not mind
 checked.assert_close("Eq. 5 by hand: the same cosines", by_hand @ by_hand.T, core @ core.T, atol=1e-5)
-notebook.show_source(semantic_vectors)
+notebook.show_source(language.semantic_vectors)
 
 # %% [markdown]
 # ### One item, all the way
@@ -263,7 +240,7 @@ notebook.show_source(semantic_vectors)
 # %%
 steps = []
 if has_texts:
-    original = item_space(data, template, ExtractiveProfiler(), "tfidf")
+    original = language.item_space(data, template, language.ExtractiveProfiler(), "tfidf")
     ids, cosines = original.nearest(item)
     names = [title or f"item {i}" for i, title in enumerate(titles)]
     raw = {"title": titles[item], "text": about[item]}
@@ -291,8 +268,8 @@ notebook.table(((notebook.bold(step), what) for step, what in steps), ("step", "
 # are; the table below it shows prompt and profile, with what you changed marked.
 #
 # The profile is **the stand-in's, which is no language model**: it reads the data of the prompt and the limit on words,
-# and none of the message's other words. To see what a language model makes of your words, give `item_space` a
-# `LanguageModel(Endpoint(...), "its name")` as the writer.
+# and none of the message's other words. To see what a language model makes of your words, give `language.item_space` a
+# `language.LanguageModel(language.Endpoint(...), "its name")` as the writer.
 
 # %%
 asked = template.item_system.replace("which kinds of people would enjoy", "on which occasion people would choose")
@@ -302,15 +279,15 @@ asked = template.item_system.replace("which kinds of people would enjoy", "on wh
 def edited(system, words, description):
     fields = {name: meaning for name, meaning in template.fields.items() if description or name != "description"}
     changes = {"item_system": system, "item_words": words, "fields": fields, "feedback_without": None}
-    return item_space(data, dataclasses.replace(template, **changes), ExtractiveProfiler(), "tfidf")
+    return language.item_space(data, dataclasses.replace(template, **changes), language.ExtractiveProfiler(), "tfidf")
 
 
 def draw_edit(system, words, description, item):
-    return prompt_views.draw_neighbours(names, item, original, edited(system, words, description))
+    return live.draw_neighbours(names, item, original, edited(system, words, description))
 
 
 def tell_edit(system, words, description, item):
-    return prompt_views.tell_edit(item, original, edited(system, words, description))
+    return live.tell_edit(item, original, edited(system, words, description))
 
 
 if has_texts:
@@ -346,13 +323,13 @@ if has_texts:
 
 # %%
 vectors = data.language
-anisotropy = mean_cosine(vectors.item)
+anisotropy = language.mean_cosine(vectors.item)
 
 
 def draw_neighbours(item):
-    ids, cosines = nearest(vectors.item, item, 10)
+    ids, cosines = language.nearest(vectors.item, item, 10)
     names = [titles[i] or f"item {i}" for i in ids]
-    return text_views.draw_nearest(titles[item] or f"item {item}", names, cosines, anisotropy)
+    return live.draw_nearest(titles[item] or f"item {item}", names, cosines, anisotropy)
 
 
 panels.explore(draw_neighbours, item=(0, data.n_items - 1, 1, item))
@@ -374,16 +351,19 @@ few = vectors.item[:50].astype(np.float64)
 unit = few / np.linalg.norm(few, axis=1, keepdims=True)
 cosines = unit @ unit.T
 by_hand = cosines[~np.eye(len(few), dtype=bool)].mean()  # all 50 × 49 pairs
-checked.assert_close("mean cosine, pair by pair", by_hand, mean_cosine(few))
-flat = centred(vectors)
+checked.assert_close("mean cosine, pair by pair", by_hand, language.mean_cosine(few))
+flat = language.centred(vectors)
 cones = {
-    "items": (mean_cosine(vectors.item), mean_cosine(flat.item)),
-    "users": (mean_cosine(vectors.user), mean_cosine(flat.user)),
+    "items": (language.mean_cosine(vectors.item), language.mean_cosine(flat.item)),
+    "users": (language.mean_cosine(vectors.user), language.mean_cosine(flat.user)),
 }
-pairs = {"as they are": pair_cosines(vectors.item, seed=seed), "centred": pair_cosines(flat.item, seed=seed)}
+pairs = {
+    "as they are": language.pair_cosines(vectors.item, seed=seed),
+    "centred": language.pair_cosines(flat.item, seed=seed),
+}
 sampled = pairs["as they are"]
 checked.assert_within(
-    "random pairs agree", sampled.mean(), anisotropy, sampled.std() / math.sqrt(len(sampled))
+    "random pairs agree", sampled.mean(), anisotropy, sampled.std() / len(sampled) ** 0.5
 )  # fmt: skip
 pd.DataFrame(cones, index=["mean cosine", "after centring"]).T.round(3)
 
@@ -400,18 +380,18 @@ pd.DataFrame(cones, index=["mean cosine", "after centring"]).T.round(3)
 
 # %%
 rankings = {
-    "popularity": Popularity(data),
-    "text alone": TextSimilarity(vectors),
-    "text, centred": TextSimilarity(flat),
-    "text, shuffled": TextSimilarity(shuffled(vectors, seed=seed)),
-    "text, random": TextSimilarity(random_like(vectors, seed=seed)),
+    "popularity": training.Popularity(data),
+    "text alone": training.TextSimilarity(vectors),
+    "text, centred": training.TextSimilarity(flat),
+    "text, shuffled": training.TextSimilarity(language.shuffled(vectors, seed=seed)),
+    "text, random": training.TextSimilarity(language.random_like(vectors, seed=seed)),
 }
-recall = {"chance": chance_recall(data)}
+recall = {"chance": training.chance_recall(data)}
 errors = {"chance": 0.0}
 for name, ranking in rankings.items():
     per_user = evaluate(ranking, data, "test").per_user["recall@20"]
     recall[name] = float(per_user.mean())
-    errors[name] = float(per_user.std() / math.sqrt(len(per_user)))
+    errors[name] = float(per_user.std() / len(per_user) ** 0.5)
 for control in ("text, shuffled", "text, random"):
     near = abs(recall[control] - recall["chance"]) < 5 * errors[control]
     checked.assert_true(
@@ -427,7 +407,7 @@ pd.DataFrame({"Recall@20": recall, "± standard error": errors}).round(4)
 # ## The figure
 
 # %%
-figure = text_views.data_figure(histories, popularity, pairs, recall)
+figure = live.data_figure(histories, popularity, pairs, recall)
 figure
 
 # %% [markdown]
@@ -496,16 +476,8 @@ for name, content in {"interactions.csv": liked, "items.csv": texts}.items():
     content.to_csv(folder / name, index=False)
     print(f"my-data/{name}, {len(content)} rows:", *(folder / name).read_text().splitlines()[:3], "", sep="\n")
 
-
-def shell(command):
-    print(f"$ {command}", flush=True)
-    words = [sys.executable if word == "python" else word for word in command.split()]
-    apart = os.environ | {"DMREC_RUNS": f"{desk.name}/runs"}  # this folder is gone in a moment; so are its runs
-    done = subprocess.run(words, cwd=desk.name, env=apart, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    print(done.stdout)
-    done.check_returncode()
-
-
+# this folder is gone in a moment; so are its runs
+shell = functools.partial(notebook.shell, folder=desk.name, DMREC_RUNS=f"{desk.name}/runs")
 shell("python -m dmrec_core profiles my-data --extractive")
 shell("python -m dmrec_core embed my-data --embedder tfidf")
 shell("python -m dmrec_core recommend my-data -n 5")
@@ -565,18 +537,13 @@ notebook.check(
 # ## Keep the figure and its numbers
 
 # %%
-path = record(
-    "01_data_and_profiles",
-    figure,
-    numbers={
-        "summary": data.summary(),
-        "recall@20": recall,
-        "recall@20_standard_error": errors,
-        "mean_cosine": {side: {"as_they_are": a, "centred": b} for side, (a, b) in cones.items()},
-        "share_of_the_quieter_half": quiet,
-        "share_of_the_top_tenth_of_items": head,
-    },
-    provenance=provenance(data),
-    folder=notebook.figures_folder(dataset, figures_dir),
-)
+numbers = {
+    "summary": data.summary(),
+    "recall@20": recall,
+    "recall@20_standard_error": errors,
+    "mean_cosine": {side: {"as_they_are": a, "centred": b} for side, (a, b) in cones.items()},
+    "share_of_the_quieter_half": quiet,
+    "share_of_the_top_tenth_of_items": head,
+}
+path = lesson.keep("01_data_and_profiles", figure, numbers)
 print(path.name)

@@ -43,26 +43,26 @@ import numpy as np
 import pandas as pd
 import torch
 
-from dmrec_core import notebook, panels
-from dmrec_core.analysis import spaces as space_numbers
-from dmrec_core.analysis.statistics import posterior_means
-from dmrec_core.dmrec import BaseModel
-from dmrec_core.figures.kept import spaces as space_static
-from dmrec_core.figures.live import spaces as space_views
-from dmrec_core.gaussian import DiagonalGaussian, kl, kl_to_standard_normal, log_density
-from dmrec_core.interactions import InteractionRows, user_batch
-from dmrec_core.likelihood import fused_multinomial_nll, multinomial_nll
-from dmrec_core.panels import questions
-from dmrec_core.records.writer import provenance, record
-from dmrec_core.runs.presets import paper_settings
-from dmrec_core.runs.store import load, run
-from dmrec_core.theory import elbo
-from dmrec_core.theory.monte_carlo import draws_from, mean_of_draws
+from dmrec_core import (
+    BaseModel,
+    DiagonalGaussian,
+    InteractionRows,
+    analysis,
+    fused_multinomial_nll,
+    kl,
+    kl_to_standard_normal,
+    log_density,
+    multinomial_nll,
+    notebook,
+    panels,
+    runs,
+    theory,
+    user_batch,
+)
+from dmrec_core.figures import kept, live
 
-spec = paper_settings(dataset, latent=2, seed=seed)
-data = load(spec)
-notebook.opening(data, device, seed)
-checked = notebook.Checked()
+lesson = notebook.begin(dataset, "none", device, seed, figures_dir)
+data, checked = lesson.data, lesson.checked
 
 # %% [markdown]
 # ## The story the model tells
@@ -127,7 +127,7 @@ notebook.show_source(multinomial_nll)
 # %%
 q = DiagonalGaussian(*torch.tensor([[[0.3]], [[math.log(0.5)]]], dtype=torch.float64))
 truth = DiagonalGaussian(*torch.tensor([[[0.8]], [[math.log(0.2)]]], dtype=torch.float64))
-z = draws_from(q, 20_000, torch.Generator().manual_seed(seed))  # (20000, 1, 1)
+z = theory.draws_from(q, 20_000, torch.Generator().manual_seed(seed))  # (20000, 1, 1)
 log_prior = -0.5 * (z**2 + math.log(2 * math.pi))
 log_likelihood = -0.5 * ((1 - z) ** 2 / 0.25 + math.log(2 * math.pi * 0.25))
 log_weights = (log_prior + log_likelihood).squeeze(-1) - log_density(z, q)  # (20000, 1)
@@ -136,13 +136,13 @@ evidence = -0.5 * (1 / 1.25 + math.log(2 * math.pi * 1.25))  # log p(x), exact
 print("draws", tuple(z.shape), "bound", by_hand, f"log p(x) {evidence:.4f}, gap {kl(q, truth).item():.4f}")
 
 # %%
-bound, tighter = elbo.evidence_lower_bound(log_weights), elbo.importance_weighted_bound(log_weights)
+bound, tighter = theory.evidence_lower_bound(log_weights), theory.importance_weighted_bound(log_weights)
 checked.assert_close("Eq. 1 by hand equals the core", by_hand, bound.value)
 checked.assert_within("Eq. 1: log p(x) − gap", bound.value, evidence - kl(q, truth).item(), bound.standard_error.item())
 checked.assert_within("importance weighting reaches log p(x)", tighter.value, evidence, tighter.standard_error.item())
 order = bool(bound.value + 4 * bound.standard_error < tighter.value)
 checked.assert_true("the bound lies below the importance-weighted estimate", order)
-notebook.show_source(elbo.evidence_lower_bound, elbo.importance_weighted_bound)
+notebook.show_source(theory.evidence_lower_bound, theory.importance_weighted_bound)
 
 # %% [markdown]
 # The second function is the check we can also run where nothing is known: average the *weights* $p(x,z)/q(z)$ of $S$
@@ -151,7 +151,7 @@ notebook.show_source(elbo.evidence_lower_bound, elbo.importance_weighted_bound)
 # Be the encoder: choose $q$, and close the gap.
 
 # %%
-panels.explore(space_views.draw_bound, **space_views.CONTROLS[space_views.draw_bound], **questions.BOUND)
+panels.explore(live.draw_bound, **live.CONTROLS[live.draw_bound], **panels.questions.BOUND)
 
 # %% [markdown]
 # ## Eq. 3: what the encoder says
@@ -183,12 +183,12 @@ print(
 # %%
 core = DiagonalGaussian.from_heads(heads)
 checked.assert_close("Eq. 3, one draw by hand", by_hand, core.sample(torch.Generator().manual_seed(0)))
-moments = draws_from(
+moments = theory.draws_from(
     DiagonalGaussian(core.mean.detach(), core.logvar.detach()), 20_000, torch.Generator().manual_seed(1)
 )
-middle = mean_of_draws(moments[:, 0])
+middle = theory.mean_of_draws(moments[:, 0])
 checked.assert_within("Eq. 3, mean of many draws", middle.value[1], -1.0, middle.standard_error[1])
-spread = mean_of_draws((moments[:, 0] - core.mean.detach()[0]).square())
+spread = theory.mean_of_draws((moments[:, 0] - core.mean.detach()[0]).square())
 checked.assert_within("Eq. 3, variance of many draws", spread.value[1], 4.0, spread.standard_error[1])
 notebook.show_source(DiagonalGaussian.from_heads, DiagonalGaussian.sample)
 
@@ -207,7 +207,7 @@ notebook.show_source(DiagonalGaussian.from_heads, DiagonalGaussian.sample)
 # dimensions. Its loss for three users, by hand, with one draw each as in training:
 
 # %%
-result = run(spec, data, device=device)
+result = runs.run(lesson.spec(latent=2, seed=seed), data, device=device)
 model = result.model(data)
 backbone = model.backbone
 backbone.input_dropout = 0.0  # so that both computations see the same input
@@ -235,11 +235,11 @@ notebook.show_source(BaseModel.loss, type(backbone).posterior, type(backbone).de
 
 # %%
 with torch.no_grad():
-    weights = elbo.log_importance_weights(backbone, batch, q, 4000, torch.Generator().manual_seed(seed))
-    tastes = draws_from(q, 4000, torch.Generator().manual_seed(seed + 1))
+    weights = theory.log_importance_weights(backbone, batch, q, 4000, torch.Generator().manual_seed(seed))
+    tastes = theory.draws_from(q, 4000, torch.Generator().manual_seed(seed + 1))
     explained = torch.stack([-multinomial_nll(backbone.decode(z), batch.rows) for z in tastes])
-first = elbo.evidence_lower_bound(weights)
-second = mean_of_draws(explained)
+first = theory.evidence_lower_bound(weights)
+second = theory.mean_of_draws(explained)
 second_value = second.value - kl_to_standard_normal(q)
 for row in range(3):
     error = float((first.standard_error[row] ** 2 + second.standard_error[row] ** 2).sqrt())
@@ -255,8 +255,8 @@ pd.DataFrame(both).astype(float).round(3)
 # $p_\theta(x_u|z)\,p(z)$. That gives $\log p(x_u)$ and the true posterior of every user, and the bound can be judged.
 
 # %%
-users = space_numbers.spread_users(data, users_shown)
-bounds = space_numbers.bounds_of_users(backbone, data, users, draws=(10, 100, 1000), seed=seed)
+users = analysis.spread_users(data, users_shown)
+bounds = analysis.bounds_of_users(backbone, data, users, draws=(10, 100, 1000), seed=seed)
 table = bounds.table
 below = (table["elbo"] <= table["evidence"] + 4 * table["elbo_error"]).all()
 checked.assert_true("the bound is below log p(x) for every user", below)
@@ -278,10 +278,10 @@ def draw_user(user):
     row, items = table.iloc[user], int(table["items"].iloc[user])
     one = DiagonalGaussian(bounds.posterior.mean[user : user + 1], bounds.posterior.logvar[user : user + 1])
     title = f"{items} training items: log p(x) {row['evidence']:.2f}, bound {row['elbo']:.2f}"
-    return space_views.draw_true_posterior(bounds.axis.numpy(), bounds.log_posterior[user].numpy(), one, title)
+    return live.draw_true_posterior(bounds.axis.numpy(), bounds.log_posterior[user].numpy(), one, title)
 
 
-panels.explore(draw_user, user=(0, len(users) - 1, 1, len(users) // 3), **questions.TRUE_POSTERIOR)
+panels.explore(draw_user, user=(0, len(users) - 1, 1, len(users) // 3), **panels.questions.TRUE_POSTERIOR)
 
 # %% [markdown]
 # ## The whole space
@@ -289,15 +289,15 @@ panels.explore(draw_user, user=(0, len(users) - 1, 1, len(users) // 3), **questi
 # Every user's posterior mean, two true posteriors, and the bound's distance from the truth. This figure is kept.
 
 # %%
-means = posterior_means(model, data)
+means = analysis.posterior_means(model, data)
 items_per_user = np.diff(data.train.indptr)
 shown = [len(users) // 6, int(len(users) * 0.9)]
-figure = space_static.collaborative_figure(means, items_per_user, bounds, shown)
+figure = kept.collaborative_figure(means, items_per_user, bounds, shown)
 figure
 
 # %%
 widths = pd.DataFrame({"items": table["items"], "mean σ of q": bounds.posterior.std.mean(1)})
-grouped = space_numbers.by_history(widths)
+grouped = analysis.by_history(widths)
 narrower = grouped["mean σ of q"].iloc[0] > grouped["mean σ of q"].iloc[-1]
 print("The encoder is", "surer" if narrower else "not surer", "about the busiest users than about the quietest.")
 grouped.round(3)
@@ -309,7 +309,7 @@ grouped.round(3)
 # that the other notebooks use ranks better:
 
 # %%
-wide = run(paper_settings(dataset, seed=seed), data, device=device)
+wide = runs.run(lesson.spec(seed=seed), data, device=device)
 rank = pd.DataFrame(
     {
         f"d = {r.spec.latent}": {name: r.metrics["test"][name] for name in ("recall@20", "ndcg@20")}
@@ -375,17 +375,12 @@ notebook.check(
 # ## Keep the figure and its numbers
 
 # %%
-path = record(
-    "02_collaborative_space",
-    figure,
-    numbers={
-        "bounds": table,
-        "mean_gap_nats": gap,
-        "gap_left_by_1000_draws": left,
-        "std_by_history": grouped.to_dict(),
-        "ranking": rank.to_dict(),
-    },
-    provenance=provenance(data, [result, wide]),
-    folder=notebook.figures_folder(dataset, figures_dir),
-)
+numbers = {
+    "bounds": table,
+    "mean_gap_nats": gap,
+    "gap_left_by_1000_draws": left,
+    "std_by_history": grouped.to_dict(),
+    "ranking": rank.to_dict(),
+}
+path = lesson.keep("02_collaborative_space", figure, numbers, [result, wide])
 print(path.name)

@@ -42,30 +42,24 @@ import numpy as np
 import pandas as pd
 import torch
 
-from dmrec_core import notebook, panels
-from dmrec_core.analysis import spaces as space_numbers
-from dmrec_core.dmrec import Spaces
-from dmrec_core.figures.kept import spaces as space_static
-from dmrec_core.figures.live import spaces as space_views
-from dmrec_core.gaussian import DiagonalGaussian
-from dmrec_core.interactions import InteractionRows, UserBatch, user_batch
-from dmrec_core.meta_network import MetaNetwork, base_network
-from dmrec_core.panels import questions
-from dmrec_core.recommender import top_items
-from dmrec_core.records.writer import provenance, record
-from dmrec_core.runs.build import build_model
-from dmrec_core.runs.presets import paper_settings
-from dmrec_core.runs.store import load
-from dmrec_core.runs.sweeps import sweep
+from dmrec_core import (
+    DiagonalGaussian,
+    InteractionRows,
+    MetaNetwork,
+    Spaces,
+    UserBatch,
+    analysis,
+    base_network,
+    notebook,
+    panels,
+    runs,
+    top_items,
+    user_batch,
+)
+from dmrec_core.figures import kept, live
 
-
-def spec(strategy, **changes):
-    return paper_settings(dataset, strategy=strategy, embedder=embedder, seed=seed, **changes)
-
-
-data = load(spec("mddm"))
-notebook.opening(data, device, seed)
-checked = notebook.Checked()
+lesson = notebook.begin(dataset, embedder, device, seed, figures_dir)
+data, checked = lesson.data, lesson.checked
 
 # %% [markdown]
 # ## Eq. 7: the base network $g$
@@ -143,16 +137,16 @@ notebook.show_source(MetaNetwork.forward, DiagonalGaussian.from_heads)
 # user, show the models none of their clicks, then one, then two, and so on. Rings are at one and two σ.
 
 # %%
-flat_specs = {name: spec(name, latent=2, lam=lam) for name in ("godm", "mddm")}
-full_specs = {name: spec(name, lam=lam) for name in ("godm", "cpdm", "mddm")}  # for the sections below
-done = iter(sweep([*flat_specs.values(), *full_specs.values()], device=device))
+flat_specs = {name: lesson.spec(name, latent=2, lam=lam) for name in ("godm", "mddm")}
+full_specs = {name: lesson.spec(name, lam=lam) for name in ("godm", "cpdm", "mddm")}  # for the sections below
+done = iter(lesson.sweep(*flat_specs.values(), *full_specs.values()))
 flat, full = ({name: next(done) for name in specs} for specs in (flat_specs, full_specs))
 models = {name: result.model(data) for name, result in flat.items()}
 counts = np.diff(data.train.indptr)
 user = int(np.argsort(counts, kind="stable")[int(0.9 * data.n_users)])  # busier than nine in ten
 clicked = data.train.indices[data.train.indptr[user] : data.train.indptr[user + 1]]
 watched = {
-    (name, own): space_numbers.spaces_while_clicking(model, data, user, own)
+    (name, own): analysis.spaces_while_clicking(model, data, user, own)
     for name, model in models.items()
     for own in (True, False)
 }
@@ -164,7 +158,7 @@ def title_of(item):
 
 def draw_clicks(clicks, strategy, own_text):
     last = f"after {clicks} clicks, the last: {title_of(clicked[clicks - 1])}" if clicks else "no click yet"
-    return space_views.draw_spaces(watched[strategy, own_text], clicks, f"user {user}, {last}")
+    return live.draw_spaces(watched[strategy, own_text], clicks, f"user {user}, {last}")
 
 
 panels.explore(
@@ -172,14 +166,14 @@ panels.explore(
     clicks=(0, len(clicked), 1, min(3, len(clicked))),
     strategy=(["godm", "mddm"], "godm"),
     own_text=True,
-    **questions.CLICKS,
+    **panels.questions.CLICKS,
     presets={"no clicks": {"clicks": 0}, "all clicks": {"clicks": len(clicked)}},
 )
 
 # %%
 nothing = watched["mddm", False].language.mean[0]
 another = int(np.argmax(np.arange(data.n_users) != user))
-same = space_numbers.spaces_while_clicking(models["mddm"], data, another, False).language.mean[0]
+same = analysis.spaces_while_clicking(models["mddm"], data, another, False).language.mean[0]
 checked.assert_close("no click and no text: the same answer for everybody", nothing, same)
 
 # %% [markdown]
@@ -219,11 +213,12 @@ print(f"distance of the two sides' means {apart:.2f}, length of the fused mean {
 # their slope is below a tenth of what it was. `std` is the mean σ of $p$.
 
 # %%
+untrained = runs.build_model(full["godm"].spec, data)
 inputs = {
-    "before training": space_numbers.language_inputs(build_model(spec("godm", lam=lam), data).meta_network, data),
-    "after training": space_numbers.language_inputs(model.meta_network, data),
+    "before training": analysis.language_inputs(untrained.meta_network, data),
+    "after training": analysis.language_inputs(model.meta_network, data),
 }
-groups = {name: space_numbers.by_history(table) for name, table in inputs.items()}
+groups = {name: analysis.by_history(table) for name, table in inputs.items()}
 after = inputs["after training"]
 correlation = after[["items", "norm"]].corr(method="spearman").iloc[0, 1]
 checked.assert_true("busier users have longer inputs", correlation > 0.8, f"rank correlation {correlation:.2f}")
@@ -272,7 +267,7 @@ for wanted, label in ((0.1, "quiet"), (0.95, "busy")):
     with torch.no_grad():
         one = models["godm"].spaces(user_batch(data.train, np.array([chosen])))
     examples.append((f"DMRec-G, a {label} user, items: {counts[chosen]}", Spaces(*one)))
-figure = space_static.language_figure(inputs, examples, work)
+figure = kept.language_figure(inputs, examples, work)
 figure
 
 # %% [markdown]
@@ -315,16 +310,11 @@ notebook.check("Exercise 3", answer_3, truth=1 / 0.7, tolerance=5e-3, hint="So t
 # ## Keep the figure and its numbers
 
 # %%
-path = record(
-    "03_language_space",
-    figure,
-    numbers={
-        "inputs": {name: table.to_dict() for name, table in groups.items()},
-        "variance_of_means": work.to_dict(),
-        "collaborative_share": share.to_dict(),
-        "rank_correlation_items_norm": correlation,
-    },
-    provenance=provenance(data, [*flat.values(), *full.values()]),
-    folder=notebook.figures_folder(dataset, figures_dir),
-)
+numbers = {
+    "inputs": {name: table.to_dict() for name, table in groups.items()},
+    "variance_of_means": work.to_dict(),
+    "collaborative_share": share.to_dict(),
+    "rank_correlation_items_norm": correlation,
+}
+path = lesson.keep("03_language_space", figure, numbers, [*flat.values(), *full.values()])
 print(path.name)

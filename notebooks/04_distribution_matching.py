@@ -51,27 +51,11 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch.distributions import Normal, kl_divergence
 
-from dmrec_core import gaussian, matching, notebook, panels
-from dmrec_core.figures.kept import matching as matching_static
-from dmrec_core.figures.live import gaussians as gaussian_views
-from dmrec_core.figures.live import matching as matching_views
-from dmrec_core.figures.twins import pages as twin
-from dmrec_core.gaussian import DiagonalGaussian
-from dmrec_core.interactions import user_batch
-from dmrec_core.matching import STRATEGIES
-from dmrec_core.panels import questions
-from dmrec_core.records.writer import provenance, record
-from dmrec_core.runs.build import build_model
-from dmrec_core.runs.presets import paper_settings
-from dmrec_core.runs.store import load, run
-from dmrec_core.theory import information, pooling, transport
-from dmrec_core.theory import one_dimension as gaussian_numbers
-from dmrec_core.theory.monte_carlo import composite_divergence_by_sampling, mean_of_draws
+from dmrec_core import DiagonalGaussian, gaussian, matching, notebook, panels, runs, theory, user_batch
+from dmrec_core.figures import kept, live, twins
 
-data = load(paper_settings(dataset, strategy="mddm", embedder=embedder))
-notebook.opening(data, device, seed)
-checked = notebook.Checked()
-controls = {**gaussian_views.CONTROLS, **matching_views.CONTROLS}  # the ranges of the sliders below
+lesson = notebook.begin(dataset, embedder, device, seed, figures_dir)
+data, checked = lesson.data, lesson.checked
 torch.set_printoptions(precision=4)
 
 # %% [markdown]
@@ -116,11 +100,11 @@ print("costs", tuple(cost.shape), f"cheapest plan {by_hand:.4f}, a random plan {
 print("the cheapest plan keeps the order of the grains:", bool((grain == place).all()))
 
 # %%
-one_p, one_q = gaussian_numbers.gaussian(3.0, 0.5), gaussian_numbers.gaussian(0.0, 1.0)
+one_p, one_q = theory.gaussian(3.0, 0.5), theory.gaussian(0.0, 1.0)
 checked.assert_close("Eq. 8, a solved plan equals the closed form", by_hand, gaussian.wasserstein2(one_p, one_q).item())
-checked.assert_close("the core's map makes the same plan", transport.transport_map(one_p, one_q, x[:, None])[:, 0], y)
+checked.assert_close("the core's map makes the same plan", theory.transport_map(one_p, one_q, x[:, None])[:, 0], y)
 checked.assert_true("a random plan costs more", bool(shuffled > by_hand), f"{shuffled:.3f} > {by_hand:.3f}")
-notebook.show_source(gaussian.wasserstein2, transport.transport_map)
+notebook.show_source(gaussian.wasserstein2, theory.transport_map)
 
 # %% [markdown]
 # The picture: green is the heap on its way. Each grey strand carries the same amount of mass along a straight line.
@@ -128,7 +112,7 @@ notebook.show_source(gaussian.wasserstein2, transport.transport_map)
 # Nothing moves in a fade, and half way there are two heaps. W2 measures moving, not fading.
 
 # %%
-panels.explore(gaussian_views.draw_transport, **controls[gaussian_views.draw_transport], **questions.TRANSPORT)
+panels.explore(live.draw_transport, **live.CONTROLS[live.draw_transport], **panels.questions.TRANSPORT)
 
 # %% [markdown]
 # ### Eq. 9: the closed form for Gaussians
@@ -165,7 +149,7 @@ notebook.show_source(gaussian.wasserstein2_squared)
 # Dimensions add up. In two dimensions, sixty particles and their straight lines:
 
 # %%
-panels.explore(gaussian_views.draw_transport_2d, **controls[gaussian_views.draw_transport_2d])
+panels.explore(live.draw_transport_2d, **live.CONTROLS[live.draw_transport_2d])
 
 # %% [markdown]
 # ### Eq. 10: GODM, "global optimality for distribution matching"
@@ -193,10 +177,10 @@ notebook.show_source(matching.godm)
 
 # %%
 panels.explore(
-    matching_views.draw_gradient_field,
-    **controls[matching_views.draw_gradient_field]
-    | {"strategy": (list(STRATEGIES), "godm"), "lam": (0.0, 1.0, 0.05, lam)},
-    **questions.GRADIENT_FIELD,
+    live.draw_gradient_field,
+    **live.CONTROLS[live.draw_gradient_field]
+    | {"strategy": (list(matching.STRATEGIES), "godm"), "lam": (0.0, 1.0, 0.05, lam)},
+    **panels.questions.GRADIENT_FIELD,
 )
 
 # %% [markdown]
@@ -237,7 +221,7 @@ notebook.show_source(gaussian.kl)
 # $p$ has none.
 
 # %%
-panels.explore(gaussian_views.draw_kl, **controls[gaussian_views.draw_kl], **questions.BOTH_DIRECTIONS)
+panels.explore(live.draw_kl, **live.CONTROLS[live.draw_kl], **panels.questions.BOTH_DIRECTIONS)
 
 # %% [markdown]
 # **Why the direction matters for a recommender.** A user may have two tastes, say crime novels and cookery books. One
@@ -246,7 +230,7 @@ panels.explore(gaussian_views.draw_kl, **controls[gaussian_views.draw_kl], **que
 # Eq. 2, 14 and 15 all use the second direction.
 
 # %%
-panels.explore(gaussian_views.draw_mode_seeking, **controls[gaussian_views.draw_mode_seeking], **questions.MODE_SEEKING)
+panels.explore(live.draw_mode_seeking, **live.CONTROLS[live.draw_mode_seeking], **panels.questions.MODE_SEEKING)
 
 # %% [markdown]
 # ## Part 3 · CPDM: meet in the middle
@@ -279,9 +263,9 @@ notebook.show_source(gaussian.log_mixture_density)
 
 # %%
 panels.explore(
-    gaussian_views.draw_composite,
-    **controls[gaussian_views.draw_composite] | {"alpha": (0.05, 0.95, 0.05, alpha)},
-    **questions.COMPOSITE,
+    live.draw_composite,
+    **live.CONTROLS[live.draw_composite] | {"alpha": (0.05, 0.95, 0.05, alpha)},
+    **panels.questions.COMPOSITE,
 )
 
 # %% [markdown]
@@ -314,7 +298,7 @@ notebook.show_source(matching.composite_divergence, gaussian.moment_matched_comp
 
 # %%
 generator = torch.Generator().manual_seed(seed)
-sampled = composite_divergence_by_sampling(q, p, 0.5, 20_000, generator)
+sampled = theory.composite_divergence_by_sampling(q, p, 0.5, 20_000, generator)
 readings = pd.DataFrame(
     {
         "the mixture, sampled": sampled.value,
@@ -326,8 +310,8 @@ readings = pd.DataFrame(
 )
 below = bool((sampled.value < 2 * math.log(2) + 4 * sampled.standard_error).all())
 checked.assert_true("the mixture's divergence stays below 2 log 2", below, f"largest {sampled.value.max():.3f} < 1.386")
-curves = gaussian_numbers.composite_curves(0.5)
-one_dimension = composite_divergence_by_sampling(one_q, gaussian_numbers.gaussian(4.0, 1.0), 0.5, 20_000, generator)
+curves = theory.composite_curves(0.5)
+one_dimension = theory.composite_divergence_by_sampling(one_q, theory.gaussian(4.0, 1.0), 0.5, 20_000, generator)
 exact = float(np.interp(4.0, curves.separations, curves.mixture))
 checked.assert_within("Eq. 12, sampled against quadrature", one_dimension.value, exact, one_dimension.standard_error)
 readings.round(3)
@@ -351,10 +335,10 @@ notebook.show_source(matching.cpdm)
 
 # %%
 panels.explore(
-    matching_views.draw_gradient_field,
-    **controls[matching_views.draw_gradient_field]
+    live.draw_gradient_field,
+    **live.CONTROLS[live.draw_gradient_field]
     | {
-        "strategy": (list(STRATEGIES), "cpdm"),
+        "strategy": (list(matching.STRATEGIES), "cpdm"),
         "moves": (["collaborative", "language"], "language"),
         "lam": (0.0, 1.0, 0.05, lam),
     },
@@ -395,10 +379,10 @@ notebook.show_source(matching.mddm)
 
 # %%
 standard = DiagonalGaussian(torch.zeros_like(mu_q), torch.zeros_like(logvar_q))
-pool = pooling.log_linear_pool(standard, p, 0.25)
-one_divergence = gaussian.kl(q, pool) + pooling.pool_constant(standard, p, 0.25)
+pool = theory.log_linear_pool(standard, p, 0.25)
+one_divergence = gaussian.kl(q, pool) + theory.pool_constant(standard, p, 0.25)
 checked.assert_close("MDDM is one divergence from a pooled prior", one_divergence, by_hand)
-notebook.show_source(pooling.log_linear_pool)
+notebook.show_source(theory.log_linear_pool)
 
 # %% [markdown]
 # **λ alive.** One user, one dimension. Their items vote for $-1$, each with the same strength; the text says $+2$; the
@@ -407,9 +391,9 @@ notebook.show_source(pooling.log_linear_pool)
 
 # %%
 panels.explore(
-    matching_views.draw_posterior,
-    **controls[matching_views.draw_posterior] | {"lam": (0.0, 1.0, 0.05, lam)},
-    **questions.POSTERIOR,
+    live.draw_posterior,
+    **live.CONTROLS[live.draw_posterior] | {"lam": (0.0, 1.0, 0.05, lam)},
+    **panels.questions.POSTERIOR,
 )
 
 # %% [markdown]
@@ -417,7 +401,7 @@ panels.explore(
 # the other:
 
 # %%
-panels.explore(matching_views.draw_all_strategies, **controls[matching_views.draw_all_strategies])
+panels.explore(live.draw_all_strategies, **live.CONTROLS[live.draw_all_strategies])
 
 # %% [markdown]
 # ## Part 5 · Flat and explosive regions
@@ -427,7 +411,7 @@ panels.explore(matching_views.draw_all_strategies, **controls[matching_views.dra
 
 # %%
 distances = np.array([0.01, 0.1, 1.0, 3.0, 10.0, 30.0])
-slopes = {std: gaussian_numbers.mean_slopes(distances, std) for std in (1.0, 0.1)}
+slopes = {std: theory.mean_slopes(distances, std) for std in (1.0, 0.1)}
 tables = [pd.DataFrame(s, index=pd.Index(distances, name="distance")).T for s in slopes.values()]
 pd.concat(tables, keys=["language σ = 1", "language σ = 0.1"]).style.format("{:.3g}", escape="html")
 
@@ -485,14 +469,14 @@ print(f"I(z;x) − Ĩ(z;s) = {i_x - i_s_bound:.4f}")
 
 # %%
 checked.assert_close("Eq. 16 in closed form", i_x - i_s_bound, divergence)
-world = information.LinearGaussianWorld(rho, a, v, c, w)
+world = theory.LinearGaussianWorld(rho, a, v, c, w)
 users_q, users_p = world.draw(3000, torch.Generator().manual_seed(seed))
-found = information.information(users_q, users_p, samples=2, generator=torch.Generator().manual_seed(seed + 1))
-averaged = mean_of_draws(gaussian.kl(users_q, users_p))
+found = theory.information(users_q, users_p, samples=2, generator=torch.Generator().manual_seed(seed + 1))
+averaged = theory.mean_of_draws(gaussian.kl(users_q, users_p))
 checked.assert_within("Eq. 16, I(z;x) by Monte Carlo", found.interactions.value, i_x, found.interactions.standard_error)
 checked.assert_within("Eq. 16, Ĩ(z;s) by Monte Carlo", found.texts.value, i_s_bound, found.texts.standard_error)
 checked.assert_within("Eq. 16, the core's KL over 3000 users", averaged.value, divergence, averaged.standard_error)
-notebook.show_source(information.information)
+notebook.show_source(theory.information)
 
 # %% [markdown]
 # Read the divergence as a budget. It has two parts, and only one of them is good news:
@@ -502,7 +486,7 @@ notebook.show_source(information.information)
 #   is to **forget** it. Matching is a price on knowing things that the text does not know.
 
 # %%
-panels.explore(matching_views.draw_information, **controls[matching_views.draw_information], **questions.INFORMATION)
+panels.explore(live.draw_information, **live.CONTROLS[live.draw_information], **panels.questions.INFORMATION)
 
 # %% [markdown]
 # ### Eq. 17: the bound of the information bottleneck
@@ -523,7 +507,7 @@ print("L_IB", [round(x, 3) for x in by_hand.tolist()], "bound", round(-divergenc
 print("slack", [round(x, 3) for x in slack.tolist()])
 
 # %%
-core = [information.information_bottleneck(i_s, i_x, float(beta)) for beta in betas]
+core = [theory.information_bottleneck(i_s, i_x, float(beta)) for beta in betas]
 checked.assert_close("Eq. 17 by hand equals the core", by_hand, core)
 # by Monte Carlo: the bound's right side from 3000 users, the left side exact
 upper = -averaged.value + 4 * averaged.standard_error
@@ -534,7 +518,7 @@ broken = i_s - 3.0 * i_x
 checked.assert_true(
     "and fails for β = 3, where it claims nothing", broken < -divergence, f"{broken:.3f} < {-divergence:.3f}"
 )
-notebook.show_source(information.information_bottleneck)
+notebook.show_source(theory.information_bottleneck)
 
 # %% [markdown]
 # The green line of the panel above is this $L_{IB}$ over $\beta$; the dotted line is the bound.
@@ -590,8 +574,8 @@ s = (logvar_q / 2).exp()
 cpdm_by_hand = 0.5 * (s + 1 / s - 2 + mu_q**2 / (2 * s * logvar_p.exp())).sum(-1)
 checked.assert_close("published CPDM term", cpdm_by_hand, matching.cpdm(q, p, fused, 1.0).matching)
 pulls = {
-    (name, variant): gaussian_numbers.pull_on_parameters(name, variant, lam)
-    for name in STRATEGIES
+    (name, variant): theory.pull_on_parameters(name, variant, lam)
+    for name in matching.STRATEGIES
     for variant in ("published", "paper")
 }
 for name in ("mddm", "cpdm"):
@@ -600,7 +584,7 @@ for name in ("mddm", "cpdm"):
 pd.DataFrame(pulls).T.style.format("{:+.3f}", escape="html")
 
 # %%
-panels.explore(matching_views.draw_who_moves, **controls[matching_views.draw_who_moves], **questions.WHO_MOVES)
+panels.explore(live.draw_who_moves, **live.CONTROLS[live.draw_who_moves], **panels.questions.WHO_MOVES)
 
 # %% [markdown]
 # ### Four names for one model
@@ -614,14 +598,11 @@ panels.explore(matching_views.draw_who_moves, **controls[matching_views.draw_who
 
 # %%
 ends = {"MDDM, λ = 1": ("mddm", 1.0), "GODM, λ = 0": ("godm", 0.0), "CPDM, λ = 0": ("cpdm", 0.0), "Add": ("add", 0.0)}
-specs = {
-    name: paper_settings(dataset, strategy=strategy, embedder=embedder, lam=value, seed=seed)
-    for name, (strategy, value) in ends.items()
-}
-specs["base model"] = paper_settings(dataset, seed=seed)
+specs = {name: lesson.spec(strategy, lam=value, seed=seed) for name, (strategy, value) in ends.items()}
+specs["base model"] = lesson.spec(seed=seed)
 losses, gradients = {}, {}
 for name, one_spec in specs.items():
-    model = build_model(one_spec, data)
+    model = runs.build_model(one_spec, data)
     batch = user_batch(data.train, np.arange(min(64, data.n_users)), generator=torch.Generator().manual_seed(seed))
     total = model.loss(batch).total
     total.backward()
@@ -634,7 +615,7 @@ apart = abs(losses["base model"] - losses["Add"])
 checked.assert_true("the base model's loss is another one", apart > 1e-3, f"{apart:.3f} apart")
 
 # %%
-results = [run(one.with_(train=replace(one.train, epochs=12)), data, device=device) for one in specs.values()]
+results = [runs.run(one.with_(train=replace(one.train, epochs=12)), data, device=device) for one in specs.values()]
 after = pd.Series(
     {name: r.metrics["test"]["recall@20"] for name, r in zip(specs, results, strict=True)}, name="Recall@20"
 )
@@ -669,7 +650,7 @@ answer_3 = None
 
 
 def near_and_far(answer):
-    mine, theirs = gaussian_numbers.gaussian(*answer), gaussian_numbers.gaussian(0.0, 1.0)
+    mine, theirs = theory.gaussian(*answer), theory.gaussian(0.0, 1.0)
     w2, nats = gaussian.wasserstein2(mine, theirs).item(), gaussian.kl(mine, theirs).item()
     print(f"  your q: W2 = {w2:.3f}, KL(q‖p) = {nats:.2f} nats")
     return w2 < 1 and nats > 10
@@ -694,24 +675,17 @@ notebook.check(
 # Beside it goes a *twin*: one HTML file with sliders for two Gaussians that needs no kernel. Open it from the folder.
 
 # %%
-numbers = matching_static.matching_numbers(lam, alpha)
-figure = matching_static.matching_figure(numbers)
+numbers = kept.matching_numbers(lam, alpha)
+figure = kept.matching_figure(numbers)
 figure
 
 # %%
-facts = provenance(data, results)
-path = record(
-    "04_distribution_matching",
-    figure,
-    numbers={
-        **numbers,
-        "slopes": {f"language std {std}": table for std, table in slopes.items()},
-        "distances": distances,
-        "pull_on_parameters": {f"{name} {variant}": pull for (name, variant), pull in pulls.items()},
-        "one_model": after.to_dict(),
-    },
-    provenance=facts,
-    folder=notebook.figures_folder(dataset, figures_dir),
-)
-page = twin.write_distribution_matching(path.with_suffix(".html"), facts)
+numbers |= {
+    "slopes": {f"language std {std}": table for std, table in slopes.items()},
+    "distances": distances,
+    "pull_on_parameters": {f"{name} {variant}": pull for (name, variant), pull in pulls.items()},
+    "one_model": after.to_dict(),
+}
+path = lesson.keep("04_distribution_matching", figure, numbers, results)
+page = twins.write_distribution_matching(path.with_suffix(".html"), lesson.facts(results))
 print(path.name, page.name)

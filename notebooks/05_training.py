@@ -41,30 +41,25 @@ from dataclasses import replace
 import pandas as pd
 import torch
 
-from dmrec_core import notebook
-from dmrec_core.analysis import summaries
-from dmrec_core.dmrec import DMRec
-from dmrec_core.figures.kept import trained as static
-from dmrec_core.gaussian import DiagonalGaussian
-from dmrec_core.interactions import InteractionRows, user_batch
-from dmrec_core.likelihood import fused_multinomial_nll, multinomial_nll
-from dmrec_core.matching import STRATEGIES, fuse
-from dmrec_core.records.writer import provenance, record
-from dmrec_core.runs.build import build_model
-from dmrec_core.runs.presets import paper_settings
-from dmrec_core.runs.store import load
-from dmrec_core.runs.sweeps import grid, sweep
-from dmrec_core.training.checkpoint import Checkpoint
-from dmrec_core.training.fit import fit
+from dmrec_core import (
+    STRATEGIES,
+    DiagonalGaussian,
+    DMRec,
+    InteractionRows,
+    analysis,
+    fit,
+    fuse,
+    fused_multinomial_nll,
+    multinomial_nll,
+    notebook,
+    runs,
+    training,
+    user_batch,
+)
+from dmrec_core.figures import kept
 
-
-def spec(strategy, **changes):
-    return paper_settings(dataset, strategy=strategy, embedder=embedder, **changes)
-
-
-data = load(spec("mddm"))
-notebook.opening(data, device, first_seed)
-checked = notebook.Checked()
+lesson = notebook.begin(dataset, embedder, device, range(first_seed, first_seed + seeds), figures_dir)
+data, checked = lesson.data, lesson.checked
 
 # %% [markdown]
 # ## Eq. 18: the reconstruction loss
@@ -115,7 +110,7 @@ checked.assert_close("and the same gradient", slope_fused, slope_plain)
 # Here it is by hand for real users of this data set: encoder, meta-network, sum, one draw, decoder, three terms.
 
 # %%
-model = build_model(spec("mddm", seed=first_seed), data)
+model = runs.build_model(lesson.spec("mddm", seed=first_seed), data)
 batch = user_batch(data.train, torch.arange(4).numpy(), generator=torch.Generator().manual_seed(0))
 model.backbone.input_dropout = 0.0  # so that the two computations see the same input
 
@@ -175,14 +170,9 @@ notebook.show_source(fit)
 # for; the second branch costs time, so a method can win on the left and lose on the right.
 
 # %%
-specs = [
-    s
-    for name in ("base", "godm", "cpdm", "mddm")
-    for s in grid(spec(name), seed=[first_seed + k for k in range(seeds)])
-]
-results = sweep(specs, device=device)
-curves = summaries.learning_curves(results)
-figure = static.training_curves(curves)
+results = lesson.sweep(*map(lesson.spec, ("base", "godm", "cpdm", "mddm")))
+curves = analysis.learning_curves(results)
+figure = kept.training_curves(curves)
 figure
 
 # %% [markdown]
@@ -218,22 +208,21 @@ cost_table.style.format({"best validation Recall@20": "{:.4f}"}, precision=1, es
 import tempfile
 from pathlib import Path
 
-from dmrec_core.training.fit import TrainingCancelled
-
-short = replace(spec("mddm").train, epochs=6)
-whole = build_model(spec("mddm"), data)
+mddm = lesson.spec("mddm")
+short = replace(mddm.train, epochs=6)
+whole = runs.build_model(mddm, data)
 fit(whole, data, short, device="cpu")
 with tempfile.TemporaryDirectory() as folder:
     checkpoint, calls = Path(folder) / "resume.safetensors", iter(range(10**6))
     stop_at = 3 * -(-data.n_users // short.batch_size) + 1  # inside the fourth epoch
-    interrupted = build_model(spec("mddm"), data)
+    interrupted = runs.build_model(mddm, data)
     try:
-        fit(interrupted, data, short, device="cpu", checkpoint=Checkpoint(checkpoint, seconds=0),
+        fit(interrupted, data, short, device="cpu", checkpoint=training.Checkpoint(checkpoint, seconds=0),
             cancel=lambda: next(calls) == stop_at)  # fmt: skip
-    except TrainingCancelled as stopped:
+    except training.TrainingCancelled as stopped:
         print(stopped)
-    resumed = build_model(spec("mddm"), data)
-    fit(resumed, data, short, device="cpu", checkpoint=Checkpoint(checkpoint))
+    resumed = runs.build_model(mddm, data)
+    fit(resumed, data, short, device="cpu", checkpoint=training.Checkpoint(checkpoint))
 equal = all(torch.equal(a, b) for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True))
 checked.assert_true("a resumed run equals the uninterrupted one, bit for bit", equal)
 
@@ -280,14 +269,8 @@ notebook.check(
 # Epochs and metrics are the same on every run with the same seed; seconds are not, so they go to a file of their own.
 
 # %%
-steady = summaries.for_json(curves.drop(columns="seconds"))
 quality = cost_table.drop(columns=["ms per epoch", "seconds in all"]).reset_index()
-path = record(
-    "05_training",
-    figure,
-    numbers={"curves": steady, "summary": summaries.for_json(quality)},
-    provenance=provenance(data, results),
-    folder=notebook.figures_folder(dataset, figures_dir),
-    timings={"seconds": cost_table["seconds in all"].to_dict(), "ms_per_epoch": cost_table["ms per epoch"].to_dict()},
-)
+numbers = {"curves": analysis.for_json(curves.drop(columns="seconds")), "summary": analysis.for_json(quality)}
+timings = {"seconds": cost_table["seconds in all"].to_dict(), "ms_per_epoch": cost_table["ms per epoch"].to_dict()}
+path = lesson.keep("05_training", figure, numbers, results, timings)
 print(path.name)

@@ -39,27 +39,12 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from dmrec_core import notebook, panels
-from dmrec_core.analysis import summaries
-from dmrec_core.analysis.comparisons import compare, group_comparisons, more_in_the_sparsest
-from dmrec_core.analysis.statistics import sparsity_groups
-from dmrec_core.analysis.verdicts import all_of, verdict
+from dmrec_core import analysis, notebook, panels
 from dmrec_core.data import RecDataset
-from dmrec_core.figures.kept import trained as static
-from dmrec_core.figures.live.trained import SPARSITY_CONTROLS, SPARSITY_PANEL, draw_sparsity
-from dmrec_core.records.writer import provenance, record
-from dmrec_core.runs.presets import paper_settings
-from dmrec_core.runs.store import load
-from dmrec_core.runs.sweeps import grid, sweep
+from dmrec_core.figures import kept, live
 
-
-def spec(strategy, **changes):
-    return paper_settings(dataset, strategy=strategy, embedder=embedder, **changes)
-
-
-data = load(spec("mddm"))
-notebook.opening(data, device, first_seed)
-checked = notebook.Checked()
+lesson = notebook.begin(dataset, embedder, device, range(first_seed, first_seed + seeds), figures_dir)
+data, checked = lesson.data, lesson.checked
 
 # %% [markdown]
 # ## The groups: equal shares of interactions, not of users
@@ -95,8 +80,8 @@ clicked = np.arange(8) < sizes[:, None]  # (9, 8): user u clicked the first n_u 
 held_out = np.arange(8) == np.full((9, 1), 7)  # and the last one is held out for each
 train, valid, test = (sp.csr_matrix(part, dtype=np.float32) for part in (clicked, np.zeros((9, 8)), held_out))
 tiny = RecDataset("tiny", 9, 8, train, valid, test)
-checked.assert_close("the groups by hand equal the core's", np.array(by_hand), sparsity_groups(tiny, 3).group)
-notebook.show_source(sparsity_groups)
+checked.assert_close("the groups by hand equal the core's", np.array(by_hand), analysis.sparsity_groups(tiny, 3).group)
+notebook.show_source(analysis.sparsity_groups)
 
 # %% [markdown]
 # The groups of this data set. `count_on = "train+test"` counts the held-out items too, as the older scheme that the
@@ -104,7 +89,7 @@ notebook.show_source(sparsity_groups)
 # in no group, but their interactions count towards $S$.
 
 # %%
-groups = sparsity_groups(data, n_groups, count_on)
+groups = analysis.sparsity_groups(data, n_groups, count_on)
 counts = np.diff(data.train.indptr)[groups.users]
 if count_on == "train+test":
     counts = counts + np.diff(data.test.indptr)[groups.users]
@@ -132,13 +117,13 @@ checked.assert_true(
 # intervals on the left do not mean that there is no difference, because the seeds and users are the same ones.
 
 # %%
-seed_list = [first_seed + k for k in range(seeds)]
-results = sweep(grid(spec("base"), seed=seed_list) + grid(spec("mddm"), seed=seed_list), device=device)
+mddm = lesson.spec("mddm")
+results = lesson.sweep(lesson.spec("base"), mddm)
 base, dmrec = results[:seeds], results[seeds:]
-by_group = summaries.group_metrics(results, groups, metric)
-gains = group_comparisons(dmrec, base, groups, metric)
+by_group = analysis.group_metrics(results, groups, metric)
+gains = analysis.group_comparisons(dmrec, base, groups, metric)
 counted = {"train": "training interactions", "train+test": "training and test interactions"}[count_on]
-figure = static.sparsity_groups(by_group, metric, gains, counted)
+figure = kept.sparsity_groups(by_group, metric, gains, counted)
 figure
 
 # %%
@@ -165,7 +150,7 @@ gains.style.format(
 # be a result about the rule.
 
 # %%
-panels.explore(partial(draw_sparsity, dmrec, base, data), **SPARSITY_CONTROLS, **SPARSITY_PANEL)
+panels.explore(partial(live.draw_sparsity, dmrec, base, data), **live.SPARSITY_CONTROLS, **live.SPARSITY_PANEL)
 
 # %% [markdown]
 # ## The verdict
@@ -175,15 +160,15 @@ panels.explore(partial(draw_sparsity, dmrec, base, data), **SPARSITY_CONTROLS, *
 # significantly because of that.
 
 # %%
-sparsest = compare(dmrec, base, metric, users=groups.group == 0)
-others = compare(dmrec, base, metric, users=groups.group > 0) if len(groups.upper) > 1 else None
-print(f"sparsest group ({groups.labels()[0]} interactions): {sparsest}: {verdict(sparsest.difference)}")
+sparsest = analysis.compare(dmrec, base, metric, users=groups.group == 0)
+others = analysis.compare(dmrec, base, metric, users=groups.group > 0) if len(groups.upper) > 1 else None
+print(f"sparsest group ({groups.labels()[0]} interactions): {sparsest}: {analysis.verdict(sparsest.difference)}")
 if others:
-    more = more_in_the_sparsest(dmrec, base, groups, metric)
+    more = analysis.more_in_the_sparsest(dmrec, base, groups, metric)
     print(f"all other users: {others}")
     print(f"the first minus the second: {more.mean:+.4f}, 95 % interval {more.low:+.4f} to {more.high:+.4f}")
-    said = all_of([verdict(sparsest.difference), verdict(more)])
-    print(f"\n'sparse users gain most' on {data.name}, λ = {spec('mddm').lam:g}, {seeds} seeds: {said}")
+    said = analysis.all_of([analysis.verdict(sparsest.difference), analysis.verdict(more)])
+    print(f"\n'sparse users gain most' on {data.name}, λ = {mddm.lam:g}, {seeds} seeds: {said}")
 
 # %% [markdown]
 # On `toy`, texts are written from the items' true themes and most users have three to seven interactions, so a gain of
@@ -236,11 +221,6 @@ notebook.check("Exercise 3", answer_3, truth="first", hint="Divide each gain by 
 # ## Keep the figure and its numbers
 
 # %%
-path = record(
-    "06_sparsity_groups",
-    figure,
-    numbers={"groups": summaries.for_json(by_group), "differences": summaries.for_json(gains)},
-    provenance=provenance(data, results, count_on=count_on, metric=metric, lam=spec("mddm").lam),
-    folder=notebook.figures_folder(dataset, figures_dir),
-)
+numbers = {"groups": analysis.for_json(by_group), "differences": analysis.for_json(gains)}
+path = lesson.keep("06_sparsity_groups", figure, numbers, results, count_on=count_on, metric=metric, lam=mddm.lam)
 print(path.name)

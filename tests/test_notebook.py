@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 import torch
@@ -10,6 +11,13 @@ from matplotlib.figure import Figure
 
 from dmrec_core import notebook
 from dmrec_core.gaussian import DiagonalGaussian, kl
+
+
+def test_shell_shows_what_a_failing_command_said(tmp_path, capsys):
+    (tmp_path / "fails.py").write_text("import os, sys\nsys.exit(f'{os.getcwd()} {os.environ[\"ANSWER\"]}')\n")
+    with pytest.raises(subprocess.CalledProcessError):
+        notebook.shell("python fails.py", tmp_path, ANSWER="42")
+    assert capsys.readouterr().out.split() == ["$", "python", "fails.py", str(tmp_path.resolve()), "42"]
 
 
 def test_opening_says_what_the_numbers_depend_on(capsys):
@@ -42,7 +50,7 @@ def test_a_lesson_knows_its_settings_its_data_and_where_its_figure_goes(tmp_path
     assert kept["provenance"]["fingerprint"] == lesson.data.fingerprint and kept["provenance"]["seeds"] == [2024]
 
 
-@pytest.mark.parametrize("seeds", [1.5, -1, [2024, 2.5], ["a"], True])
+@pytest.mark.parametrize("seeds", [1.5, -1, [2024, 2.5], ["a"], True, []])
 def test_a_seed_that_is_none_is_refused_before_anything_is_loaded(seeds):
     with pytest.raises(ValueError, match="seed"):
         notebook.begin("toy", "tfidf", "cpu", seeds)

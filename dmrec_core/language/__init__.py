@@ -12,7 +12,7 @@ from dmrec_core.language.embedders import (
     with_language,
 )
 from dmrec_core.language.endpoint import Endpoint, EndpointError
-from dmrec_core.language.estimate import Price
+from dmrec_core.language.estimate import Price, duration
 from dmrec_core.language.extractive import ExtractiveProfiler
 from dmrec_core.language.geometry import centred, mean_cosine, nearest, pair_cosines
 from dmrec_core.language.item_space import item_space

@@ -5,8 +5,9 @@ when it rests; `user_panel` shows one user at a trained lambda. Without a front 
 panel draws once at its start values, so a notebook shows the same picture and fails the same way wherever it runs.
 """
 
+from dmrec_core.panels import questions
 from dmrec_core.panels.explorer import explore
 from dmrec_core.panels.live_lambda import lambda_panel
 from dmrec_core.panels.users import user_panel
 
-__all__ = ["explore", "lambda_panel", "user_panel"]
+__all__ = ["explore", "lambda_panel", "questions", "user_panel"]
