@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from dmrec_core.data.arrays import cells, damage_named, read_parquet
 from dmrec_core.data.errors import DataError
+from dmrec_core.records.ranges import cut
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,7 @@ def read_table(path: Path, required: tuple[str, ...], optional: tuple[str, ...] 
     missing = [column for column in required if column not in frame]
     if missing:
         raise DataError(
-            f"{path}: no column {', '.join(missing)}; it has {', '.join(map(str, frame))}. "
+            f"{path}: no column {', '.join(missing)}; it has {cut(', '.join(map(str, frame)), 400)}. "
             "Name the columns in the first row"
         )
     if frame.empty:
@@ -97,17 +98,16 @@ def _read_csv(path: Path) -> pd.DataFrame:
 
 
 def _read_parquet(path: Path, required: tuple[str, ...], optional: tuple[str, ...]) -> pd.DataFrame:
-    try:
-        file = pq.ParquetFile(path)
-        names = file.schema_arrow.names
-        read = file.read(columns=[name for name in names if name in (*required, *optional)])
-    except pa.ArrowInvalid as problem:
-        raise DataError(f"{path}: not a parquet file ({problem}); write it again") from problem
-    columns = {name: [""] * len(read) for name in names}
-    for name in read.column_names:
-        kind = read[name].type
+    with damage_named(path, "not a parquet file", "write it again"):
+        read, names = read_parquet(path, (*required, *optional))
+        read = {name: (column.type, cells(column)) for name, column in read.items()}
+    if not set(required) <= set(read):
+        return pd.DataFrame(columns=names, dtype=str)  # whoever asked says which is missing
+    columns = {}
+    for name, (kind, found) in read.items():
+        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
         textual = pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)
         if not textual and name in required:
-            raise DataError(f"{path}: column {name} holds {kind}; expected whole numbers or texts: cast it")
-        columns[name] = ["" if cell is None else str(cell) for cell in read[name].to_pylist()]
+            raise DataError(f"{path}: column {name} holds {cut(str(kind))}; expected whole numbers or texts: cast it")
+        columns[name] = ["" if cell is None else str(cell) for cell in found]
     return pd.DataFrame(columns, dtype=str)

@@ -7,7 +7,6 @@ import contextlib
 import signal
 import sys
 import time
-import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from dmrec_core.data import DATASETS, RecDataset, load_dataset
-from dmrec_core.data.cache import whole_or_not
-from dmrec_core.language.answer_cache import CacheFull
+from dmrec_core.data.arrays import damage_named, read_npz
+from dmrec_core.data.errors import DataError
 from dmrec_core.language.command_line import parser
 from dmrec_core.language.embedders import Embedder, MiniLM, choose_embedder, semantic_vectors
 from dmrec_core.language.endpoint import Endpoint, EndpointError
@@ -29,6 +28,7 @@ from dmrec_core.language.profiles import ProfileWriter, load_profiles, save_prof
 from dmrec_core.language.prompts import Prompt, item_prompts, user_prompts
 from dmrec_core.language.sentence_embedders import SentenceTransformerEmbedder
 from dmrec_core.language.templates import PromptTemplate, load_template
+from dmrec_core.records.files import whole_or_not
 
 LISTED = 20
 """Prompts without a profile that are shown; the file lists them all."""
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _say("\ninterrupted; what was finished is kept. Run the same again to go on.")
         return 130
-    except (EndpointError, CacheFull, ValueError, ModuleNotFoundError, FileNotFoundError) as error:
+    except (EndpointError, OSError, ValueError, ModuleNotFoundError) as error:
         _say(f"\nerror: {error}")
         return 1
 
@@ -159,8 +159,8 @@ def _embed(options: argparse.Namespace) -> int:
 
 def _ours(path: Path) -> bool:
     """Whether the file says what made its vectors, as this command's do; a stranger's is not overwritten."""
-    with contextlib.suppress(OSError, ValueError, zipfile.BadZipFile), np.load(path, allow_pickle=False) as file:
-        return "embedder" in file.files
+    with contextlib.suppress(DataError), damage_named(path, "vectors", ""):
+        return "embedder" in read_npz(path, ())[1]
     return False
 
 
