@@ -112,7 +112,7 @@ def test_a_process_killed_in_the_middle_leaves_nothing_that_counts(server, home)
     process = multiprocessing.get_context("spawn").Process(target=fetch, args=(slow, False))
     process.start()
     deadline = time.monotonic() + 60
-    while not any(p.stat().st_size for p in home.rglob("partial/*/*")) and time.monotonic() < deadline:
+    while not any(p.stat().st_size for p in home.rglob("*.partial/*")) and time.monotonic() < deadline:
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
     process.join()

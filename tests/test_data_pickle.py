@@ -177,7 +177,7 @@ def coo_with(**state):
         (load_coo, np.ones(3), "holds a reconstruct|holds a frombuffer"),
         (load_coo, {"a": 1}, "holds a dict, expected a scipy sparse matrix: is it the right file"),
         (load_coo, coo_with(_shape=(2, 3)), "row id 2, expected 0 to 1"),
-        (load_coo, coo_with(_shape=(10**12, 3)), "at most 100,000,000 rows"),
+        (load_coo, coo_with(_shape=(10**12, 3)), "1 to 1,000,000 rows"),
         (load_coo, coo_with(data=np.ones(2)), "2 values; expected as many"),
         (load_coo, coo_with(_shape="x"), "laid out in an unknown way"),
         (load_array, sparse.coo_matrix(np.eye(2)), "holds a coo, expected a numpy array"),

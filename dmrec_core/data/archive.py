@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 import stat
 import zipfile
-import zlib
 from pathlib import Path, PurePosixPath
 
-from dmrec_core.data.cache import locked, whole_or_not
+from dmrec_core.data.arrays import check_growth, damage_named
+from dmrec_core.data.cache import locked
 from dmrec_core.data.errors import DataError
 from dmrec_core.data.inert_pickle import MAX_BYTES
+from dmrec_core.records.files import whole_or_not
+from dmrec_core.records.ranges import cut, short
 
 
 def extract_member(archive: Path, name: str, folder: str, target: Path) -> Path:
@@ -37,15 +39,13 @@ def extract_member(archive: Path, name: str, folder: str, target: Path) -> Path:
     with locked(target):
         if target.exists():
             return target
-        try:
-            with zipfile.ZipFile(archive) as content:
-                for member in content.infolist():
-                    _check_inside(member, archive)
-                member = _find(content, name, folder, archive)
-                with whole_or_not(target) as temporary, content.open(member) as source, open(temporary, "wb") as copy:
-                    shutil.copyfileobj(source, copy)
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as problem:
-            raise DataError(f"{archive}: a damaged or locked zip ({problem}); fetch it again") from problem
+        with damage_named(archive, "a damaged or locked zip", "fetch it again"), zipfile.ZipFile(archive) as content:
+            for member in content.infolist():
+                _check_inside(member, archive)
+            member = _find(content, name, folder, archive)
+            check_growth(member)
+            with whole_or_not(target) as temporary, content.open(member) as source, open(temporary, "wb") as copy:
+                shutil.copyfileobj(source, copy)
     return target
 
 
@@ -54,7 +54,7 @@ def _check_inside(member: zipfile.ZipInfo, archive: Path) -> None:
     outside = ".." in parts or (parts and (parts[0].startswith("/") or ":" in parts[0]))
     if outside or stat.S_ISLNK(member.external_attr >> 16):
         raise DataError(
-            f"{archive}: member {member.orig_filename!r} points outside the archive; nothing was extracted. "
+            f"{archive}: member {short(member.orig_filename)} points outside the archive; nothing was extracted. "
             "Do not unpack this file; delete it"
         )
 
@@ -70,7 +70,7 @@ def _find(content: zipfile.ZipFile, name: str, folder: str, archive: Path) -> zi
         names = [member.filename for member in found or content.infolist()]
         raise DataError(
             f"{archive}: {len(found)} members called {name} in a folder {folder}, expected 1; "
-            f"{'they are' if found else 'the zip holds'} {', '.join(names[:20])}: take the file out by hand"
+            f"{'they are' if found else 'the zip holds'} {cut(', '.join(names[:20]), 1000)}: take the file out by hand"
         )
     if found[0].file_size > MAX_BYTES:
         raise DataError(f"{archive}: {name} would be {found[0].file_size:,} bytes, expected at most {MAX_BYTES:,}")

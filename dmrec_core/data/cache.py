@@ -1,18 +1,23 @@
-"""The kit's folder on this machine, and files that appear in it whole or not at all."""
+"""The kit's folder on this machine, and the conversions kept in it, read only if they are as written."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-import zipfile
+import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 import platformdirs
 from filelock import FileLock
+
+from dmrec_core.data.arrays import damage_named
+from dmrec_core.data.arrays import read_npz as arrays_of
+from dmrec_core.data.errors import DataError
+from dmrec_core.records.files import collect, digest, whole_or_not
 
 
 def home() -> Path:
@@ -31,42 +36,38 @@ def locked(path: Path) -> Iterator[None]:
     """Only one process at a time works on `path`; the others wait here."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock")):
+        collect(path.parent)
         yield
-
-
-@contextmanager
-def whole_or_not(path: Path) -> Iterator[Path]:
-    """A temporary path to write to, renamed to `path` when the block ends well and removed when it does not.
-
-    Example:
-        >>> import tempfile
-        >>> path = Path(tempfile.mkdtemp()) / "new.txt"
-        >>> with whole_or_not(path) as temporary:
-        ...     _ = temporary.write_text("all of it")
-        >>> path.read_text(), [p.name for p in path.parent.iterdir()]
-        ('all of it', ['new.txt'])
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray], notes: Mapping[str, object]) -> None:
     """Arrays and JSON-able notes (provenance, texts) as one .npz; nothing in it is pickled."""
-    text = np.frombuffer(json.dumps(notes).encode(), dtype=np.uint8)
+    contents = {"notes": np.frombuffer(json.dumps(notes).encode(), dtype=np.uint8), **arrays}
     with whole_or_not(path) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, notes=text, **arrays)
+        np.savez(file, sha256=np.array(_digest(path, contents)), **contents)
 
 
 def read_npz(path: Path) -> tuple[dict[str, np.ndarray], dict[str, object]] | None:
-    """What `write_npz` wrote, or None where there is no such file or it is damaged (then it is made again)."""
+    """What `write_npz` wrote there, or None where it is to be made again: no file, an old, a foreign or a damaged one.
+
+    Whatever else is there is removed, with a warning that names it.
+    """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (FileNotFoundError, zipfile.BadZipFile, EOFError, ValueError):
+        with damage_named(path, "a damaged conversion", "it is made again"):
+            arrays, _ = arrays_of(path)
+            said = str(arrays.pop("sha256", None))
+            if said != _digest(path, arrays):
+                raise ValueError("its checksum is missing or does not match")
+            return arrays, json.loads(arrays.pop("notes").tobytes())
+    except DataError as problem:
+        if path.exists():
+            warnings.warn(str(problem), stacklevel=2)
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
         return None
-    return arrays, json.loads(arrays.pop("notes").tobytes())
+
+
+def _digest(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
+    """Over the file's name too, which says what was converted: another conversion's file is foreign here."""
+    parts = [((name, str(array.dtype), array.shape), array.tobytes()) for name, array in sorted(arrays.items())]
+    return digest([(path.name, b""), *parts])

@@ -6,7 +6,8 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from dmrec_core.data.errors import DataError, brief
+from dmrec_core.data.errors import DataError
+from dmrec_core.records.ranges import cut
 
 SYNONYMS = {
     "user": "userid users uid username usersha1 userprofile customer customerid customerno customernumber client "
@@ -62,7 +63,7 @@ def find_columns(path: Path, names: Sequence[str], wanted: Sequence[str]) -> dic
                 named = [name for name in fits if left[name].endswith("id")]
                 if len(named) != 1:
                     raise DataError(
-                        f"{path}: columns {brief(', '.join(fits))} could each be the {want}: call one of them {want}"
+                        f"{path}: columns {cut(', '.join(fits))} could each be the {want}: call one of them {want}"
                     )
                 fits = named
             for name in fits:

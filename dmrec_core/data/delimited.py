@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from dmrec_core.data.errors import DataError, brief
+from dmrec_core.data.errors import DataError
 from dmrec_core.data.ids import clean_id
+from dmrec_core.records.ranges import cut
 
 DELIMITERS = {"::": "'::'", "\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas"}
 _UNIT_SEPARATOR = "\x1f"  # stands for "::", which the fast parser does not know
@@ -59,7 +60,7 @@ def read_delimited(path: Path, headerless: tuple[str, ...]) -> Cells:
     names = [clean_id(name) for name in cells.iloc[0]]
     again = [name for k, name in enumerate(names) if name and name in names[:k]]
     if again:
-        raise DataError(f"{path}: two columns are called {brief(again[0])!r}: rename or drop one")
+        raise DataError(f"{path}: two columns are called {cut(again[0])!r}: rename or drop one")
     cells = cells.iloc[1:].reset_index(drop=True)
     cells.columns = [name or f"column {k + 1}" for k, name in enumerate(names)]
     empty = [c for c, name in zip(cells, names, strict=True) if not name and cells[c].str.strip().eq("").all()]

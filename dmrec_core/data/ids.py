@@ -9,7 +9,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from dmrec_core.data.errors import DataError, brief
+from dmrec_core.data.errors import DataError
+from dmrec_core.records.ranges import cut
 
 MISSING = frozenset(
     ("", "nan", "null", "none", "nil", "nat", "na", "n/a", "#n/a", "<na>", "(null)", "\\n", "undefined", "-", "?")
@@ -85,11 +86,9 @@ def clean_ids(raw: pd.Series, column: str, where: Callable[[int], str]) -> tuple
             other = number_of.setdefault(int(identifier), code)
             if cleaned[other] != identifier:
                 raise DataError(
-                    f"{where(row(code))}: {column} {brief(identifier)!r}, but {brief(cleaned[other])!r} in "
+                    f"{where(row(code))}: {column} {cut(identifier)!r}, but {cut(cleaned[other])!r} in "
                     f"{where(row(other)).rpartition(', ')[2]}: one number in two spellings; write it in one"
                 )
     changed = [(text, identifier) for text, identifier in zip(spelled, cleaned, strict=True) if text != identifier]
-    word = (
-        f"{len(changed)} {column} ids tidied, {brief(changed[0][0])!r} to {brief(changed[0][1])!r}" if changed else None
-    )
+    word = f"{len(changed)} {column} ids tidied, {cut(changed[0][0])!r} to {cut(changed[0][1])!r}" if changed else None
     return pd.Series(np.array(cleaned, dtype=object)[codes], index=raw.index, dtype=object), word

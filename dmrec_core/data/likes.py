@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from dmrec_core.data.columns import plain
-from dmrec_core.data.errors import DataError, brief
+from dmrec_core.data.errors import DataError
 from dmrec_core.data.own_reading import EVERY_ROW, Reading
 from dmrec_core.data.tables import Table
+from dmrec_core.records.ranges import cut
 
 RATING_NAMES = frozenset(
     "rating ratings rate rated userrating stars star score scores value values label labels like likes liked isliked "
@@ -50,7 +51,7 @@ def liked(table: Table, reading: Reading) -> tuple[np.ndarray, list[str]]:
             )
         said.append(f"{used} is {lowest:g} or more in {keep.sum():,} of {len(keep):,} rows, the likes")
     ignored = [name for name in others if name != used and (threshold is not None or name not in rated)]
-    return keep, said + ([f"ignored: {brief(', '.join(ignored), 200)}"] if ignored else [])
+    return keep, said + ([f"ignored: {cut(', '.join(ignored), 200)}"] if ignored else [])
 
 
 def _numbers(cells: pd.Series) -> np.ndarray:
@@ -82,7 +83,7 @@ def _must_be_one(table: Table, name: str, is_rating: bool) -> None:
     lowest = f"{min(3, np.nanmax(numbers)):g}" if np.isfinite(numbers).any() else "3"
     say = f"--min-rating {lowest if is_rating else f'{name}={lowest}'}"
     raise DataError(
-        f"{table.where(wrong[0])}: {name} is {brief(cells[wrong[0]])!r}, expected 1 ({wrong.size} such rows; it holds "
+        f"{table.where(wrong[0])}: {name} is {cut(cells[wrong[0]])!r}, expected 1 ({wrong.size} such rows; it holds "
         f"{_values(cells)}): every row counts as a like, and a dislike is none. If it is a rating, {say} "
         "(of recommend, profiles and embed, kept in the folder; min_rating of load_own) "
         f"keeps those of {lowest} or more{', as the paper does' * (lowest == '3')}; --min-rating none makes every row "
@@ -104,7 +105,7 @@ def _rating_column(table: Table, column: str | None, rated: list[str], numeric: 
         raise DataError(
             f"{table.path}: columns {', '.join(fits)} could each be the rating: say which, --min-rating {fits[0]}=3"
         )
-    there = brief(", ".join([*table.columns, *table.others]), 200)
+    there = cut(", ".join([*table.columns, *table.others]), 200)
     raise DataError(f"{table.path}: no column {column or 'of ratings'} for min_rating; it has {there}")
 
 
@@ -113,7 +114,7 @@ def _numbers_of(table: Table, name: str) -> np.ndarray:
     wrong = np.flatnonzero(np.isnan(numbers))
     if wrong.size:
         raise DataError(
-            f"{table.where(wrong[0])}: {name} is {brief(table.others[name][wrong[0]])!r}, expected a number "
+            f"{table.where(wrong[0])}: {name} is {cut(table.others[name][wrong[0]])!r}, expected a number "
             f"({wrong.size} such rows): correct it, or drop the row"
         )
     return numbers

@@ -13,7 +13,6 @@ from typing import Literal
 import numpy as np
 
 from dmrec_core.data.dataset import DataError, Profiles, RecDataset
-from dmrec_core.data.errors import brief
 from dmrec_core.data.own_interactions import read_interactions
 from dmrec_core.data.own_origin import PROFILES, check_fresh, file_digest, origin
 from dmrec_core.data.own_reading import FILE as READING
@@ -21,6 +20,7 @@ from dmrec_core.data.own_reading import Reading, kept_reading
 from dmrec_core.data.own_vectors import read_vectors
 from dmrec_core.data.sources import DATASETS
 from dmrec_core.data.tables import SUFFIXES, read_table
+from dmrec_core.records.ranges import cut
 
 INTERACTIONS = ("interactions", "ratings", "user_artists", "likes", "purchases", "orders", "plays", "events")
 ITEMS = ("items", "movies", "artists", "books", "products", "articles", "games")
@@ -203,13 +203,13 @@ def _texts(
     again = np.flatnonzero(rows["item"].duplicated())
     if again.size:
         raise DataError(
-            f"{table.where(again[0])}: item {brief(rows['item'][again[0]])} has a row already; keep one per item"
+            f"{table.where(again[0])}: item {cut(rows['item'][again[0]])} has a row already; keep one per item"
         )
     rows = rows.set_index("item")
     absent = [identifier for identifier in item_ids if str(identifier) not in rows.index]
     if absent:
         raise DataError(
-            f"{path}: no row for item {brief(absent[0])} of the interactions ({len(absent)} such items): "
+            f"{path}: no row for item {cut(absent[0])} of the interactions ({len(absent)} such items): "
             "write its text, or drop its interactions"
         )
     rows = rows.loc[[str(identifier) for identifier in item_ids]]

@@ -12,12 +12,12 @@ import pandas as pd
 from scipy import sparse
 
 from dmrec_core.data.dataset import SPLITS, DataError
-from dmrec_core.data.errors import brief
 from dmrec_core.data.likes import liked
 from dmrec_core.data.own_reading import Reading
 from dmrec_core.data.own_times import read_times
 from dmrec_core.data.split import split_in_order
 from dmrec_core.data.tables import Table, read_table
+from dmrec_core.records.ranges import cut
 
 SEED = 2024
 
@@ -107,7 +107,7 @@ def _check_splits(table: Table, reading: Reading) -> None:
     wrong = np.flatnonzero(~table.columns["split"].isin(SPLITS))
     if wrong.size:
         word = table.columns["split"][wrong[0]]
-        raise DataError(f"{table.where(wrong[0])}: split is {brief(word)!r}, expected train, valid or test")
+        raise DataError(f"{table.where(wrong[0])}: split is {cut(word)!r}, expected train, valid or test")
 
 
 def _distinct(table: Table, order: np.ndarray, keep: np.ndarray) -> tuple[pd.DataFrame, int, int]:
@@ -129,7 +129,7 @@ def _distinct(table: Table, order: np.ndarray, keep: np.ndarray) -> tuple[pd.Dat
         clash = both[both["split"] != both["split_before"]]
         for row in clash.head(1).to_dict("records"):
             raise DataError(
-                f"{table.where(row['index'])}: user {brief(row['user'])}, item {brief(row['item'])} is in "
+                f"{table.where(row['index'])}: user {cut(row['user'])}, item {cut(row['item'])} is in "
                 f"{row['split']}, but in {row['split_before']} in row {row['index_before'] + table.first_row}: keep one"
             )
     return distinct, int(repeats.sum()), disputed
@@ -153,6 +153,6 @@ def _check_every_user_trains(
         user = user_ids[idle[0]]
         row = pairs.index[pairs["user"] == str(user)][0]
         raise DataError(
-            f"{table.where(row)}: user {brief(user)} has no training item ({idle.size} such users): "
+            f"{table.where(row)}: user {cut(user)} has no training item ({idle.size} such users): "
             "mark one of the user's rows as train, or drop the user"
         )

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file
 
-from dmrec_core.data.errors import DataError, brief
+from dmrec_core.data.arrays import (
+    cells,
+    damage_named,
+    read_npy,
+    read_npz,
+    read_parquet,
+    read_safetensors,
+    rows_of_lists,
+)
+from dmrec_core.data.errors import DataError
 from dmrec_core.data.ids import clean_id
 from dmrec_core.data.semantic import SemanticVectors, checked_vectors
+from dmrec_core.records.ranges import cut, short
 
 SIDES = ("user", "item")
-UNREADABLE = (
-    OSError, EOFError, ValueError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error, SafetensorError
-)  # fmt: skip
-"""What reading a damaged file of arrays raises."""
 NAMELESS = "own vectors"
 """What vectors are called that nobody named."""
+
+UNREADABLE, REMEDY = "vectors that cannot be read", "write plain numbers, one row of d_s per id"
 
 
 def read_vectors(
@@ -63,42 +65,32 @@ def read_vectors(
 
 def _both_sides(path: Path) -> tuple[dict[str, np.ndarray], str | None]:
     """The file's arrays, and what it says made them."""
-    try:
+    wanted = [*SIDES, *(f"{side}_ids" for side in SIDES), "embedder"]
+    with damage_named(path, UNREADABLE, REMEDY):
         if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
+            arrays, names = read_npz(path, wanted)
             said = arrays.pop("embedder", None)
             said = str(said) if said is not None and said.shape == () and said.dtype.kind == "U" else None
         elif path.suffix == ".safetensors":
-            arrays = load_file(path)
-            with safe_open(path, framework="numpy") as file:
-                said = (file.metadata() or {}).get("embedder")
+            arrays, names, metadata = read_safetensors(path, wanted)
+            said = metadata.get("embedder")
         else:
             raise DataError(f"{path}: expected .npz or .safetensors, or one .npy or .parquet each for user and item")
-    except UNREADABLE as problem:
-        raise _unreadable(path, problem) from problem
     for side in SIDES:
         if side not in arrays:
-            raise DataError(f"{path}: no array {side!r}; it has {', '.join(arrays)}, expected 'user' and 'item'")
+            has = cut(", ".join(names), 200)
+            raise DataError(f"{path}: no array {side!r}; it has {has}, expected 'user' and 'item'")
     return arrays, said
 
 
 def _one_side(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    try:
+    with damage_named(path, UNREADABLE, REMEDY):
         if path.suffix == ".npy":
-            return np.load(path, allow_pickle=False), None
+            return read_npy(path), None
         if path.suffix == ".parquet":
-            table = pq.read_table(path, columns=["id", "vector"])
-            return np.array(table["vector"].to_pylist(), dtype=np.float32), np.array(table["id"].to_pylist())
-    except (OSError, EOFError, pa.ArrowInvalid, ValueError, TypeError) as problem:
-        raise _unreadable(path, problem) from problem
+            columns, _ = read_parquet(path, ("id", "vector"))
+            return rows_of_lists(columns["vector"]), np.array(cells(columns["id"]))
     raise DataError(f"{path}: expected .npy or .parquet for the vectors of one side")
-
-
-def _unreadable(path: Path, problem: Exception) -> DataError:
-    if isinstance(problem, DataError):
-        return problem
-    return DataError(f"{path}: vectors that cannot be read ({problem}); write plain numbers, one row of d_s per id")
 
 
 def _aligned(
@@ -109,7 +101,7 @@ def _aligned(
     if row_ids is None:
         for number in wanted:
             if not isinstance(number, int):
-                raise DataError(f"{path}: {side} ids are texts like {number!r}; name each row's in {side}_ids")
+                raise DataError(f"{path}: {side} ids are texts like {short(number)}; name each row's in {side}_ids")
             if not 0 <= number < len(array):
                 raise DataError(
                     f"{path}: {side} id {number} is out of range, the {side} vectors have rows 0 to {len(array) - 1}; "
@@ -121,13 +113,12 @@ def _aligned(
     row_of: dict[str, int] = {}
     for row, identifier in enumerate(clean_id(str(value)) for value in np.asarray(row_ids).tolist()):
         if identifier in row_of:
-            raise DataError(
-                f"{path}: rows {row_of[identifier]} and {row} are both {side} {brief(identifier)}; keep one"
-            )
+            raise DataError(f"{path}: rows {row_of[identifier]} and {row} are both {side} {cut(identifier)}; keep one")
         row_of[identifier] = row
     absent = [identifier for identifier in wanted if str(identifier) not in row_of]
     if absent:
         raise DataError(
-            f"{path}: no vector for {side} {brief(absent[0])} ({len(absent)} such {side}s): embed it or drop the {side}"
+            f"{path}: no vector for {side} {cut(str(absent[0]))} ({len(absent)} such {side}s): "
+            f"embed it or drop the {side}"
         )
     return array[[row_of[str(identifier)] for identifier in wanted]]

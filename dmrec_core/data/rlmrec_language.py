@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pooch
-from safetensors.numpy import load_file, save_file
 
 from dmrec_core.data.archive import extract_member
-from dmrec_core.data.cache import converted, home, locked, whole_or_not
+from dmrec_core.data.cache import converted, home, locked, read_npz, write_npz
 from dmrec_core.data.download import fetch
 from dmrec_core.data.errors import DataError
 from dmrec_core.data.safe_pickle import load_array, load_profile_dict
@@ -66,14 +65,14 @@ def _pair(name: str, pair: tuple[str, str], places: list[Path], wanted: bool | N
 
 
 def _vectors(name: str, paths: list[Path], checksums: dict[str, str]) -> SemanticVectors:
-    target = converted(f"{name}-vectors", {file: checksums[file] for file in VECTORS}, ".safetensors")
+    target = converted(f"{name}-vectors", {file: checksums[file] for file in VECTORS}, ".npz")
     with locked(target):
-        if not target.exists():
+        kept = read_npz(target)
+        if kept is None:
             user, item = (checked_vectors(load_array(path), str(path)) for path in paths)
-            with whole_or_not(target) as temporary:
-                save_file({"user": user, "item": item}, temporary, metadata={"embedder": EMBEDDER})
-    arrays = load_file(target)
-    return SemanticVectors(arrays["user"], arrays["item"], embedder=EMBEDDER)
+            kept = {"user": user, "item": item}, {"embedder": EMBEDDER}
+            write_npz(target, *kept)
+    return SemanticVectors(kept[0]["user"], kept[0]["item"], embedder=EMBEDDER)
 
 
 def _texts(path: Path) -> tuple[str, ...]:

@@ -9,10 +9,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dmrec_core.data.arrays import cells, damage_named, read_parquet
 from dmrec_core.data.columns import find_columns
 from dmrec_core.data.delimited import Cells, read_delimited
-from dmrec_core.data.errors import DataError, brief
+from dmrec_core.data.errors import DataError
 from dmrec_core.data.ids import clean_ids
+from dmrec_core.records.ranges import cut
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".dat", ".txt")
 SUFFIXES = (*TEXT_SUFFIXES, ".parquet")
@@ -81,7 +83,7 @@ def read_table(
         if len(missing) == len(required) and any(name.isdecimal() for name in frame):
             cure = f"that looks like data, so write a line above that names each, {', '.join(required)} among them"
         raise DataError(
-            f"{path}: no column {', '.join(missing)}; it has {brief(', '.join(frame), 200)}. "
+            f"{path}: no column {', '.join(missing)}; it has {cut(', '.join(frame), 200)}. "
             f"Name the columns in the first row: {cure}"
         )
     if frame.empty:
@@ -98,9 +100,9 @@ def read_table(
         blank = table.columns[column].str.strip().eq("").to_numpy().nonzero()[0]
         if blank.size:
             raise DataError(f"{table.where(blank[0])}: no {column} ({blank.size} such rows): fill it in, or drop it")
-    for row, cells in read.short.items():
+    for row, there in read.short.items():
         raise DataError(
-            f"{table.where(row)}: fewer cells than columns, {cells} ({len(read.short)} such rows): is one missing? "
+            f"{table.where(row)}: fewer cells than columns, {there} ({len(read.short)} such rows): is one missing? "
             "Where the last ones are empty, write their delimiters, too"
         )
     return Table(path, table.columns, first_row, frame.drop(columns=list(found.values())), tuple(notes))
@@ -108,36 +110,35 @@ def read_table(
 
 def _read_parquet(path: Path, wanted: tuple[str, ...]) -> pd.DataFrame:
     """Every column as texts, blank where it is nested and nobody asked for it."""
-    try:
-        read = pq.ParquetFile(path).read()
-        names = read.column_names
+    with damage_named(path, "not a parquet file", "write it again"):
+        schema = pq.read_schema(path)
+        names = schema.names
         twice = [name for k, name in enumerate(names) if name in names[:k]]
         if twice:
-            raise DataError(f"{path}: two columns are called {brief(twice[0])!r}: rename or drop one")
+            raise DataError(f"{path}: two columns are called {cut(twice[0])!r}: rename or drop one")
         meant = {name: want for want, name in find_columns(path, names, wanted).items()}
-        columns = {name: _as_texts(path, name, meant.get(name), read[name]) for name in names}
-    except (pa.ArrowException, UnicodeDecodeError, OverflowError) as problem:
-        raise DataError(f"{path}: not a parquet file ({problem}); write it again") from problem
-    return pd.DataFrame(columns, dtype=object)
+        flat = [name for name in names if name in meant or not pa.types.is_nested(schema.field(name).type)]
+        read, _ = read_parquet(path, flat)
+        texts = {name: _as_texts(path, name, meant.get(name), column) for name, column in read.items()}
+    if not texts:
+        return pd.DataFrame(columns=names, dtype=object)
+    blank = [""] * len(next(iter(texts.values())))
+    return pd.DataFrame({name: texts.get(name, blank) for name in names}, dtype=object)
 
 
 def _as_texts(path: Path, name: str, want: str | None, column: pa.ChunkedArray) -> list[str]:
-    if pa.types.is_dictionary(column.type):  # pandas's category
-        column = column.cast(column.type.value_type)
-    kind = column.type
-    if pa.types.is_nested(kind) and not want:
-        return [""] * len(column)
-    if pa.types.is_temporal(kind) or (want and (pa.types.is_binary(kind) or pa.types.is_large_binary(kind))):
-        column = column.cast(pa.string())
-    cells = column.to_pylist()
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type  # pandas's category
+    found = cells(column.cast(pa.string()) if pa.types.is_temporal(kind) else column)
+    if want and (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
+        found = [None if cell is None else cell.decode() for cell in found]
     if want in IDS and (pa.types.is_floating(kind) or pa.types.is_decimal(kind)):  # where a cell is missing, say
-        cells = [None if cell is None or cell != cell else cell for cell in cells]
-        suits = all(cell is None or (abs(cell) < 2**53 and cell == int(cell)) for cell in cells)
-        cells = [None if cell is None else int(cell) for cell in cells] if suits else cells
+        found = [None if cell is None or cell != cell else cell for cell in found]
+        suits = all(cell is None or (abs(cell) < 2**53 and cell == int(cell)) for cell in found)
+        found = [None if cell is None else int(cell) for cell in found] if suits else found
     else:
         suits = not (
             pa.types.is_nested(kind) or (want in IDS and (pa.types.is_boolean(kind) or pa.types.is_temporal(kind)))
         )
     if not suits:
-        raise DataError(f"{path}: column {name} holds {brief(kind)}; expected whole numbers or texts: cast it")
-    return ["" if cell is None else str(cell) for cell in cells]
+        raise DataError(f"{path}: column {name} holds {cut(kind)}; expected whole numbers or texts: cast it")
+    return ["" if cell is None else str(cell) for cell in found]

@@ -28,6 +28,7 @@ from dmrec_core.data.safe_pickle import load_frame
 from dmrec_core.data.sources import XREC_NAMES as NAMES
 from dmrec_core.data.sources import xrec_files
 from dmrec_core.data.split import split_per_user
+from dmrec_core.records.ranges import cut, short
 
 FEWEST = 5  # interactions a user or an item needs
 SEED = 2024
@@ -37,8 +38,8 @@ def load_xrec(name: str, progress: bool = True) -> RecDataset:
     """`yelp`, `google` or `amazon` of HKUDS/XRec (Apache-2.0), as `<name>-xrec`.
 
     The first call fetches the files (yelp: 6 MB) and converts them; later ones read the conversion. `source` says how
-    many users, items and interactions there were before and after filtering. Only yelp's checksums are known here, and
-    only yelp was checked against the real files: 9,250 users, 2,466 items, 61,804 / 20,009 / 20,009 interactions.
+    many users, items and interactions there were before and after filtering. The checksums of yelp and google are known
+    here; yelp was checked against the real files: 9,250 users, 2,466 items, 61,804 / 20,009 / 20,009 interactions.
 
     Args:
         name: which of the three.
@@ -101,12 +102,15 @@ def _item_texts(path: Path) -> tuple[dict[int, str], dict[int, str]]:
     table = load_frame(path)
     missing = {"iid", "title", "item_summary"} - set(table)
     if missing:
-        raise DataError(f"{path}: no column {', '.join(sorted(missing))}; it has {', '.join(table)}")
+        raise DataError(
+            f"{path}: no column {', '.join(sorted(missing))}; it has {cut(', '.join(map(str, table)), 400)}"
+        )
     ids = np.asarray(table["iid"]).tolist()
     for row, (item, *texts) in enumerate(zip(ids, table["title"], table["item_summary"], strict=True)):
         if not isinstance(item, int) or not all(isinstance(text, str) for text in texts):
             raise DataError(
-                f"{path}: row {row} has item {item!r}, title and summary {texts!r}; expected a number and texts"
+                f"{path}: row {row} has item {short(item)}, title and summary {short(texts)}; "
+                "expected a number and texts"
             )
     order = range(len(ids) - 1, -1, -1)  # the first of an item's rows wins
     return {ids[row]: table["title"][row] for row in order}, {ids[row]: table["item_summary"][row] for row in order}
@@ -116,7 +120,9 @@ def _pairs(path: Path) -> pd.DataFrame:
     try:
         return pd.read_csv(path, usecols=["user", "item"], dtype=np.int64)
     except (ValueError, OverflowError) as problem:
-        raise DataError(f"{path}: expected whole numbers in columns user and item ({problem})") from problem
+        raise DataError(
+            f"{path}: expected whole numbers in columns user and item ({cut(str(problem), 200)})"
+        ) from problem
 
 
 def _counts(pairs: pd.DataFrame, when: str) -> dict[str, int]:

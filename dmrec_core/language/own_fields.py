@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from dmrec_core.data.dataset import DataError, RecDataset
-from dmrec_core.data.errors import brief
 from dmrec_core.data.tables import read_table
 from dmrec_core.language.templates import PromptTemplate
 
@@ -28,7 +27,7 @@ def read_item_fields(path: Path, dataset: RecDataset, template: PromptTemplate) 
     row_of: dict[str, int] = {}
     for row, item in enumerate(table.columns["item"]):
         if item in row_of:
-            raise DataError(f"{table.where(row)}: item {brief(item)} has a row already; keep one per item")
+            raise DataError(f"{table.where(row)}: item {cut(item)} has a row already; keep one per item")
         row_of[item] = row
     rows = [row_of.get(str(item)) for item in _ids(dataset.item_ids, dataset.n_items)]
     names = [name for name in template.fields if name in table.columns]

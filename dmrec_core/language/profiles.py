@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from dmrec_core.data.cache import whole_or_not
 from dmrec_core.data.dataset import Profiles, RecDataset
 from dmrec_core.data.errors import DataError
 from dmrec_core.data.own_origin import KEY
@@ -17,6 +16,8 @@ from dmrec_core.language.extractive import ExtractiveProfiler
 from dmrec_core.language.prompts import Prompt, Reviews, item_prompts, user_prompts
 from dmrec_core.language.templates import TEMPLATES, PromptTemplate
 from dmrec_core.language.user_texts import user_texts
+from dmrec_core.records.files import read_json, write_whole
+from dmrec_core.records.ranges import short
 
 
 class ProfileWriter(Protocol):
@@ -149,8 +150,7 @@ def save_profiles(path: Path, profiles: Profiles, without: Sequence[Record] = ()
         "item": profiles.item,
         "user": profiles.user,
     }
-    with whole_or_not(path) as temporary:
-        temporary.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    write_whole(path, (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode())
 
 
 def load_profiles(path: Path) -> Profiles:
@@ -159,8 +159,20 @@ def load_profiles(path: Path) -> Profiles:
     Raises:
         DataError: not such a file.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return Profiles(item=content["item"], user=content["user"], source=content["source"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} is no file of profiles ({error!r}): expected source, item and user") from error
+    content = read_json(path)
+    fits = isinstance(content, dict) and {"item", "user", "source"} <= set(content)
+    if not fits or not isinstance(content["source"], str):
+        raise DataError(f"{path} is no file of profiles: expected source, item and user; got {short(content)}")
+    for side in ("item", "user"):
+        texts = content[side]
+        if texts is None and side == "user":
+            continue
+        wrong = [] if not isinstance(texts, list) else [text for text in texts if not _is_text(text)]
+        if wrong or not isinstance(texts, list):
+            raise DataError(f"{path}: {side} holds {short(wrong[0] if wrong else texts)}; expected a list of texts")
+    return Profiles(item=content["item"], user=content["user"], source=content["source"])
+
+
+def _is_text(value: object) -> bool:
+    """Whether it is a text that can be written down: JSON can name half a character, which no file can hold."""
+    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)

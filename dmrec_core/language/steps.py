@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import sys
 import time
-import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from dmrec_core.data import DATASETS, DataError, RecDataset, is_own
-from dmrec_core.data.cache import whole_or_not
+from dmrec_core.data.arrays import damage_named, read_npz
 from dmrec_core.data.load import load_told
 from dmrec_core.data.own import items_file
 from dmrec_core.data.own_origin import KEY, PROFILES, check_fresh, made_from
@@ -30,6 +29,7 @@ from dmrec_core.language.profiles import ProfileWriter, load_profiles, save_prof
 from dmrec_core.language.prompts import Prompt, item_prompts, user_prompts
 from dmrec_core.language.sentence_embedders import SentenceTransformerEmbedder
 from dmrec_core.language.templates import PromptTemplate, load_template
+from dmrec_core.records.files import whole_or_not
 
 LISTED = 20
 """Prompts without a profile that are shown; the file lists them all."""
@@ -158,8 +158,8 @@ def make_vectors(options: argparse.Namespace) -> int:
 
 def _ours(path: Path) -> bool:
     """Whether the file says what made its vectors, as this command's do; a stranger's is not overwritten."""
-    with contextlib.suppress(OSError, ValueError, zipfile.BadZipFile), np.load(path, allow_pickle=False) as file:
-        return "embedder" in file.files
+    with contextlib.suppress(DataError), damage_named(path, "vectors", ""):
+        return "embedder" in read_npz(path, ())[1]
     return False
 
 

@@ -150,7 +150,7 @@ def load_template(name_or_path: str | Path) -> PromptTemplate:
         raise ValueError(f"{name_or_path} is neither a file nor one of the built-in templates {list(TEMPLATES)}")
     try:
         return PromptTemplate.from_json(path.read_text(encoding="utf-8"))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"{path}: {error}") from error
 
 

@@ -7,16 +7,16 @@ text is embedded once whoever asks, a killed run keeps every finished chunk, and
 from __future__ import annotations
 
 import hashlib
-import json
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
-from dmrec_core.data.cache import home, locked, whole_or_not
+from dmrec_core.data.cache import home, locked
+from dmrec_core.records.files import collect, write_whole
 
 CHUNK = 512
 """Texts per file: what a kill can cost."""
@@ -54,7 +54,7 @@ def embed_cached(
     keys = {text: hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in distinct}
     with locked(place):
         place.mkdir(exist_ok=True)
-        (place / "identity.txt").write_text(identity + "\n", encoding="utf-8")
+        write_whole(place / "identity.txt", (identity + "\n").encode())
         known = _read(place, set(keys.values()))
         for start in range(0, len(distinct), CHUNK):
             missing = [text for text in distinct[start : start + CHUNK] if keys[text] not in known]
@@ -79,19 +79,17 @@ def embed_cached(
 def _write(place: Path, keys: list[bytes], vectors: np.ndarray) -> None:
     digest = hashlib.sha256(b"".join(keys)).hexdigest()
     tensors = {"keys": np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), 32), "vectors": vectors}
-    with whole_or_not(place / f"{digest[:24]}.safetensors") as temporary:
-        save_file(tensors, temporary, metadata={"sha256": _checksum(**tensors)})
+    write_whole(place / f"{digest[:24]}.safetensors", save(tensors, metadata={"sha256": _checksum(**tensors)}))
 
 
 def _read(place: Path, wanted: set[bytes]) -> dict[bytes, np.ndarray]:
     """The wanted vectors that are on disk; files that cannot be trusted are removed."""
-    for leftover in place.glob(".*.partial"):  # we hold the lock: nobody is writing it
-        leftover.unlink()
+    collect(place)
     found: dict[bytes, np.ndarray] = {}
     for path in sorted(place.glob("*.safetensors")):
         try:
             found.update((key, row) for key, row in _rows(path, wanted) if key not in found)
-        except (SafetensorError, OSError, ValueError, KeyError, json.JSONDecodeError) as error:
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             warnings.warn(f"{path} is damaged ({error}); its vectors are made again", RuntimeWarning, stacklevel=3)
             path.unlink(missing_ok=True)
     return found

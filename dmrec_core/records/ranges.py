@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import numbers
+import reprlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -189,7 +190,38 @@ def known(name: str, value: str, choices: Collection[str]) -> str:
     raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {short(value)}{hint}")
 
 
+def _is_huge(value: object) -> bool:
+    return isinstance(value, int) and value.bit_length() > 1024  # Python refuses to spell out much longer ones
+
+
+def _shortened() -> reprlib.Repr:
+    cutter = reprlib.Repr()
+    cutter.maxlevel, cutter.maxstring, cutter.maxother = 3, 400, 400
+    cutter.maxtuple = cutter.maxlist = cutter.maxdict = cutter.maxset = cutter.maxfrozenset = 20
+    cutter.repr_int = lambda value, _: "…" if _is_huge(value) else repr(value)
+    return cutter
+
+
+_SHORTENED = _shortened()
+
+
 def short(value: object, longest: int = 80) -> str:
-    """What was given, for a message: its repr, cut."""
-    text = repr(value)
+    """What was given, for a message: its repr, cut; and cut while it is made, however large the value.
+
+    Example:
+        >>> short(10**5000), short(["tea"] * 1000, longest=20)
+        ('an int of 16610 bits', "['tea', 'tea', 'tea…")
+    """
+    text = f"an int of {value.bit_length()} bits" if _is_huge(value) else _SHORTENED.repr(value)
+    return cut(text, longest)
+
+
+def cut(value: object, longest: int = 80) -> str:
+    """A value as a message quotes it: its text, no longer than this.
+
+    Example:
+        >>> cut("tea-01"), cut("x" * 1000, longest=5)
+        ('tea-01', 'xxxx…')
+    """
+    text = str(value)
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
