@@ -11,11 +11,11 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from safetensors import safe_open
 
+from dmrec_core.data.arrays import damage_named, read_npz, read_safetensors
 from dmrec_core.data.dataset import SPLITS, DataError, RecDataset
 from dmrec_core.data.own_reading import Reading, kept_reading
-from dmrec_core.data.own_vectors import UNREADABLE
+from dmrec_core.records.files import read_json
 
 KEY = "made_from"
 PROFILES = "profiles.json"
@@ -70,24 +70,24 @@ def origin(path: Path) -> dict | None:
     Raises:
         DataError: the record is damaged.
     """
-    try:
-        if path.suffix == ".json":
-            record = json.loads(path.read_text(encoding="utf-8")).get(KEY) if path.is_file() else None
-        elif path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as file:
-                record = str(file[KEY]) if KEY in file.files else None
-        elif path.suffix == ".safetensors":
-            with safe_open(path, framework="numpy") as file:
-                record = (file.metadata() or {}).get(KEY)
-        else:
-            return None
+    with damage_named(path, "cannot be read", "delete it, and make it again"):
+        record = _kept_in(path)
         if record is None:
             return None
         values = json.loads(record)
         _ = values["split"], values["files"].items(), values["command"][0]
-    except (*UNREADABLE, TypeError, AttributeError, IndexError) as problem:
-        raise DataError(f"{path}: cannot be read ({problem}); delete it, and make it again") from problem
     return values
+
+
+def _kept_in(path: Path) -> str | None:
+    if path.suffix == ".json":
+        return read_json(path).get(KEY) if path.is_file() else None
+    if path.suffix == ".npz":
+        arrays, _ = read_npz(path, (KEY,))
+        return str(arrays[KEY]) if KEY in arrays else None
+    if path.suffix == ".safetensors":
+        return read_safetensors(path, ())[2].get(KEY)
+    return None
 
 
 def check_fresh(path: Path, dataset: RecDataset, folder: Path | None, reading: Reading) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from dmrec_core.data.dataset import DataError, RecDataset
 from dmrec_core.data.tables import read_table
 from dmrec_core.language.templates import PromptTemplate
+from dmrec_core.records.ranges import cut
 
 
 def read_item_fields(path: Path, dataset: RecDataset, template: PromptTemplate) -> dict[str, list[str | None]]:
