@@ -26,6 +26,7 @@ from dmrec_core.data import RecDataset
 from dmrec_core.data.load import figures_folder
 from dmrec_core.figures import style
 from dmrec_core.matching import DEFAULT_STRATEGY, Strategy
+from dmrec_core.paper import has_text
 from dmrec_core.records import provenance, record
 from dmrec_core.records.checkout import MADE
 from dmrec_core.records.markup import markdown_text
@@ -86,6 +87,7 @@ def begin(
     device: str = "auto",
     seeds: int | Iterable[int] = 2024,
     figures_dir: str | Path = MADE,
+    needs_text: bool = True,
 ) -> Lesson:
     """Open a notebook: set its look and seed, load its data, and print what its numbers depend on.
 
@@ -95,6 +97,7 @@ def begin(
         device: "auto", "cpu", "cuda" or "mps".
         seeds: of the runs; the first is torch's global one too.
         figures_dir: where figures go; those of other data than `toy` into a folder of their own there.
+        needs_text: False takes data that have no texts as they are, without vectors, instead of refusing them.
 
     Raises:
         ValueError: a seed is no whole number, there is none, or the device or the data set is unknown.
@@ -114,7 +117,8 @@ def begin(
         get_ready()
     data = None
     if dataset is not None:
-        reading = {"strategy": "base"} if embedder == "none" else {"strategy": DEFAULT_STRATEGY, "embedder": embedder}
+        reads = embedder != "none" and (needs_text or has_text(load(paper_settings(dataset))))
+        reading = {"strategy": DEFAULT_STRATEGY, "embedder": embedder} if reads else {"strategy": "base"}
         data = load(paper_settings(dataset, **reading))
     rows = {
         "data set": "none: pure mathematics" if data is None else _described(data),

@@ -36,27 +36,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from dmrec_core import notebook, panels
-from dmrec_core.analysis import summaries
-from dmrec_core.analysis.dimensions import dimensions_of
-from dmrec_core.analysis.statistics import dimension_activity, mean_interval, posterior_means
-from dmrec_core.analysis.summaries import ACTIVE
-from dmrec_core.analysis.verdicts import verdict
-from dmrec_core.figures.kept import trained as static
-from dmrec_core.figures.live.trained import DIMENSIONS_PANEL, dimension_controls, draw_dimensions
-from dmrec_core.records.writer import provenance, record
-from dmrec_core.runs.presets import paper_settings
-from dmrec_core.runs.store import load
-from dmrec_core.runs.sweeps import grid, sweep
+from dmrec_core import analysis, notebook, panels
+from dmrec_core.figures import kept, live
 
-
-def spec(strategy, **changes):
-    return paper_settings(dataset, strategy=strategy, embedder=embedder, **changes)
-
-
-data = load(spec("mddm"))
-notebook.opening(data, device, first_seed)
-checked = notebook.Checked()
+lesson = notebook.begin(dataset, embedder, device, range(first_seed, first_seed + seeds), figures_dir)
+data, checked = lesson.data, lesson.checked
 
 # %% [markdown]
 # ## The activity of a dimension
@@ -76,11 +60,11 @@ checked = notebook.Checked()
 # %%
 means = torch.tensor([[1.0, 0.20, 5.0], [-1.0, 0.25, 5.0], [2.0, 0.15, 5.0], [-2.0, 0.20, 5.0]])  # E_q[z], (U, d)
 by_hand = ((means - means.mean(0)) ** 2).mean(0)  # (d,)
-print("activity", by_hand.tolist(), "collapsed", (by_hand < ACTIVE).tolist())
+print("activity", by_hand.tolist(), "collapsed", (by_hand < analysis.ACTIVE).tolist())
 
 # %%
-checked.assert_close("activity by hand equals the core's", by_hand, dimension_activity(means.numpy()))
-notebook.show_source(dimension_activity, posterior_means)
+checked.assert_close("activity by hand equals the core's", by_hand, analysis.dimension_activity(means.numpy()))
+notebook.show_source(analysis.dimension_activity, analysis.posterior_means)
 
 # %% [markdown]
 # The third dimension has the largest mean and no activity: where a cloud of users lies does not matter, only how wide
@@ -98,12 +82,11 @@ notebook.show_source(dimension_activity, posterior_means)
 # comes from the lower price, not from the language.
 
 # %%
-seed_list = [first_seed + k for k in range(seeds)]
-lam = spec("mddm").lam
-settings = [spec("base"), spec("base", kl_weight=lam), spec("mddm")]
-results = sweep([run for setting in settings for run in grid(setting, seed=seed_list)], device=device)
-activity = summaries.activities(results, data)
-figure = static.dimension_activity(activity, ACTIVE)
+dmrec = lesson.spec("mddm")
+lam = dmrec.lam
+results = lesson.sweep(lesson.spec("base"), lesson.spec("base", kl_weight=lam), dmrec)
+activity = analysis.activities(results, data)
+figure = kept.dimension_activity(activity, analysis.ACTIVE)
 figure
 
 # %% [markdown]
@@ -113,7 +96,7 @@ figure
 # ## Collapsed dimensions, counted
 
 # %%
-counts = summaries.activity_counts(activity, ACTIVE)
+counts = analysis.activity_counts(activity, analysis.ACTIVE)
 count_table = (
     counts.groupby(["strategy", "kl_weight", "which"], sort=False)
     .agg(
@@ -150,9 +133,9 @@ comparisons = {
 }
 rows = []
 for what, per_seed in comparisons.items():
-    interval = mean_interval(per_seed.to_numpy())
+    interval = analysis.mean_interval(per_seed.to_numpy())
     row = {"comparison": what, "difference": interval.mean, "low": interval.low, "high": interval.high}
-    rows.append(row | {"'more active'": verdict(interval)})
+    rows.append(row | {"'more active'": analysis.verdict(interval)})
 verdicts = pd.DataFrame(rows)
 verdicts.style.format(
     {"difference": "{:+.2f}", "low": "{:+.2f}", "high": "{:+.2f}"}, na_rep="one seed", escape="html"
@@ -180,11 +163,11 @@ print(
 # %%
 by_seed = {(r.spec.strategy, r.spec.kl_weight): r for r in results if r.spec.seed == first_seed}
 views = {
-    "DMRec-M, decoded": dimensions_of(by_seed["mddm", 1.0], data),
-    "DMRec-M, q alone": dimensions_of(by_seed["mddm", 1.0], data, "collaborative"),
-    "base": dimensions_of(by_seed["base", 1.0], data),
+    "DMRec-M, decoded": analysis.dimensions_of(by_seed["mddm", 1.0], data),
+    "DMRec-M, q alone": analysis.dimensions_of(by_seed["mddm", 1.0], data, "collaborative"),
+    "base": analysis.dimensions_of(by_seed["base", 1.0], data),
 }
-panels.explore(partial(draw_dimensions, views, data), **dimension_controls(views), **DIMENSIONS_PANEL)
+panels.explore(partial(live.draw_dimensions, views, data), **live.dimension_controls(views), **live.DIMENSIONS_PANEL)
 
 # %%
 view, sizes = views["DMRec-M, q alone"], np.diff(data.train.indptr)
@@ -205,11 +188,11 @@ print(f"mean distance from the centre, q alone: {few:.2f} with few items, {many:
 # ## What we checked
 
 # %%
-shifted = dimension_activity(means.numpy() + 100)
+shifted = analysis.dimension_activity(means.numpy() + 100)
 checked.assert_close("activity does not change when all users move together", shifted, by_hand)
-q_alone = posterior_means(by_seed["mddm", 1.0].model(data), data, "collaborative")
-text_alone = posterior_means(by_seed["mddm", 1.0].model(data), data, "language")
-fused = posterior_means(by_seed["mddm", 1.0].model(data), data)
+q_alone = analysis.posterior_means(by_seed["mddm", 1.0].model(data), data, "collaborative")
+text_alone = analysis.posterior_means(by_seed["mddm", 1.0].model(data), data, "language")
+fused = analysis.posterior_means(by_seed["mddm", 1.0].model(data), data)
 checked.assert_close("the decoded mean is the sum of both branches", q_alone + text_alone, fused, atol=1e-4)
 checked.show()
 
@@ -248,15 +231,7 @@ quartiles = (
     .rename(columns=lambda q: f"q{100 * q:g}")
     .reset_index()
 )
-path = record(
-    "07_dimension_activity",
-    figure,
-    numbers={
-        "quartiles": summaries.for_json(quartiles),
-        "collapsed": summaries.for_json(count_table),
-        "verdicts": summaries.for_json(verdicts),
-    },
-    provenance=provenance(data, results, lam=lam, collapsed_below=ACTIVE),
-    folder=notebook.figures_folder(dataset, figures_dir),
-)
+numbers = {"quartiles": quartiles, "collapsed": count_table, "verdicts": verdicts}
+numbers = {name: analysis.for_json(table) for name, table in numbers.items()}
+path = lesson.keep("07_dimension_activity", figure, numbers, results, lam=lam, collapsed_below=analysis.ACTIVE)
 print(path.name)

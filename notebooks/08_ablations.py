@@ -31,34 +31,29 @@ variant = "published"  # or "paper": the equations as printed
 figures_dir = "build/figures"  # those of other data than toy in a folder of their own there
 
 # %%
+from functools import partial
+
 import pandas as pd
 import scipy.sparse as sp
 import torch
 
-from dmrec_core import notebook
-from dmrec_core.analysis import summaries
-from dmrec_core.analysis.comparisons import compare
-from dmrec_core.analysis.verdicts import verdict
-from dmrec_core.figures.kept.compared import settings_compared
-from dmrec_core.gaussian import DiagonalGaussian
-from dmrec_core.interactions import user_batch
-from dmrec_core.matching import STRATEGIES, add_only, fuse, without_mixing
-from dmrec_core.meta_network import MetaNetwork
-from dmrec_core.records.writer import provenance, record
-from dmrec_core.runs.build import build_model
-from dmrec_core.runs.presets import paper_settings
-from dmrec_core.runs.store import load
-from dmrec_core.runs.sweeps import grid, sweep
+from dmrec_core import (
+    STRATEGIES,
+    DiagonalGaussian,
+    MetaNetwork,
+    add_only,
+    analysis,
+    fuse,
+    notebook,
+    user_batch,
+    without_mixing,
+)
+from dmrec_core.figures import kept
+from dmrec_core.runs import build_model
 
-
-def spec(strategy, **changes):
-    changes = {"variant": variant} | changes
-    return paper_settings(dataset, strategy=strategy, embedder=embedder, **changes)
-
-
-data = load(spec("mddm"))
-notebook.opening(data, device, first_seed)
-checked = notebook.Checked()
+lesson = notebook.begin(dataset, embedder, device, range(first_seed, first_seed + seeds), figures_dir)
+data, checked = lesson.data, lesson.checked
+spec = partial(lesson.spec, variant=variant)
 lam = spec("mddm").lam
 print(f"λ = {lam:g} in every setting that has one")
 
@@ -144,7 +139,6 @@ checked.assert_true("w/o PMN does not read the interactions, the full model does
 # band is the full DMRec-M.
 
 # %%
-seed_list = [first_seed + k for k in range(seeds)]
 settings = {
     "DMRec-M": ("mddm", spec("mddm")),
     "w/o Mixing": ("without_mixing", spec("without_mixing", lam=lam)),
@@ -154,10 +148,10 @@ settings = {
     "DMRec-G": ("godm", spec("godm")),
     "base": ("base", spec("base")),
 }
-results = sweep([run for _, setting in settings.values() for run in grid(setting, seed=seed_list)], device=device)
+results = lesson.sweep(*(setting for _, setting in settings.values()))
 runs = {name: results[seeds * k : seeds * (k + 1)] for k, name in enumerate(settings)}
-summary = summaries.over_seeds(results)
-figure = settings_compared(summary, list(settings), [mark for mark, _ in settings.values()])
+summary = analysis.over_seeds(results)
+figure = kept.settings_compared(summary, list(settings), [mark for mark, _ in settings.values()])
 figure
 
 # %% [markdown]
@@ -170,8 +164,8 @@ rows = []
 for name, others in runs.items():
     if name == "DMRec-M":
         continue
-    for metric in summaries.HEADLINE:
-        found = compare(runs["DMRec-M"], others, metric)
+    for metric in analysis.HEADLINE:
+        found = analysis.compare(runs["DMRec-M"], others, metric)
         rows.append(
             {
                 "DMRec-M minus": name,
@@ -182,7 +176,7 @@ for name, others in runs.items():
                 "relative": found.relative,
                 "p_seeds": found.p_seeds,
                 "p_users": found.p_users,
-                "DMRec-M is better": verdict(found.difference),
+                "DMRec-M is better": analysis.verdict(found.difference),
             }
         )
 verdicts = pd.DataFrame(rows)
@@ -199,7 +193,8 @@ verdicts.style.format(
 # *Add* is what a second branch with texts brings, and only the distance from *Add* to DMRec is what matching brings:
 
 # %%
-second_branch, matching = compare(runs["Add"], runs["base"]), compare(runs["DMRec-M"], runs["Add"])
+second_branch = analysis.compare(runs["Add"], runs["base"])
+matching = analysis.compare(runs["DMRec-M"], runs["Add"])
 print(f"base to Add (a second branch):    {second_branch}")
 print(f"Add to DMRec-M (the matching):    {matching}")
 print(f"share of the gain that matching brings: {matching.difference.mean:.4f} of "
@@ -221,7 +216,7 @@ print(f"share of the gain that matching brings: {matching.difference.mean:.4f} o
 
 # %%
 total = second_branch.difference.mean + matching.difference.mean
-whole = compare(runs["DMRec-M"], runs["base"]).difference.mean
+whole = analysis.compare(runs["DMRec-M"], runs["base"]).difference.mean
 checked.assert_close("the two steps add up to the whole gain", total, whole)
 checked.show()
 
@@ -246,11 +241,6 @@ notebook.check("Exercise 3", answer_3, truth="w/o PMN", hint="Which ablation kee
 # ## Keep the figure and its numbers
 
 # %%
-path = record(
-    "08_ablations",
-    figure,
-    numbers={"settings": summaries.for_json(summary), "verdicts": summaries.for_json(verdicts)},
-    provenance=provenance(data, results, lam=lam, variant=variant),
-    folder=notebook.figures_folder(dataset, figures_dir),
-)
+numbers = {"settings": analysis.for_json(summary), "verdicts": analysis.for_json(verdicts)}
+path = lesson.keep("08_ablations", figure, numbers, results, lam=lam, variant=variant)
 print(path.name)

@@ -40,28 +40,12 @@ variant = "published"  # or "paper": the equations as printed
 figures_dir = "build/figures"  # those of other data than toy in a folder of their own there
 
 # %%
-from dmrec_core import notebook, panels
-from dmrec_core.analysis import summaries
-from dmrec_core.analysis.line import LambdaLine
-from dmrec_core.analysis.statistics import mean_interval, paired_test
-from dmrec_core.figures.kept import trained as static
-from dmrec_core.figures.twins import pages as twin
-from dmrec_core.records.writer import provenance, record
-from dmrec_core.runs.presets import LAMBDA, paper_settings
-from dmrec_core.runs.store import load
-from dmrec_core.runs.sweeps import grid, sweep
+from dmrec_core import analysis, notebook, panels, runs
+from dmrec_core.figures import kept, twins
 
 STRATEGIES = ("godm", "cpdm", "mddm")
-seed_list = [first_seed + k for k in range(seeds)]
-
-
-def spec(strategy, **changes):
-    return paper_settings(dataset, strategy=strategy, embedder=embedder, **changes)
-
-
-data = load(spec("mddm"))
-notebook.opening(data, device, first_seed)
-checked = notebook.Checked()
+lesson = notebook.begin(dataset, embedder, device, range(first_seed, first_seed + seeds), figures_dir)
+data, checked = lesson.data, lesson.checked
 
 # %% [markdown]
 # ## Train the grid
@@ -70,11 +54,9 @@ checked = notebook.Checked()
 # cell costs its time once; if you interrupt it, running it again goes on where it stopped.
 
 # %%
-specs = grid(spec("base"), seed=seed_list)
-for strategy in STRATEGIES:
-    specs += grid(spec(strategy, variant=variant), lam=lambdas, seed=seed_list)
-results = sweep(specs, device=device)
-line = LambdaLine(results)
+matched = [lesson.spec(strategy, variant=variant) for strategy in STRATEGIES]
+results = lesson.sweep(lesson.spec("base"), *matched, lam=lambdas)  # the base model has no λ: one run a seed
+line = analysis.LambdaLine(results)
 base = line.base
 print(f"{len(results)} runs: {len(base)} of the base model, {len(line.runs)} of DMRec")
 
@@ -85,8 +67,8 @@ print(f"{len(results)} runs: {len(base)} of the base model, {len(line.runs)} of 
 # bands overlap widely, the data do not tell the two settings apart.
 
 # %%
-summary = summaries.over_seeds(results)
-figure = static.lambda_sensitivity(summary, published=LAMBDA.get(dataset))
+summary = analysis.over_seeds(results)
+figure = kept.lambda_sensitivity(summary, published=runs.LAMBDA.get(dataset))
 figure
 
 # %% [markdown]
@@ -109,20 +91,17 @@ import pandas as pd
 
 rows = []
 for strategy in STRATEGIES:
-    points = {lam: line.at(strategy, lam) for lam in lambdas}
     # chosen on validation, judged on test: choosing on test would make the table flatter itself
-    best = max(points, key=lambda lam: mean_interval([r.metrics["valid"]["recall@20"] for r in points[lam]]).mean)
-    ours = [r.metrics["test"]["recall@20"] for r in points[best]]
-    theirs = [r.metrics["test"]["recall@20"] for r in base]
-    test = paired_test(ours, theirs) if seeds > 1 else None
+    best = analysis.best_on_validation([run for run in line.runs if run.spec.strategy == strategy])
+    found = analysis.compare(best, base)
     rows.append(
         {
             "strategy": strategy,
-            "best λ on validation": best,
-            "test Recall@20": str(mean_interval(ours)),
-            "base": str(mean_interval(theirs)),
-            "gain in %": 100 * (mean_interval(ours).mean / mean_interval(theirs).mean - 1),
-            "p (paired t over seeds)": test.p if test else None,
+            "best λ on validation": best[0].spec.lam,
+            "test Recall@20": str(analysis.metric_over_seeds(best)),
+            "base": str(line.base_level("recall@20")),
+            "gain in %": 100 * found.relative,
+            "p (paired t over seeds)": found.p_seeds,
         }
     )
 best_table = pd.DataFrame(rows)
@@ -141,21 +120,16 @@ best_table.style.format(
 # The cell below checks it on the trained runs: with equal seeds the three end points must agree with one another to
 # rounding, and they need not agree with the base.
 
-
 # %%
-def mean_at(strategy, lam):
-    return mean_interval([r.metrics["test"]["recall@20"] for r in line.at(strategy, lam)])
-
-
 if variant == "published" and {0.0, 1.0} <= set(lambdas):
     ends = {
-        "GODM, λ = 0": mean_at("godm", 0.0),
-        "CPDM, λ = 0": mean_at("cpdm", 0.0),
-        "MDDM, λ = 1": mean_at("mddm", 1.0),
+        "GODM, λ = 0": analysis.metric_over_seeds(line.at("godm", 0.0)),
+        "CPDM, λ = 0": analysis.metric_over_seeds(line.at("cpdm", 0.0)),
+        "MDDM, λ = 1": analysis.metric_over_seeds(line.at("mddm", 1.0)),
     }
     for name, interval in ends.items():
         print(f"{name}: {interval}")
-    print(f"base:         {mean_interval([r.metrics['test']['recall@20'] for r in base])}")
+    print(f"base:         {line.base_level('recall@20')}")
     spread = max(i.mean for i in ends.values()) - min(i.mean for i in ends.values())
     # rounding can move a few users' rankings, not more
     checked.assert_true(
@@ -200,9 +174,9 @@ from IPython.display import Markdown
 
 from dmrec_core.paper import claims
 
-evidence = sweep(claims.specs(spec, lambdas, seed_list, variant=variant), device=device)
+evidence = runs.sweep(claims.specs(lesson.spec, lambdas, lesson.seeds, variant=variant), device=device)
 findings = claims.judge(evidence, data)
-claims.save(findings, provenance(data, evidence, variant=variant), notebook.figures_folder(dataset, figures_dir))
+claims.save(findings, lesson.facts(evidence, variant=variant), lesson.folder)
 Markdown(claims.markdown(findings))
 
 # %% [markdown]
@@ -211,14 +185,8 @@ Markdown(claims.markdown(findings))
 # The twin is one HTML file with a slider that needs no kernel: open it from the folder, or mail it.
 
 # %%
-facts = provenance(data, results)
-path = record(
-    "09_lambda_sensitivity",
-    figure,
-    numbers={"summary": summaries.for_json(summary), "best": summaries.for_json(best_table)},
-    provenance=facts,
-    folder=notebook.figures_folder(dataset, figures_dir),
-)
+numbers = {"summary": analysis.for_json(summary), "best": analysis.for_json(best_table)}
+path = lesson.keep("09_lambda_sensitivity", figure, numbers, results)
 if variant == "published":  # the twin draws this variant only
-    print(twin.write_lambda_sensitivity(path.with_suffix(".html"), results, facts).name)
+    print(twins.write_lambda_sensitivity(path.with_suffix(".html"), results, lesson.facts(results)).name)
 print(path.name)

@@ -54,33 +54,17 @@ import scipy.sparse as sp
 import torch
 from IPython.display import Markdown
 
-from dmrec_core import notebook
-from dmrec_core.analysis.verdicts import verdict
-from dmrec_core.backbones import CVGA, LDiffRec, MultVAE
-from dmrec_core.backbones.diffusion import NoiseSchedule
-from dmrec_core.dmrec import BaseModel
-from dmrec_core.figures.kept import bases as base_static
-from dmrec_core.figures.kept import tables as table_static
-from dmrec_core.interactions import user_batch
-from dmrec_core.paper import claims
-from dmrec_core.paper import printed as paper
-from dmrec_core.paper import tables as write
-from dmrec_core.paper.plan import Plan, has_text, plan_table2, trained_with, tuning_grid, without_vectors
-from dmrec_core.paper.rows import fill
-from dmrec_core.records.writer import provenance, record
-from dmrec_core.runs import presets
-from dmrec_core.runs.build import build_model
-from dmrec_core.runs.presets import paper_settings
-from dmrec_core.runs.store import load
+from dmrec_core import BaseModel, analysis, notebook, paper, user_batch
+from dmrec_core.backbones import CVGA, LDiffRec, MultVAE, NoiseSchedule
+from dmrec_core.figures import kept
+from dmrec_core.paper import claims, printed, tables
+from dmrec_core.runs import L_DIFFREC_YELP, build_model
 
-data = load(paper_settings(dataset))
-texts = has_text(data)
-if texts:
-    data = load(paper_settings(dataset, strategy="mddm", embedder=embedder))
-notebook.opening(data, device, first_seed)
+lesson = notebook.begin(dataset, embedder, device, range(first_seed, first_seed + seeds), figures_dir, needs_text=False)
+data, checked = lesson.data, lesson.checked
+texts = paper.has_text(data)
 if not texts:
     print("This data has no texts, so DMRec cannot be run on it: below are the rows that read none.")
-checked = notebook.Checked()
 
 # %% [markdown]
 # ## Train the table
@@ -89,15 +73,14 @@ checked = notebook.Checked()
 # `runs/` and read back the next time. The pictures below are of these models.
 
 # %%
-seed_list = [first_seed + k for k in range(seeds)]
-plans = plan_table2(dataset, tune=tune, embedder=embedder, variant=variant)
-plans = plans if texts else without_vectors(plans)
-released = paper_settings(dataset, "l-diffrec")
+plans = paper.plan_table2(dataset, tune=tune, embedder=embedder, variant=variant)
+plans = plans if texts else paper.without_vectors(plans)
+released = lesson.spec(model="l-diffrec")
 
 
 def undone(label, **settings):
     spec = released.with_(settings={**dict(released.settings), **settings})
-    return Plan(label, "l-diffrec", label, (spec,), against=("l-diffrec base",))
+    return paper.Plan(label, "l-diffrec", label, (spec,), against=("l-diffrec base",))
 
 
 oddities = [
@@ -105,10 +88,10 @@ oddities = [
     undone("no tanh on μ and log σ²", bounded=False),
     undone("the half put back", halved=True),
     undone("the reweighting switched off", reweight=False),
-    undone("noise and switches of the Yelp release", **presets.L_DIFFREC_YELP),
+    undone("noise and switches of the Yelp release", **L_DIFFREC_YELP),
 ]
-every_plan = trained_with([*plans, *(oddities if quirks else [])], precision, patience=patience)
-every_row = fill(every_plan, seed_list, paper.TABLE2_METRICS, device=device)
+every_plan = paper.trained_with([*plans, *(oddities if quirks else [])], precision, patience=patience)
+every_row = paper.fill(every_plan, lesson.seeds, printed.TABLE2_METRICS, device=device)
 rows = every_row[: len(plans)]
 row_of = {row.plan.key: row for row in every_row}
 runs = [run for row in rows for run in row.runs]
@@ -167,7 +150,7 @@ panels = {
     "Mult-VAE, before training": probabilities_of(build_model(base.spec, data)),
     "Mult-VAE, after": probabilities_of(base.model(data)),
 }
-base_static.probabilities(panels, items_of(data.train, user), items_of(data.test, user))
+kept.probabilities(panels, items_of(data.train, user), items_of(data.test, user))
 
 # %% [markdown]
 # ## CVGA: the graph is the encoder
@@ -222,7 +205,7 @@ weights = {
     f"{name}, {counts[u]} clicks": (degree[items_of(data.train, u)], graph[u].data)
     for name, u in (("a busy user", int(busy[int(0.98 * len(busy))])), ("a quiet user", quiet))
 }
-base_static.propagation(weights, degree, mass, items_of(data.train, user), items_of(data.test, user))
+kept.propagation(weights, degree, mass, items_of(data.train, user), items_of(data.test, user))
 
 # %%
 rng = np.random.default_rng(0)
@@ -303,8 +286,8 @@ q = small.posterior(batch)
 z0 = q.mean + q.std * torch.randn(2, 2, generator=chance)  # the encoder's draw
 t = torch.multinomial(torch.ones(3) / 3, 2, replacement=True, generator=chance)  # counted from 0
 z_t = bar[t, None].sqrt() * z0 + (1 - bar[t, None]).sqrt() * torch.randn(2, 2, generator=chance)
-kept = (torch.rand(2, 2, generator=chance) >= 0.5) / 0.5  # dropout in front of the denoiser
-z0_hat = small.denoiser(z_t * kept, t)
+mask = (torch.rand(2, 2, generator=chance) >= 0.5) / 0.5  # dropout in front of the denoiser
+z0_hat = small.denoiser(z_t * mask, t)
 snr = bar / (1 - bar)
 w = torch.cat([torch.ones(1), snr[:-1] - snr[1:]])  # as released: without the half
 by_hand = 0.05 * w[t] * ((z0 - z0_hat) ** 2).mean(1), -(x * torch.log_softmax(small.decoder(z0_hat), 1)).sum(1)
@@ -345,7 +328,7 @@ levels = {
     "spread of users' means": float(everybody.mean.std(0).mean()),
 }
 flat = [((z - centre) @ axes).numpy() for z in (everybody.mean, draws, noisy, way)]
-base_static.diffusion(noise, levels, *flat)
+kept.diffusion(noise, levels, *flat)
 
 # %%
 ratio = levels["the encoder's own σ, mean"] / noise[-1]
@@ -392,10 +375,10 @@ if texts:
 # Where the paper has a number for this data, it stands behind ours.
 
 # %%
-Markdown(write.means(rows))
+Markdown(tables.means(rows))
 
 # %%
-figure = table_static.rows_compared(table_static.as_frame(rows, ["recall@20"]))
+figure = kept.rows_compared(kept.as_frame(rows, ["recall@20"]))
 figure
 
 # %% [markdown]
@@ -406,7 +389,7 @@ figure
 # round.
 
 # %%
-Markdown("\n\n".join(filter(None, [write.comparisons(rows), write.notes(rows)])))
+Markdown("\n\n".join(filter(None, [tables.comparisons(rows), tables.notes(rows)])))
 
 # %%
 gains = {
@@ -415,7 +398,7 @@ gains = {
     for other, found in row.beyond.items()
     if row.spec.strategy != "base"
 }
-sure = {name: found for name, found in gains.items() if verdict(found.difference) == "holds"}
+sure = {name: found for name, found in gains.items() if analysis.verdict(found.difference) == "holds"}
 if texts:
     print(f"{len(sure)} of {len(gains)} gains have their whole interval above zero:")
     print("\n".join(f"  {name}: {found}" for name, found in sure.items()))
@@ -491,7 +474,7 @@ undoing = pd.DataFrame(
             "Recall@20": str(row.ours["recall@20"]),
             "minus as released": str(row.beyond["l-diffrec base"]),
             "p (seeds)": row.beyond["l-diffrec base"].p_seeds,
-            "is better": verdict(row.beyond["l-diffrec base"].difference),
+            "is better": analysis.verdict(row.beyond["l-diffrec base"].difference),
         }
         for row in every_row[len(plans) :]
     ]
@@ -510,9 +493,9 @@ for one in rows:
     mean = np.mean([run.metrics["test"]["recall@20"] for run in one.runs])
     assert one.ours["recall@20"].mean == mean, one.plan.name
 checked.assert_true("every row is the mean of its runs, one a seed", all(len(one.runs) == seeds for one in rows))
-if dataset in paper.PAPERS_DATASETS:
-    printed = paper.table2(dataset, "cvga", "mddm")["recall@20"] / paper.table2(dataset, "cvga", "base")["recall@20"]
-    print(f"the paper's own gain of DMRec-M on CVGA here: {100 * (printed - 1):+.1f} %")
+if dataset in printed.PAPERS_DATASETS:
+    theirs, below = (printed.table2(dataset, "cvga", name)["recall@20"] for name in ("mddm", "base"))
+    print(f"the paper's own gain of DMRec-M on CVGA here: {100 * (theirs / below - 1):+.1f} %")
 checked.show()
 
 # %% [markdown]
@@ -542,25 +525,25 @@ notebook.check("Exercise 3", answer_3, truth="CVGA", hint="Look at the three equ
 # %%
 findings = claims.judge(runs, data, ["other-backbones"])
 if texts:
-    claims.save(findings, provenance(data, runs, variant=variant), notebook.figures_folder(dataset, figures_dir))
+    claims.save(findings, lesson.facts(runs, variant=variant), lesson.folder)
 Markdown(claims.markdown(findings))
 
 # %% [markdown]
 # ## Keep the figure and its numbers
 
 # %%
-facts = provenance(data, runs, variant=variant, tuned=list(tuning_grid(tune)), precision=precision, patience=patience)
-path = record(
-    "10_base_models",
-    figure,
-    numbers={
-        "rows": [write.as_numbers(one) for one in rows],
-        "undoing": [write.as_numbers(one) for one in every_row[len(plans) :]],
-        "spreads": levels | {"diffusion, last step": noise[-1]},
-        "held_out_beats_unclicked": wins,
-    },
-    provenance=facts,
-    folder=notebook.figures_folder(dataset, figures_dir),
-)
-table = write.write_table("table2", f"Table 2, on {data.name}", rows, facts, path.parent)
+facts = {
+    "variant": variant,
+    "tuned": list(paper.tuning_grid(tune)),
+    "precision": precision,
+    "patience": patience,
+}
+numbers = {
+    "rows": [tables.as_numbers(one) for one in rows],
+    "undoing": [tables.as_numbers(one) for one in every_row[len(plans) :]],
+    "spreads": levels | {"diffusion, last step": noise[-1]},
+    "held_out_beats_unclicked": wins,
+}
+path = lesson.keep("10_base_models", figure, numbers, runs, **facts)
+table = tables.write_table("table2", f"Table 2, on {data.name}", rows, lesson.facts(runs, **facts), path.parent)
 print(path.name, table.name)

@@ -52,41 +52,16 @@ import torch.nn.functional as F
 from IPython.display import Markdown
 from scipy.cluster.hierarchy import leaves_list, linkage
 
-from dmrec_core import baselines, notebook
-from dmrec_core.analysis.comparisons import compare
-from dmrec_core.analysis.verdicts import verdict
-from dmrec_core.baselines.contrast import bpr, info_nce, sampled_softmax
-from dmrec_core.baselines.kar import Experts, ExpertTower
-from dmrec_core.baselines.llmrec import prune
-from dmrec_core.baselines.sampling import PairBatch
-from dmrec_core.figures.kept import baselines as baseline_static
-from dmrec_core.figures.kept import tables as table_static
-from dmrec_core.paper import claims
-from dmrec_core.paper import printed as paper
-from dmrec_core.paper import tables as write
-from dmrec_core.paper.plan import (
-    Plan,
-    has_text,
-    plan_table2,
-    plan_table3,
-    trained_with,
-    tuning_grid,
-    without_vectors,
-)
-from dmrec_core.paper.rows import fill
-from dmrec_core.records.writer import provenance, record
-from dmrec_core.runs.models import CARDS
-from dmrec_core.runs.presets import paper_settings
-from dmrec_core.runs.store import load, untrained
+from dmrec_core import analysis, baselines, notebook, paper
+from dmrec_core.figures import kept
+from dmrec_core.paper import claims, printed, tables
+from dmrec_core.runs import CARDS, untrained
 
-data = load(paper_settings(dataset))
-texts = has_text(data)
-if texts:
-    data = load(paper_settings(dataset, strategy="mddm", embedder=embedder))
-notebook.opening(data, device, first_seed)
+lesson = notebook.begin(dataset, embedder, device, range(first_seed, first_seed + seeds), figures_dir, needs_text=False)
+data, checked = lesson.data, lesson.checked
+texts = paper.has_text(data)
 if not texts:
     print("This data has no texts: only LightGCN and the base of DMRec, which read none, are trained.")
-checked = notebook.Checked()
 
 # %% [markdown]
 # ## Train the table
@@ -94,28 +69,28 @@ checked = notebook.Checked()
 # Finished runs are kept in `runs/` and read back the next time. LLMRec starts from a trained LightGCN.
 
 # %%
-seed_list = [first_seed + k for k in range(seeds)]
-plans = plan_table3(dataset, tune=tune, embedder=embedder)
-plans = plans if texts else without_vectors(plans)
-bases = [plan for plan in plan_table2(dataset, ["mult-vae"], tune, embedder=embedder) if plan.label.startswith("base")]
+plans = paper.plan_table3(dataset, tune=tune, embedder=embedder)
+plans = plans if texts else paper.without_vectors(plans)
+bases = paper.plan_table2(dataset, ["mult-vae"], tune, embedder=embedder)
+bases = [plan for plan in bases if plan.label.startswith("base")]
 
 
 def other_reading(model, label, fields=None, **settings):
-    spec = paper_settings(dataset, model, embedder=embedder)
+    spec = lesson.spec(model=model)
     spec = spec.with_(settings={**dict(spec.settings), **settings}, **(fields or {}))
-    return Plan(f"{model} {label}", model, label, (spec,), against=(model,))
+    return paper.Plan(f"{model} {label}", model, label, (spec,), against=(model,))
 
 
 others = [
     other_reading("kar", "with a projection P to d numbers", project=True),
     other_reading("kar", "with everybody's texts shuffled", {"vectors": "shuffled"}),
-    other_reading("lightgcn", "as wide as KAR", {"latent": 2 * paper_settings(dataset, "lightgcn").latent}),
+    other_reading("lightgcn", "as wide as KAR", {"latent": 2 * lesson.spec(model="lightgcn").latent}),
     other_reading("llmrec", "keeping the easy pairs", prune="easy"),
     other_reading("alpharec-star", "own text and the items' mean", users_from="own+items"),
 ]
 others = others if texts and readings else []
-every_plan = trained_with([*plans, *bases, *others], precision, patience=patience)
-every_row = fill(every_plan, seed_list, paper.TABLE3_METRICS, device=device)
+every_plan = paper.trained_with([*plans, *bases, *others], precision, patience=patience)
+every_row = paper.fill(every_plan, lesson.seeds, printed.TABLE3_METRICS, device=device)
 row_of = {row.plan.key: row for row in every_row}
 rows, other_rows = every_row[: len(plans)], every_row[len(plans) + len(bases) :]
 runs = [run for row in rows for run in row.runs]
@@ -137,7 +112,9 @@ w_users = torch.tensor([[1.0, 0, 0, 0.5], [0, 1, 0.5, 0]])  # (2, 4)
 w_items = torch.tensor([[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 1]])  # (3, 4)
 d_u, d_i = x.sum(1, keepdim=True), x.sum(0, keepdim=True)  # degrees
 r_hat = x / (d_u * d_i).sqrt()  # (2, 3)
-batch = PairBatch(users=torch.tensor([0, 1]), positives=torch.tensor([2, 1]), negatives=torch.tensor([[1], [0]]))
+batch = baselines.PairBatch(
+    users=torch.tensor([0, 1]), positives=torch.tensor([2, 1]), negatives=torch.tensor([[1], [0]])
+)
 
 
 def cosine_matrix(a, b):
@@ -174,7 +151,7 @@ print("e_u", tuple(e_u.shape), "e_i", tuple(e_i.shape), "loss", by_hand.detach()
 # %%
 checked.assert_close("LightGCN's embeddings by hand", torch.cat([e_u, e_i]), torch.cat(small.embeddings()))
 checked.assert_close("its BPR by hand", by_hand, small.loss(batch).terms["bpr"])
-notebook.show_source(bpr)
+notebook.show_source(baselines.bpr)
 
 # %% [markdown]
 # ## RLMRec-C: contrast
@@ -203,8 +180,8 @@ print("one number a pair:", by_hand.detach())
 
 # %%
 checked.assert_close("RLMRec-C's contrast by hand", 0.5 * by_hand, small.loss(batch).terms["contrast"])
-checked.assert_close("InfoNCE by hand", nce(e_u, t_u, t_u), info_nce(e_u, t_u, t_u, 0.2))
-notebook.show_source(info_nce)
+checked.assert_close("InfoNCE by hand", nce(e_u, t_u, t_u), baselines.info_nce(e_u, t_u, t_u, 0.2))
+notebook.show_source(baselines.info_nce)
 
 # %% [markdown]
 # **What training does.** Cosines of some users' embeddings (rows) with their texts after the MLP (columns), sorted so
@@ -221,7 +198,7 @@ if texts:
         panels[name] = every.numpy()[np.ix_(some, some)]
         ranks[name] = float((every > every.diag()[:, None]).sum(1).float().median()) + 1
     print("median rank of a user's own text among all users':", {name: int(rank) for name, rank in ranks.items()})
-    drawing = baseline_static.similarity(panels, "embeddings of users", "their texts")
+    drawing = kept.similarity(panels, "embeddings of users", "their texts")
 drawing if texts else None
 
 # %% [markdown]
@@ -237,7 +214,7 @@ drawing if texts else None
 
 # %%
 small = baselines.RLMRecGenerative(train, w_users, w_items, latent=2, mask_ratio=0.6, layers=1, edge_dropout=0.0)
-seeded = PairBatch(batch.users, batch.positives, batch.negatives, torch.Generator().manual_seed(1))
+seeded = baselines.PairBatch(batch.users, batch.positives, batch.negatives, torch.Generator().manual_seed(1))
 hidden = small.masked_nodes(torch.Generator().manual_seed(1))  # the same draw as inside the loss
 start = torch.cat(small.initial_embeddings()).clone()
 start[hidden] = small.mask_token
@@ -279,8 +256,8 @@ if texts:
 # So vectors are $2d$ wide here: half learned for the node, half read from its text.
 
 # %%
-shared = Experts(n_experts=1, d_in=4, hidden=9, d_out=2)
-tower = ExpertTower(shared, n_specific=1, d_in=4, hidden=9, d_out=2)
+shared = baselines.Experts(n_experts=1, d_in=4, hidden=9, d_out=2)
+tower = baselines.ExpertTower(shared, n_specific=1, d_in=4, hidden=9, d_out=2)
 gate = torch.softmax(tower.gate(w_users), 1)  # (2, 2)
 by_hand = 0
 for k, expert in enumerate((shared, tower.specific)):
@@ -291,7 +268,7 @@ print("gate", gate.detach(), "\nout", by_hand.detach())
 # %%
 assert by_hand.abs().max() > 0.01  # not all ReLUs are closed
 checked.assert_close("KAR's tower by hand", by_hand, tower(w_users))
-notebook.show_source(ExpertTower.forward)
+notebook.show_source(baselines.ExpertTower.forward)
 
 # %%
 if texts:
@@ -299,7 +276,7 @@ if texts:
     towers = {"users": (trained.user_tower, trained.user_vectors), "items": (trained.item_tower, trained.item_vectors)}
     with torch.no_grad():
         weights = {side: torch.softmax(tower.gate(w), 1).numpy() for side, (tower, w) in towers.items()}
-    drawing = baseline_static.gates(weights, shared=len(trained.user_tower.shared.weight))
+    drawing = kept.gates(weights, shared=len(trained.user_tower.shared.weight))
     farthest = max(float(np.abs(w.mean(0) * w.shape[1] - 1).max()) for w in weights.values())
     print(f"the expert farthest from an equal share is {100 * farthest:.0f} % off it")
 drawing if texts else None
@@ -338,7 +315,7 @@ print("liked, disliked:", edges.tolist(), "\nh of the users", by_hand.detach())
 # %%
 checked.assert_close("LLMRec's edges by hand", edges, baselines.edges_by_cosine(w_users, w_items, pool))
 checked.assert_close("LLMRec's h by hand", by_hand, small.embeddings()[0])
-notebook.show_source(prune)
+notebook.show_source(baselines.prune)
 
 # %% [markdown]
 # **Which part is left out?** The prose says the largest losses, since those pairs may be noise. The printed formula
@@ -352,11 +329,11 @@ if texts:
     with torch.no_grad():
         e_u, e_i = trained.embeddings()
         won, lost = ((e_u[pairs.users] * e_i[i]).sum(1) for i in (pairs.positives, pairs.negatives[:, 0]))
-        losses = bpr(won, lost)
-    kept = prune(losses, 0.71)
-    by_hand = losses.sort(descending=True).values[: len(kept)]
-    checked.assert_close("the kept pairs are the hardest, by hand", by_hand, kept)
-    drawing = baseline_static.pruned(losses.numpy(), 0.71)
+        losses = baselines.bpr(won, lost)
+    hardest = baselines.prune(losses, 0.71)
+    by_hand = losses.sort(descending=True).values[: len(hardest)]
+    checked.assert_close("the kept pairs are the hardest, by hand", by_hand, hardest)
+    drawing = kept.pruned(losses.numpy(), 0.71)
 drawing if texts else None
 
 # %% [markdown]
@@ -386,7 +363,7 @@ print("loss", by_hand.detach())
 
 # %%
 checked.assert_close("AlphaRec's loss by hand", by_hand, small.loss(batch).terms["softmax"])
-notebook.show_source(sampled_softmax, baselines.AlphaRec._propagated)
+notebook.show_source(baselines.sampled_softmax, baselines.AlphaRec._propagated)
 
 # %%
 if texts:
@@ -400,7 +377,7 @@ if texts:
         panels[name] = (between[held_out], between[other])
         near, far = between[held_out].mean(), between[other].mean()
         print(f"{name}: mean cosine with held-out items {near:.2f}, with others {far:.2f}")
-    drawing = baseline_static.cosines(panels)
+    drawing = kept.cosines(panels)
 drawing if texts else None
 
 # %% [markdown]
@@ -413,15 +390,15 @@ drawing if texts else None
 
 # %%
 order = ("lightgcn", "kar", "llmrec", "rlmrec-c", "rlmrec-g", "alpharec", "alpharec-star", "mult-vae")
-printed = pd.DataFrame(
+table3 = pd.DataFrame(
     {
         "model": [CARDS[model].name if model != "mult-vae" else "DMRec-M" for model in order],
-        **{name: [paper.table3(name, model)["recall@20"] for model in order] for name in paper.PAPERS_DATASETS},
-        "where from": [paper.PROVENANCE[model] for model in order],
+        **{name: [printed.table3(name, model)["recall@20"] for model in order] for name in printed.PAPERS_DATASETS},
+        "where from": [printed.PROVENANCE[model] for model in order],
     }
 )
 left = {"subset": ["model", "where from"], "text-align": "left"}
-printed.style.format(dict.fromkeys(paper.PAPERS_DATASETS, "{:.4f}"), escape="html").set_properties(**left).hide()
+table3.style.format(dict.fromkeys(printed.PAPERS_DATASETS, "{:.4f}"), escape="html").set_properties(**left).hide()
 
 # %% [markdown]
 # So in Table 3 a model with a latent of 200, ten seeds and a patience of 60 epochs is compared with rows of another
@@ -439,10 +416,10 @@ printed.style.format(dict.fromkeys(paper.PAPERS_DATASETS, "{:.4f}"), escape="htm
 # among as many. Try it before you believe a gap.
 
 # %%
-Markdown(write.means(rows))
+Markdown(tables.means(rows))
 
 # %%
-Markdown("\n\n".join(filter(None, [write.comparisons(rows), write.notes(rows)])))
+Markdown("\n\n".join(filter(None, [tables.comparisons(rows), tables.notes(rows)])))
 
 # %% [markdown]
 # ## What is the language's, and what is the base's?
@@ -457,14 +434,14 @@ own_base = {"rlmrec-c": "lightgcn", "rlmrec-g": "lightgcn", "kar": "lightgcn", "
 
 
 def printed_gain(name, model):
-    mine = paper.table3(name, model)["recall@20"]
-    base = paper.table2(name, model, "base") if model == "mult-vae" else paper.table3(name, own_base[model])
+    mine = printed.table3(name, model)["recall@20"]
+    base = printed.table2(name, model, "base") if model == "mult-vae" else printed.table3(name, own_base[model])
     return 100 * (mine / base["recall@20"] - 1)
 
 
 label = {model: "DMRec-M" if model == "mult-vae" else CARDS[model].name for model in own_base}
 in_print = pd.DataFrame(
-    {name: [printed_gain(name, model) for model in own_base] for name in paper.PAPERS_DATASETS},
+    {name: [printed_gain(name, model) for model in own_base] for name in printed.PAPERS_DATASETS},
     index=[label[model] for model in own_base],
 )
 in_print.style.format("{:+.1f} %", escape="html")
@@ -474,7 +451,7 @@ gains = []
 for model, base in own_base.items() if texts else ():
     key = "mult-vae mddm" if model == "mult-vae" else model
     below = bases[-1].key if base == "base" else base  # tuned, where everything is
-    found = compare(row_of[key].runs, row_of[below].runs)
+    found = analysis.compare(row_of[key].runs, row_of[below].runs)
     level = row_of[below].ours["recall@20"].mean
     gains.append(
         {
@@ -484,10 +461,10 @@ for model, base in own_base.items() if texts else ():
             "relative": 100 * found.relative,
             "low": 100 * found.difference.low / level,
             "high": 100 * found.difference.high / level,
-            "paper": printed_gain(dataset, model) if dataset in paper.PAPERS_DATASETS else np.nan,
+            "paper": printed_gain(dataset, model) if dataset in printed.PAPERS_DATASETS else np.nan,
             "p (seeds)": found.p_seeds,
             "p (users)": found.p_users,
-            "is above zero": verdict(found.difference),
+            "is above zero": analysis.verdict(found.difference),
         }
     )
 gains = pd.DataFrame(gains, columns=None if gains else ["name", "mark", "relative", "low", "high", "paper"])
@@ -496,7 +473,7 @@ shown = {name: form for name, form in shown.items() if name in gains}
 gains.drop(columns=["mark", "paper"]).style.format(shown, na_rep="one seed", escape="html").hide()
 
 # %%
-figure = baseline_static.language_models(table_static.as_frame(rows, paper.TABLE3_METRICS, "metric"), gains)
+figure = kept.language_models(kept.as_frame(rows, printed.TABLE3_METRICS, "metric"), gains)
 figure
 
 # %%
@@ -505,7 +482,7 @@ plain = row_of[bases[0].key].ours["recall@20"].mean
 print(f"The two bases without any text: LightGCN {lightgcn:.4f}, Mult-VAE {plain:.4f}.")
 if texts:
     ahead = row_of["mult-vae mddm"].beyond["lightgcn"]
-    print(f"DMRec-M minus LightGCN, which reads nothing: {ahead}: {verdict(ahead.difference)}")
+    print(f"DMRec-M minus LightGCN, which reads nothing: {ahead}: {analysis.verdict(ahead.difference)}")
 
 # %% [markdown]
 # Read the last line before any comparison among models that read: a model without a word of text is the first rival.
@@ -536,10 +513,10 @@ if not other_rows:
 # ## What we checked
 
 # %%
-same = all([run.spec.seed for run in row.runs] == seed_list for row in every_row)
+same = all([run.spec.seed for run in row.runs] == lesson.seeds for row in every_row)
 checked.assert_true("every row has the same seeds", same)
-for name in paper.PAPERS_DATASETS:
-    assert paper.table3(name, "mult-vae")["recall@20"] == paper.table2(name, "mult-vae", "mddm")["recall@20"]
+for name in printed.PAPERS_DATASETS:
+    assert printed.table3(name, "mult-vae")["recall@20"] == printed.table2(name, "mult-vae", "mddm")["recall@20"]
 checked.show()
 
 # %% [markdown]
@@ -568,27 +545,25 @@ notebook.check("Exercise 3", answer_3, truth=str(in_print["amazon"].idxmax()), h
 # %%
 findings = claims.judge(runs, data, ["language-baselines"])
 if texts:
-    claims.save(findings, provenance(data, runs, variant="published"), notebook.figures_folder(dataset, figures_dir))
+    claims.save(findings, lesson.facts(runs, variant="published"), lesson.folder)
 Markdown(claims.markdown(findings))
 
 # %% [markdown]
 # ## Keep the figure and its numbers
 
 # %%
-facts = provenance(
-    data, runs, variant="published", tuned=list(tuning_grid(tune)), precision=precision, patience=patience
-)
-path = record(
-    "11_lm_baselines",
-    figure,
-    numbers={
-        "rows": [write.as_numbers(row) for row in rows],
-        "readings": [write.as_numbers(row) for row in other_rows],
-        "over_own_base": gains.astype(object).where(gains.notna(), None).to_dict("records"),
-        "printed_over_own_base": in_print.to_dict(),
-    },
-    provenance=facts,
-    folder=notebook.figures_folder(dataset, figures_dir),
-)
-table = write.write_table("table3", f"Table 3, on {data.name}", rows, facts, path.parent)
+facts = {
+    "variant": "published",
+    "tuned": list(paper.tuning_grid(tune)),
+    "precision": precision,
+    "patience": patience,
+}
+numbers = {
+    "rows": [tables.as_numbers(row) for row in rows],
+    "readings": [tables.as_numbers(row) for row in other_rows],
+    "over_own_base": gains.astype(object).where(gains.notna(), None).to_dict("records"),
+    "printed_over_own_base": in_print.to_dict(),
+}
+path = lesson.keep("11_lm_baselines", figure, numbers, runs, **facts)
+table = tables.write_table("table3", f"Table 3, on {data.name}", rows, lesson.facts(runs, **facts), path.parent)
 print(path.name, table.name)

@@ -42,29 +42,13 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from dmrec_core import notebook
-from dmrec_core.analysis import summaries
-from dmrec_core.analysis.comparisons import best_on_validation, compare
-from dmrec_core.analysis.statistics import mean_interval
-from dmrec_core.analysis.verdicts import verdict
-from dmrec_core.figures.kept.compared import language_or_not
-from dmrec_core.language.controls import noisy, random_like, shuffled
-from dmrec_core.paper.texts import as_markdown, text_arms, texts_table
-from dmrec_core.records.writer import provenance, record
-from dmrec_core.runs.presets import paper_settings
-from dmrec_core.runs.store import load
-from dmrec_core.runs.sweeps import grid, sweep
-from dmrec_core.training.evaluate import metric_label
+from dmrec_core import analysis, language, notebook
+from dmrec_core.figures import kept
+from dmrec_core.paper import texts
+from dmrec_core.training import metric_label
 
-
-def spec(strategy, **changes):
-    return paper_settings(dataset, strategy=strategy, **{"embedder": embedder} | changes)
-
-
-data = load(spec("mddm"))
-notebook.opening(data, device, first_seed)
-checked = notebook.Checked()
-seed_list = [first_seed + k for k in range(seeds)]
+lesson = notebook.begin(dataset, embedder, device, range(first_seed, first_seed + seeds), figures_dir)
+data, checked = lesson.data, lesson.checked
 
 # %% [markdown]
 # ## Vectors that should not help
@@ -94,15 +78,15 @@ print("blend", blend.tolist(), "rescaled", by_hand.tolist(), "length", float(by_
 
 # %%
 real = data.language
-fake, mixed = random_like(real, seed=2024), noisy(real, 0.5, seed=2024)
+fake, mixed = language.random_like(real, seed=2024), language.noisy(real, 0.5, seed=2024)
 direction = 0.5 * real.item[0] + 0.5 * fake.item[0]
 checked.assert_close("the core's blend is the formula's",
                      direction * np.linalg.norm(real.item[0]) / np.linalg.norm(direction), mixed.item[0])  # fmt: skip
-wrong = shuffled(real, seed=2024)
+wrong = language.shuffled(real, seed=2024)
 checked.assert_close("shuffling keeps the cloud", np.sort(real.item.sum(1)), np.sort(wrong.item.sum(1)))
 checked.assert_close("random vectors keep the lengths", np.linalg.norm(real.user, axis=1),
                      np.linalg.norm(fake.user, axis=1))  # fmt: skip
-notebook.show_source(shuffled, random_like, noisy)
+notebook.show_source(language.shuffled, language.random_like, language.noisy)
 
 # %% [markdown]
 # ## Equal tuning
@@ -116,30 +100,28 @@ notebook.show_source(shuffled, random_like, noisy)
 # And if the base was stopped by the epoch limit rather than by its patience, it may also train longer.
 
 # %%
-sweeps = {
-    "base": grid(spec("base"), kl_weight=[*lambdas, 1.0], seed=seed_list),
-    "random": grid(spec("mddm", vectors="random"), lam=lambdas, seed=seed_list),
-    "shuffled": grid(spec("mddm", vectors="shuffled"), lam=lambdas, seed=seed_list),
-    "real": grid(spec("mddm"), lam=lambdas, seed=seed_list),
+results = {
+    "base": lesson.sweep(lesson.spec("base"), kl_weight=[*lambdas, 1.0]),
+    "random": lesson.sweep(lesson.spec("mddm", vectors="random"), lam=lambdas),
+    "shuffled": lesson.sweep(lesson.spec("mddm", vectors="shuffled"), lam=lambdas),
+    "real": lesson.sweep(lesson.spec("mddm"), lam=lambdas),
 }
-everything = iter(sweep([run for runs in sweeps.values() for run in runs], device=device))
-results = {name: [next(everything) for _ in runs] for name, runs in sweeps.items()}
 
 base = [run for run in results["base"] if run.spec.kl_weight == 1]
 cut_short = [run for run in base if run.record["stopped"] == "epochs"]
 longer = []
 if cut_short:
-    patient = replace(spec("base").train, epochs=more_epochs * spec("base").train.epochs)
-    longer = sweep(grid(spec("base", train=patient), seed=seed_list), device=device)
+    train = base[0].spec.train
+    longer = lesson.sweep(lesson.spec("base", train=replace(train, epochs=more_epochs * train.epochs)))
 print(f"{len(cut_short)} of {len(base)} base runs were stopped by the epoch limit")
 
 # %%
 chosen = {
     "base\nas it is": ("base", base),
-    "base, tuned\nas much": ("base", best_on_validation([*results["base"], *longer])),
-    "DMRec-M,\nrandom vectors": ("random", best_on_validation(results["random"])),
-    "DMRec-M,\nshuffled vectors": ("shuffled", best_on_validation(results["shuffled"])),
-    "DMRec-M,\nreal vectors": ("real", best_on_validation(results["real"])),
+    "base, tuned\nas much": ("base", analysis.best_on_validation([*results["base"], *longer])),
+    "DMRec-M,\nrandom vectors": ("random", analysis.best_on_validation(results["random"])),
+    "DMRec-M,\nshuffled vectors": ("shuffled", analysis.best_on_validation(results["shuffled"])),
+    "DMRec-M,\nreal vectors": ("real", analysis.best_on_validation(results["real"])),
 }
 
 
@@ -151,7 +133,7 @@ def setting_of(run):
 
 rungs = []
 for name, (vectors, runs) in chosen.items():
-    interval = mean_interval([run.metrics["test"][metric] for run in runs])
+    interval = analysis.metric_over_seeds(runs, metric)
     ends = {"mean": interval.mean, "low": interval.low, "high": interval.high}
     rungs.append({"name": name, "vectors": vectors, "chosen on validation": setting_of(runs[0])} | ends)
 rungs = pd.DataFrame(rungs)
@@ -173,10 +155,10 @@ rungs.style.format(precision=4, escape="html").hide()
 # %%
 steps = ("tuning", "a second branch", "the shape of the cloud", "the language")
 order = [runs for _, runs in chosen.values()]
-whole = compare(order[-1], order[0], metric)
+whole = analysis.compare(order[-1], order[0], metric)
 rows = []
 for step, before, after in [*zip(steps, order, order[1:], strict=False), ("the whole gain", order[0], order[-1])]:
-    found = compare(after, before, metric)
+    found = analysis.compare(after, before, metric)
     rows.append(
         {
             "step": step,
@@ -186,7 +168,7 @@ for step, before, after in [*zip(steps, order, order[1:], strict=False), ("the w
             "share of the gain": found.difference.mean / whole.difference.mean,
             "p_seeds": found.p_seeds,
             "p_users": found.p_users,
-            "is above zero": verdict(found.difference),
+            "is above zero": analysis.verdict(found.difference),
         }
     )
 decomposition = pd.DataFrame(rows)
@@ -205,37 +187,33 @@ decomposition.style.format(
 
 # %%
 best_lam = order[-1][0].spec.lam
-kinds = [f"noisy:{share:g}" for share in noise_shares]
-arms = text_arms(
-    spec("mddm", lam=best_lam), data, other_embedders
-)  # for the section after this one: one sweep for both
-wanted = {name: grid(arm, seed=seed_list) for name, arm in arms.items()}
-noisy_specs = grid(spec("mddm", lam=best_lam), vectors=kinds, seed=seed_list)
-done = iter(sweep([*noisy_specs, *(run for runs in wanted.values() for run in runs)], device=device))
-noisy_runs = [next(done) for _ in noisy_specs]
-by_texts = {name: [next(done) for _ in runs] for name, runs in wanted.items()}
+best = lesson.spec("mddm", lam=best_lam)
+arms = texts.text_arms(best, data, other_embedders)  # for the section after this one: one sweep for both
+wanted = {share: best.with_(vectors=f"noisy:{share:g}") for share in noise_shares} | arms
+done = lesson.sweep(*wanted.values())
+done = {name: done[seeds * k : seeds * (k + 1)] for k, name in enumerate(wanted)}
+by_texts = {name: done[name] for name in arms}
 dial = {0.0: [run for run in results["real"] if run.spec.lam == best_lam]}
-for share, kind in zip(noise_shares, kinds, strict=True):
-    dial[share] = [run for run in noisy_runs if run.spec.vectors == kind]
+dial |= {share: done[share] for share in noise_shares}
 dial[1.0] = [run for run in results["random"] if run.spec.lam == best_lam]
 
 noise = []
 for share, runs in dial.items():
-    interval = mean_interval([run.metrics["test"][metric] for run in runs])
+    interval = analysis.metric_over_seeds(runs, metric)
     noise.append({"share": share, "mean": interval.mean, "low": interval.low, "high": interval.high})
 noise = pd.DataFrame(noise)
 per_seed = np.array([[run.metrics["test"][metric] for run in runs] for runs in dial.values()])  # (shares, seeds)
-loss = mean_interval(-np.polyfit(noise["share"], per_seed, 1)[0])  # a straight line through each seed's points
+loss = analysis.mean_interval(-np.polyfit(noise["share"], per_seed, 1)[0])  # a straight line through each seed's points
 print(f"lost from no noise to noise alone: {loss.mean:.4f}, 95 % interval {loss.low:.4f} to {loss.high:.4f}")
 
 # %%
 curves = []
 for kind, runs in results.items():
-    points = summaries.over_seeds(runs, [metric])
+    points = analysis.over_seeds(runs, [metric])
     coefficient = points["kl_weight"] if kind == "base" else points["lam"]
     curves.append(points[["mean", "low", "high"]].assign(vectors=kind, coefficient=coefficient))
 curves = pd.concat(curves, ignore_index=True)
-figure = language_or_not(curves, rungs, noise, metric)
+figure = kept.language_or_not(curves, rungs, noise, metric)
 figure
 
 # %% [markdown]
@@ -257,22 +235,22 @@ figure
 # without the rest of this notebook: `python -m dmrec_core texts yelp-xrec`.
 
 # %%
-texts = texts_table(by_texts, base, [metric])
-Markdown(as_markdown(texts))
+text_table = texts.texts_table(by_texts, base, [metric])
+Markdown(texts.as_markdown(text_table))
 
 # %% [markdown]
 # ## The verdict
 
 # %%
 by_step = decomposition.set_index("step")
-language, gain = by_step.loc["the language"], by_step.loc["the whole gain"]
-tuned_gain = compare(order[-1], order[1], metric)
+gain, by_language = by_step.loc["the whole gain"], by_step.loc["the language"]
+tuned_gain = analysis.compare(order[-1], order[1], metric)
 print(f"{data.name}, {real.embedder}, {seeds} seeds, {metric_label(metric)}:")
-real_over_shuffled = compare(order[-1], order[-2], metric)
-print(f"  DMRec-M gains over the base as it is:      {whole}: {verdict(whole.difference)}")
-print(f"  DMRec-M gains over an equally tuned base:  {tuned_gain}: {verdict(tuned_gain.difference)}")
-print(f"  real vectors gain over shuffled ones:      {real_over_shuffled}: {language['is above zero']}")
-print(f"  noise in the vectors takes the gain away:  {loss.mean:+.4f} from 0 to 1: {verdict(loss)}")
+real_over_shuffled = analysis.compare(order[-1], order[-2], metric)
+print(f"  DMRec-M gains over the base as it is:      {whole}: {analysis.verdict(whole.difference)}")
+print(f"  DMRec-M gains over an equally tuned base:  {tuned_gain}: {analysis.verdict(tuned_gain.difference)}")
+print(f"  real vectors gain over shuffled ones:      {real_over_shuffled}: {by_language['is above zero']}")
+print(f"  noise in the vectors takes the gain away:  {loss.mean:+.4f} from 0 to 1: {analysis.verdict(loss)}")
 if gain["difference"] > 0:
     parts = ", ".join(f"{step} {by_step.loc[step, 'share of the gain']:+.0%}" for step in steps)
     print(f"  the gain is made of: {parts}")
@@ -332,17 +310,13 @@ notebook.check("Exercise 3", answer_3, truth=largest, hint="Read the column `dif
 # %%
 used = [run for runs in (*results.values(), longer, *dial.values(), *by_texts.values()) for run in runs]
 used = list({run.spec: run for run in used}.values())
-path = record(
-    "12_is_it_the_language",
-    figure,
-    numbers={
-        "curves": summaries.for_json(curves),
-        "rungs": summaries.for_json(rungs.assign(name=[name.replace("\n", " ") for name in rungs["name"]])),
-        "decomposition": summaries.for_json(decomposition),
-        "noise": summaries.for_json(noise),
-        "texts": summaries.for_json(texts),
-    },
-    provenance=provenance(data, used, metric=metric, lam=best_lam),
-    folder=notebook.figures_folder(dataset, figures_dir),
-)
+numbers = {
+    "curves": curves,
+    "rungs": rungs.assign(name=[name.replace("\n", " ") for name in rungs["name"]]),
+    "decomposition": decomposition,
+    "noise": noise,
+    "texts": text_table,
+}
+numbers = {name: analysis.for_json(table) for name, table in numbers.items()}
+path = lesson.keep("12_is_it_the_language", figure, numbers, used, metric=metric, lam=best_lam)
 print(path.name)

@@ -38,34 +38,27 @@ import pandas as pd
 import torch
 from torch import nn
 
-from dmrec_core import notebook, panels
-from dmrec_core.analysis.line import LambdaLine
-from dmrec_core.analysis.snapshots import snapshot_of, spaces_of, take_snapshot
-from dmrec_core.analysis.statistics import mean_interval, paired_test
-from dmrec_core.dmrec import BaseModel, DMRec
-from dmrec_core.figures.kept import explored as explore_views
-from dmrec_core.figures.live import users as user_views
-from dmrec_core.figures.twins import pages as twin
-from dmrec_core.gaussian import DiagonalGaussian, kl, kl_to_standard_normal
-from dmrec_core.interactions import InteractionLinear, user_batch
-from dmrec_core.meta_network import MetaNetwork
-from dmrec_core.recommender import Backbone
-from dmrec_core.records.writer import provenance, record
-from dmrec_core.runs.presets import paper_settings
-from dmrec_core.runs.store import load
-from dmrec_core.runs.sweeps import grid, sweep
-from dmrec_core.training.device import derived_seed
-from dmrec_core.training.evaluate import evaluate
-from dmrec_core.training.fit import fit
+from dmrec_core import (
+    Backbone,
+    BaseModel,
+    DiagonalGaussian,
+    DMRec,
+    InteractionLinear,
+    MetaNetwork,
+    analysis,
+    evaluate,
+    fit,
+    kl,
+    kl_to_standard_normal,
+    notebook,
+    panels,
+    user_batch,
+)
+from dmrec_core.figures import kept, live, twins
+from dmrec_core.training import derived_seed
 
-
-def spec(strategy, **changes):
-    return paper_settings(dataset, strategy=strategy, embedder=embedder, **changes)
-
-
-data = load(spec(strategy))
-chosen_device = notebook.opening(data, device, first_seed)
-checked = notebook.Checked()
+lesson = notebook.begin(dataset, embedder, device, first_seed, figures_dir)
+data, checked = lesson.data, lesson.checked
 
 # %% [markdown]
 # ## Train a line of λ
@@ -74,13 +67,12 @@ checked = notebook.Checked()
 # with. Finished runs are kept in `runs/`.
 
 # %%
-specs = grid(spec("base"), seed=[first_seed]) + grid(spec(strategy, variant=variant, seed=first_seed), lam=lambdas)
-results = sweep(specs, device=device)
-line = LambdaLine(results, data)
+results = lesson.sweep(lesson.spec("base"), lesson.spec(strategy, variant=variant), lam=lambdas)
+line = analysis.LambdaLine(results, data)
 base, runs = line.base[0], list(line.single().values())
 pd.DataFrame(
     {
-        "model": [user_views.lambda_of(r.spec) for r in results],
+        "model": [live.lambda_of(r.spec) for r in results],
         "test Recall@20": [r.metrics["test"]["recall@20"] for r in results],
         "best epoch": [r.record["best_epoch"] for r in results],
     }
@@ -117,7 +109,7 @@ model = middle.model(data)
 user = line.people[4]
 batch = user_batch(data.train, np.array([user]))
 with torch.no_grad():
-    spaces = spaces_of(model, batch)
+    spaces = analysis.spaces_of(model, batch)
     q, p, fused = spaces["collaborative"], spaces["language"], spaces["fused"]
     log_share = torch.log_softmax(model.backbone.decode(fused.mean), dim=1)  # (1, n_items)
     by_hand = {"reconstruction": -log_share[0, batch.rows.items].sum()}
@@ -129,12 +121,12 @@ for name, value in by_hand.items():
     print(f"{name:>14}: {float(value):8.3f} nats")
 
 # %%
-looked_at = take_snapshot(middle, data, np.array([user]))
+looked_at = analysis.take_snapshot(middle, data, np.array([user]))
 for name, value in by_hand.items():
     checked.assert_close(f"{name} of user {user} by hand", value, float(looked_at.terms[name][0]), rtol=1e-4)
 if variant == "published":
     checked.assert_close("the fused mean is q's mean plus p's mean", q.mean + p.mean, fused.mean)
-notebook.show_source(user_views.draw_user)
+notebook.show_source(live.draw_user)
 
 # %% [markdown]
 # ## Whose clicks correct their text?
@@ -144,8 +136,8 @@ notebook.show_source(user_views.draw_user)
 # the ten best items are also among the base model's ten best.
 
 # %%
-table = explore_views.corrections(runs, base, data)
-figure = explore_views.draw_corrections(table)
+table = kept.corrections(runs, base, data)
+figure = kept.draw_corrections(table)
 figure
 
 # %% [markdown]
@@ -188,7 +180,7 @@ class DeepMultVAE(Backbone):
 
 # %%
 def train(seed, with_language):
-    settings = spec(strategy, seed=seed)
+    settings = lesson.spec(strategy, seed=seed)
     torch.manual_seed(derived_seed(seed, "init"))
     mine = DeepMultVAE(data.n_items, settings.hidden, settings.latent, settings.dropout)
     if with_language:
@@ -197,7 +189,7 @@ def train(seed, with_language):
         model = DMRec(mine, meta, strategy, lam, variant)
     else:
         model = BaseModel(mine)
-    fit(model, data, settings.train, seed=seed, device=chosen_device)
+    fit(model, data, settings.train, seed=seed, device=lesson.device)
     return model
 
 
@@ -211,11 +203,11 @@ scores = {
     for name, models in (("DeepMultVAE", alone), (f"DeepMultVAE in DMRec, λ = {lam:g}", with_dmrec))
 }
 own_backbone = pd.DataFrame(
-    {"model": list(scores), "test Recall@20": [str(mean_interval(values)) for values in scores.values()]}
+    {"model": list(scores), "test Recall@20": [str(analysis.mean_interval(values)) for values in scores.values()]}
 )
 if seeds > 1:
     theirs, ours = scores.values()
-    test = paired_test(ours, theirs)
+    test = analysis.paired_test(ours, theirs)
     print(f"difference over {seeds} seeds: {test.difference}, {test.test} p = {test.p:.2g}")
 own_backbone
 
@@ -225,11 +217,11 @@ own_backbone
 # %%
 mine = with_dmrec[0].to("cpu")
 people = line.users
-own = snapshot_of(mine, spec(strategy, lam=lam, variant=variant, seed=first_seed), data, people)
-own_base = snapshot_of(alone[0].to("cpu"), spec("base", seed=first_seed), data, people)
+own = analysis.snapshot_of(mine, lesson.spec(strategy, lam=lam, variant=variant, seed=first_seed), data, people)
+own_base = analysis.snapshot_of(alone[0].to("cpu"), lesson.spec("base", seed=first_seed), data, people)
 panels.explore(
-    lambda user: user_views.draw_user(own, user, data, own_base),
-    user=[(user_views.user_label(data, u), u) for u in line.people],
+    lambda user: live.draw_user(own, user, data, own_base),
+    user=[(live.user_label(data, u), u) for u in line.people],
     predict=(
         "This encoder is deeper. Will its q lie further from the origin than Mult-VAE's in the panel above?",
         "Depth is not what decides it: as published, the matching pulls q's mean towards zero whatever the encoder is.",
@@ -247,7 +239,7 @@ chance = min(1.0, 20 / data.n_items)
 bar = min(3 * chance, chance + (1 - chance) / 4)  # with few items chance alone is good, and nothing is three times it
 checked.assert_true(
     "DMRec with a backbone of your own learns: it ranks better than chance by far",
-    mean_interval(scores[f"DeepMultVAE in DMRec, λ = {lam:g}"]).mean > bar,
+    analysis.mean_interval(scores[f"DeepMultVAE in DMRec, λ = {lam:g}"]).mean > bar,
     f"Recall@20 of chance is about {chance:.4f}",
 )
 print(f"mean lengths in your model: q {length['collaborative']:.2f}, p {length['language']:.2f}")
@@ -293,16 +285,10 @@ notebook.check(
 # The twin is one HTML file with the same controls that needs no kernel: open it from the folder, or mail it.
 
 # %%
-facts = provenance(data, results, lam=lam, variant=variant)
-path = record(
-    "13_explore",
-    figure,
-    numbers={
-        "corrections": table.to_dict(orient="records"),
-        "own_backbone": {name: [float(value) for value in values] for name, values in scores.items()},
-    },
-    provenance=facts,
-    folder=notebook.figures_folder(dataset, figures_dir),
-)
-page = twin.write_explore(path.with_suffix(".html"), results, data, facts)
+numbers = {
+    "corrections": table.to_dict(orient="records"),
+    "own_backbone": {name: [float(value) for value in values] for name, values in scores.items()},
+}
+path = lesson.keep("13_explore", figure, numbers, results, lam=lam, variant=variant)
+page = twins.write_explore(path.with_suffix(".html"), results, data, lesson.facts(results, lam=lam, variant=variant))
 print(path.name, page.name)

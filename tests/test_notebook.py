@@ -50,6 +50,16 @@ def test_a_lesson_knows_its_settings_its_data_and_where_its_figure_goes(tmp_path
     assert kept["provenance"]["fingerprint"] == lesson.data.fingerprint and kept["provenance"]["seeds"] == [2024]
 
 
+def test_data_without_texts_open_only_a_notebook_that_can_do_without(tmp_path, capsys):
+    clicks = [f"u{user},i{item}" for user in range(6) for item in range(12) if (user + item) % 2]
+    (tmp_path / "interactions.csv").write_text("\n".join(["user,item", *clicks]))
+    lesson = notebook.begin(str(tmp_path), "tfidf", "cpu", needs_text=False)
+    assert lesson.data.language is None and "vectors   none" in capsys.readouterr().out
+    assert notebook.begin("toy", "tfidf", "cpu", needs_text=False).data.language is not None
+    with pytest.raises(ValueError, match="no text to embed"):
+        notebook.begin(str(tmp_path), "tfidf", "cpu")
+
+
 @pytest.mark.parametrize("seeds", [1.5, -1, [2024, 2.5], ["a"], True, []])
 def test_a_seed_that_is_none_is_refused_before_anything_is_loaded(seeds):
     with pytest.raises(ValueError, match="seed"):

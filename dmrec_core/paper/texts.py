@@ -13,6 +13,7 @@ from dmrec_core.analysis.summaries import HEADLINE, for_json
 from dmrec_core.analysis.verdicts import verdict
 from dmrec_core.data import RecDataset
 from dmrec_core.data.load import figures_folder
+from dmrec_core.records.files import write_whole
 from dmrec_core.records.markdown import markdown_table, plus_minus
 from dmrec_core.records.markup import markdown_text
 from dmrec_core.records.origin import provenance
@@ -22,7 +23,6 @@ from dmrec_core.runs.progress import ctrl_c
 from dmrec_core.runs.spec import RunSpec
 from dmrec_core.runs.store import RunResult, load
 from dmrec_core.runs.sweeps import grid, sweep
-from dmrec_core.training.checkpoint import write_atomically
 
 
 def text_arms(spec: RunSpec, data: RecDataset, embedders: Sequence[str] = ("tfidf",)) -> dict[str, RunSpec]:
@@ -138,7 +138,7 @@ def make_texts_table(options: argparse.Namespace) -> int:
         f"Commit {facts['commit']}, {markdown_text(facts['device'])}.\n\n{as_markdown(table)}\n"
     )
     document = {"name": "texts", "numbers": {"texts": for_json(table)}, "provenance": facts}
-    write_atomically(folder / "texts.md", text.encode())
-    write_atomically(folder / "texts.json", to_json(document).encode())
+    write_whole(folder / "texts.md", text.encode())
+    write_whole(folder / "texts.json", to_json(document).encode())
     print(f"{text}\n{folder / 'texts.md'}")
     return 0

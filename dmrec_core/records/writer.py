@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmrec_core.records.checkout import MADE, in_checkout
+from dmrec_core.records.files import write_whole
 from dmrec_core.records.markup import matplotlib_text
 from dmrec_core.records.origin import provenance
 
@@ -57,23 +58,22 @@ def record(
         documents[".timing.json"] = {"name": name, "timings": timings}
     texts = {suffix: to_json(document) for suffix, document in documents.items()}
 
+    _stamp(figure, provenance)
+    contents = {}
+    with rc_context({"svg.hashsalt": name}):  # otherwise the ids inside the SVG are random
+        contents[".png"] = _drawn(figure, "png", {"Software": None}, dpi=150)
+        contents[".svg"] = _drawn(figure, "svg", {"Date": None, "Creator": None})
+    contents |= {suffix: text.encode() for suffix, text in reversed(texts.items())}
     folder = in_checkout(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    suffixes = [".png", ".svg", *reversed(texts)]
-    temporary = {suffix: folder / f".{name}.{os.getpid()}{suffix}" for suffix in suffixes}
-    try:
-        _stamp(figure, provenance)
-        with rc_context({"svg.hashsalt": name}):  # otherwise the ids inside the SVG are random
-            figure.savefig(temporary[".png"], dpi=150, bbox_inches="tight", metadata={"Software": None})
-            figure.savefig(temporary[".svg"], bbox_inches="tight", metadata={"Date": None, "Creator": None})
-        for suffix, text in texts.items():
-            temporary[suffix].write_text(text, encoding="utf-8")
-        for suffix in suffixes:
-            temporary[suffix].replace(folder / f"{name}{suffix}")
-    finally:
-        for path in temporary.values():
-            path.unlink(missing_ok=True)
+    for suffix, content in contents.items():
+        write_whole(folder / f"{name}{suffix}", content)
     return folder / f"{name}.json"
+
+
+def _drawn(figure: Figure, kind: str, metadata: Mapping[str, None], **how: object) -> bytes:
+    picture = io.BytesIO()
+    figure.savefig(picture, format=kind, bbox_inches="tight", metadata=metadata, **how)
+    return picture.getvalue()
 
 
 def kept_name(name: str, provenance: Mapping[str, Any]) -> str:

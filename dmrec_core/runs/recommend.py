@@ -14,12 +14,12 @@ from dmrec_core.data.load import load_told
 from dmrec_core.data.own_reading import reading_of
 from dmrec_core.interactions import InteractionRows, user_batch
 from dmrec_core.recommender import Recommender, top_items
+from dmrec_core.records.files import write_whole
 from dmrec_core.records.markup import spreadsheet_text
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.progress import ctrl_c
 from dmrec_core.runs.store import load
 from dmrec_core.runs.sweeps import sweep
-from dmrec_core.training.checkpoint import write_atomically
 
 FILE = "recommendations.csv"
 
@@ -83,7 +83,7 @@ def recommend(options: argparse.Namespace) -> int:
     with ctrl_c() as cancel:
         results = sweep([base, spec], cancel=cancel, **where)
     table, formulas = for_spreadsheets(recommendations(results[1].model(data), data, options.n))
-    write_atomically(out, table.to_csv(index=False, float_format="%.4f").encode())
+    write_whole(out, table.to_csv(index=False, float_format="%.4f").encode())
     made = results[1].record["embedder"]
     print(f"{data.name}: {data.n_users:,} users, {data.n_items:,} items; vectors: {made}; seed {options.seed}")
     for result in results:

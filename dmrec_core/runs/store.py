@@ -27,10 +27,11 @@ from dmrec_core.language.controls import noisy, random_like, shuffled
 from dmrec_core.language.other_texts import with_language_from
 from dmrec_core.recommender import Recommender
 from dmrec_core.records.checkout import find_checkout
+from dmrec_core.records.files import write_whole
 from dmrec_core.runs.build import build_model
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.spec import RunSpec
-from dmrec_core.training.checkpoint import Checkpoint, load_tensors, save_tensors, write_atomically
+from dmrec_core.training.checkpoint import Checkpoint, load_tensors, save_tensors
 from dmrec_core.training.device import device_name
 from dmrec_core.training.evaluate import RankingMetrics, evaluate
 from dmrec_core.training.fit import FitResult, Progress, TrainingCancelled, fit
@@ -287,7 +288,7 @@ def _ranking(arrays: Mapping[str, np.ndarray], split: str) -> RankingMetrics:
 
 
 def _write_json(path: Path, values: Mapping) -> None:
-    write_atomically(path, json.dumps(values, indent=1).encode())
+    write_whole(path, json.dumps(values, indent=1).encode())
 
 
 def _write_history(path: Path, history: list[dict]) -> None:
@@ -296,7 +297,7 @@ def _write_history(path: Path, history: list[dict]) -> None:
     writer = csv.DictWriter(text, columns, restval="")
     writer.writeheader()
     writer.writerows(history)
-    write_atomically(path, text.getvalue().encode())
+    write_whole(path, text.getvalue().encode())
 
 
 def forget(spec: RunSpec, dataset: RecDataset | None = None, runs: Path | None = None) -> None:

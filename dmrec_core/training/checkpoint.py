@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +11,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
+
+from dmrec_core.records.files import write_whole
 
 
 class Checkpoint(NamedTuple):
@@ -30,25 +31,12 @@ class CheckpointError(ValueError):
     """A checkpoint that cannot be used; the message names the file and what to do."""
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a kill at any moment, finds the old one or the new one, never half of it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], state: Mapping | None = None) -> None:
     """Write tensors, and a JSON-able `state` beside them, atomically."""
     metadata = {"state": json.dumps(state)} if state is not None else None
     # a copy of each: safetensors refuses views that share memory
     contents = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-    write_atomically(path, save(contents, metadata))
+    write_whole(path, save(contents, metadata))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
