@@ -21,6 +21,8 @@ from papermill.exceptions import PapermillExecutionError
 
 ADDED_BY_PAPERMILL = {"injected-parameters", "papermill-error-cell-tag"}
 
+from dmrec_core.records.files import collect, temporary_for
+
 
 class UnknownParameter(ValueError):
     """A parameter that no notebook declares, or a value that is not of its kind."""
@@ -155,7 +157,8 @@ def run_notebook(source: Path, parameters: Mapping[str, Any], build: Path, timeo
     build = build.resolve()
     build.mkdir(parents=True, exist_ok=True)
     executed, failed = build / f"{source.stem}.ipynb", build / f"{source.stem}.failed.ipynb"
-    partial = build / f".{source.stem}.{os.getpid()}.partial.ipynb"
+    collect(build)
+    partial = build / f"{temporary_for(executed).name}.ipynb"
     try:
         with tempfile.TemporaryDirectory(prefix="dmrec-") as scratch:
             papermill.execute_notebook(
