@@ -19,9 +19,9 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
-ADDED_BY_PAPERMILL = {"injected-parameters", "papermill-error-cell-tag"}
-
 from dmrec_core.records.files import collect, temporary_for
+
+ADDED_BY_PAPERMILL = {"injected-parameters", "papermill-error-cell-tag"}
 
 
 class UnknownParameter(ValueError):
