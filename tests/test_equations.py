@@ -10,7 +10,7 @@ import pytest
 
 from dmrec_core.__main__ import main
 from dmrec_core.upkeep import readme
-from dmrec_core.upkeep.readme import EQUATIONS, SECTIONS, Stale, cards, equations_table, filled, owners
+from dmrec_core.upkeep.readme import EQUATIONS, PAGES, Stale, cards, equations_table, filled, owners
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -50,8 +50,15 @@ def test_no_equation_beyond_the_papers_is_claimed(owned, shown):
 
 
 def test_the_readme_is_as_it_would_be_written_now():
-    text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-    assert filled(text, CHECKOUT) == text, "README.md is stale: run python -m dmrec_core readme"
+    for page in PAGES:
+        text = (CHECKOUT / page).read_text(encoding="utf-8")
+        assert filled(text, CHECKOUT, page) == text, f"{page} is stale: run python -m dmrec_core readme"
+
+
+def test_the_links_of_the_results_page_lead_somewhere():
+    page = CHECKOUT / "figures" / "RESULTS.md"
+    links = re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8"))
+    assert links and all((page.parent / link).is_file() for link in links if "://" not in link)
 
 
 @pytest.fixture
@@ -87,7 +94,7 @@ def test_these_checks_find_what_they_look_for(planted):
 
 
 def test_only_what_lies_between_the_markers_is_renewed(planted):
-    sections = "\n".join(f"<!-- BEGIN {name} -->\nold\n<!-- END {name} -->" for name in SECTIONS)
+    sections = "\n".join(f"<!-- BEGIN {name} -->\nold\n<!-- END {name} -->" for name in PAGES["README.md"])
     before = f"# Title\n\nold words\n\n{sections}\n\nThe end.\n"
     after = filled(before, planted)
     assert after.startswith("# Title\n\nold words\n\n<!-- BEGIN") and after.endswith("\n\nThe end.\n")
@@ -95,9 +102,9 @@ def test_only_what_lies_between_the_markers_is_renewed(planted):
     assert "make figures" in after  # nothing has been run in this checkout, and it says so
 
 
-@pytest.mark.parametrize("name", SECTIONS)
+@pytest.mark.parametrize("name", PAGES["README.md"])
 def test_missing_and_doubled_markers_are_refused(name, planted):
-    text = "".join(f"<!-- BEGIN {name} --><!-- END {name} -->" for name in SECTIONS)
+    text = "".join(f"<!-- BEGIN {name} --><!-- END {name} -->" for name in PAGES["README.md"])
     for broken in (text.replace(f"<!-- END {name} -->", ""), text + f"<!-- BEGIN {name} -->"):
         with pytest.raises(Stale, match=name):
             filled(broken, planted)
@@ -107,8 +114,11 @@ def test_check_writes_nothing_and_fails_where_the_readme_is_stale(planted, monke
     monkeypatch.setattr(readme, "checkout", lambda: planted)
     path = planted / "README.md"
     assert main(["readme", "--check"]) == 1  # no README at all
-    stale = "".join(f"<!-- BEGIN {name} --><!-- END {name} -->\n" for name in SECTIONS)
-    path.write_text(stale)
+    (planted / "figures").mkdir(exist_ok=True)
+    for page, names in PAGES.items():
+        stale = "".join(f"<!-- BEGIN {name} --><!-- END {name} -->\n" for name in names)
+        (planted / page).write_text(stale)
+    stale = path.read_text()
     assert main(["readme", "--check"]) == 1 and path.read_text() == stale
     assert "stale" in capsys.readouterr().err
     assert main(["readme"]) == 0 and re.search(r"\| 19 \|", path.read_text())

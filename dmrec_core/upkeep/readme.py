@@ -102,6 +102,23 @@ def _claims_table(root: Path) -> str:
     return f"{markdown_table(columns, rows)}\n\nThe numbers behind the verdicts: {_pages(root, 'claims')}."
 
 
+def glance(root: Path) -> str:
+    """A line a data set: how many of the paper's statements hold there, and where all of it is."""
+    lines = []
+    for dataset, document in _documents(root, "claims").items():
+        findings = read(document["claims"])
+        ran = Counter(map(_ran_on, findings)).most_common(1)[0][0]
+        counts = Counter(finding.verdict for finding in findings)
+        rest = len(findings) - counts[HOLDS] - counts[FAILS]
+        lines.append(
+            f"- **{dataset}** ({ran}): of {len(findings)} statements of the paper {counts[HOLDS]} hold, {counts[FAILS]} "
+            f"do not hold here, {rest} are not decided by these seeds or cannot be tested there"
+        )
+    if not lines:
+        return "No claims have been judged yet: run `make figures ARGS=--keep`."
+    return "\n".join([*lines, "", f"Every number and verdict, with what it came from: [{RESULTS}]({RESULTS})."])
+
+
 def _ran_on(finding: Finding) -> str:
     return markdown_text(runs_of(finding).removeprefix(f"{finding.dataset}, "))
 
@@ -249,7 +266,9 @@ def _made_with(dataset: str, document: Mapping) -> tuple[str, str, str]:
     return dataset, markdown_text(facts["embedder"] or "none"), said
 
 
-SECTIONS = {"equations": equations_table, "claims": _claims_table, "results": results_table}
+SECTIONS = {"equations": equations_table, "glance": glance, "claims": _claims_table, "results": results_table}
+RESULTS = "figures/RESULTS.md"
+PAGES = {"README.md": ("glance", "equations"), RESULTS: ("claims", "results")}
 
 
 def _documents(root: Path, name: str) -> dict[str, Mapping]:
@@ -267,37 +286,41 @@ def _places(root: Path, name: str) -> dict[str, Path]:
     return {said: place for said, place in places.items() if (root / place).is_file()}
 
 
-def filled(text: str, root: Path) -> str:
-    """README's text with every generated section renewed.
+def filled(text: str, root: Path, page: str = "README.md") -> str:
+    """A page's text with every generated section renewed.
 
     Raises:
         Stale: a section's markers are missing, doubled or the wrong way round.
     """
-    for name, table in SECTIONS.items():
+    for name in PAGES[page]:
         begin, end = f"<!-- BEGIN {name} -->", f"<!-- END {name} -->"
         if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
-            raise Stale(f"README.md needs one `{begin}` and, after it, one `{end}`")
+            raise Stale(f"{page} needs one `{begin}` and, after it, one `{end}`")
         head, _, rest = text.partition(begin)
         tail = rest.partition(end)[2]
-        text = f"{head}{begin}\n{table(root)}\n{end}{tail}"
+        section = SECTIONS[name](root)
+        if page == RESULTS:  # links are from the root; this page lies in figures/
+            section = section.replace("](figures/", "](").replace("](notebooks/", "](../notebooks/")
+        text = f"{head}{begin}\n{section}\n{end}{tail}"
     return text
 
 
 def renew(check: bool) -> int:
-    """Renew README.md; with `check`, say whether it is as it would be written. The command's exit status.
+    """Renew the pages; with `check`, say whether they are as they would be written. The command's exit status.
 
     Raises:
-        Stale: it is not.
+        Stale: one is not.
     """
     root = checkout()
-    path = root / "README.md"
-    before = path.read_text(encoding="utf-8")
-    after = filled(before, root)
-    if before == after:
-        print("README.md is up to date")
-    elif check:
-        raise Stale("README.md is stale; `python -m dmrec_core readme` renews it")
-    else:
-        write_whole(path, after.encode())
-        print("README.md: renewed " + ", ".join(SECTIONS))
+    for page, sections in PAGES.items():
+        path = root / page
+        before = path.read_text(encoding="utf-8")
+        after = filled(before, root, page)
+        if before == after:
+            print(f"{page} is up to date")
+        elif check:
+            raise Stale(f"{page} is stale; `python -m dmrec_core readme` renews it")
+        else:
+            write_whole(path, after.encode())
+            print(f"{page}: renewed {', '.join(sections)}")
     return 0
