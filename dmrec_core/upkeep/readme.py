@@ -111,8 +111,8 @@ def glance(root: Path) -> str:
         counts = Counter(finding.verdict for finding in findings)
         rest = len(findings) - counts[HOLDS] - counts[FAILS]
         lines.append(
-            f"- **{dataset}** ({ran}): of {len(findings)} statements of the paper {counts[HOLDS]} hold, {counts[FAILS]} "
-            f"do not hold here, {rest} are not decided by these seeds or cannot be tested there"
+            f"- **{dataset}** ({ran}): of {len(findings)} statements of the paper {counts[HOLDS]} hold, "
+            f"{counts[FAILS]} do not hold here, {rest} are not decided by these seeds or cannot be tested there"
         )
     if not lines:
         return "No claims have been judged yet: run `make figures ARGS=--keep`."
