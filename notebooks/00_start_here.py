@@ -143,7 +143,8 @@ for label, gain in gains.items():
 # model is trained again at that λ, which takes a few seconds.
 
 # %%
-panel = panels.lambda_panel(dataset, ("mddm",), grid_results=results, seed=first_seed, device=device, dataset=data)
+trainer = panels.Trainer(seed=first_seed, device=device)
+panel = panels.lambda_panel(dataset, ("mddm",), grid_results=results, dataset=data, trainer=trainer)
 
 # %% [markdown]
 # ## The same user, two models

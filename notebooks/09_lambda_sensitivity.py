@@ -78,7 +78,8 @@ figure
 # that λ is trained for real and what you see is measured. A λ that was tried before is instant.
 
 # %%
-panel = panels.lambda_panel(dataset, STRATEGIES, grid_results=results, seed=first_seed, device=device, dataset=data)
+trainer = panels.Trainer(seed=first_seed, device=device)
+panel = panels.lambda_panel(dataset, STRATEGIES, grid_results=results, dataset=data, trainer=trainer)
 
 # %% [markdown]
 # ## The best λ of each strategy

@@ -18,7 +18,7 @@ from dmrec_core.figures.kept import trained
 from dmrec_core.gaussian import kl_to_standard_normal
 from dmrec_core.interactions import InteractionLinear
 from dmrec_core.matching import ABLATIONS, STRATEGIES, MatchingTerms, Strategy, strategy_of
-from dmrec_core.panels import lambda_panel
+from dmrec_core.panels import Trainer, lambda_panel
 from dmrec_core.records import provenance, record
 from dmrec_core.records.writer import plain_numbers
 from dmrec_core.runs import grid, load, paper_settings, run, sweep
@@ -105,8 +105,8 @@ def test_its_curves_appear_in_the_figures(results, data, tmp_path):
 
 
 def test_it_moves_under_the_slider(results, runs, data):
-    panel = lambda_panel("toy", [FOURTH], grid_results=results, seed=1, device="cpu", dataset=data, runs=runs,
-                         strategy=FOURTH, start=0.5)  # fmt: skip
+    trainer, start = Trainer(seed=1, device="cpu", runs=runs), {"strategy": FOURTH, "lam": 0.5}
+    panel = lambda_panel("toy", [FOURTH], grid_results=results, dataset=data, trainer=trainer, start=start)
     assert isinstance(panel.figure, go.Figure)
     names = [trace.name for trace in panel.figure.data]
     assert "DMRec-S, mean of 2 seeds" in names

@@ -18,14 +18,14 @@ import plotly.graph_objects as go
 import pytest
 
 from dmrec_core import panels
-from dmrec_core.analysis.line import Curve, Here, LambdaLine
+from dmrec_core.analysis.line import LambdaLine
 from dmrec_core.analysis.snapshots import crowd, take_snapshot, typical_users
 from dmrec_core.figures.live.lambda_curves import draw_lambda
 from dmrec_core.figures.live.users import draw_user, moves, top_table, user_card
 from dmrec_core.panels import live_lambda
 from dmrec_core.panels.explorer import Explorer, explore
 from dmrec_core.panels.front_end import is_live
-from dmrec_core.panels.lambda_scene import LambdaScene
+from dmrec_core.panels.lambda_scene import LambdaScene, Trainer
 from dmrec_core.panels.latest_only import LatestOnly
 from dmrec_core.panels.live_lambda import LambdaPanel
 from dmrec_core.panels.parts import control, label_of
@@ -60,7 +60,7 @@ def results(data, runs):
 
 @pytest.fixture
 def scene(data, runs, results):
-    return LambdaScene("toy", STRATEGIES, results, 2024, "test", "cpu", runs, run, data)
+    return LambdaScene("toy", STRATEGIES, results, trainer=Trainer(device="cpu", runs=runs), dataset=data)
 
 
 # ---- the worker
@@ -428,14 +428,15 @@ def test_lambda_view_at_its_extremes_always_has_the_same_traces(scene, lam, stra
 
 
 def test_lambda_view_without_any_run():
-    figure = draw_lambda(Here("mddm", "published", 0.5, None, False), [], None, None, {})
+    figure = draw_lambda(LambdaLine([]), paper_settings("toy", strategy="mddm"))
     assert np.isfinite(figure.layout.yaxis.range).all()
 
 
-def test_one_seed_has_no_band_and_no_nan_in_the_figure():
-    nothing = np.full(2, np.nan)
-    curve = Curve("mddm", "published", np.array([0.0, 1.0]), np.array([0.1, 0.2]), nothing, nothing, 1)
-    figure = draw_lambda(Here("mddm", "published", 0.5, 0.15, False), [curve], None, None, {})
+def test_one_seed_has_no_band_and_no_nan_in_the_figure(data, results):
+    mine = [result for result in results if result.spec.strategy == "mddm" and result.spec.seed == 2024]
+    line, spec = LambdaLine(mine, data), mine[0].spec.with_(lam=0.5)
+    assert np.isnan(line.curves("recall@20")[0].low).all()
+    figure = draw_lambda(line, spec)
     assert np.isfinite(figure.layout.yaxis.range).all()
     assert not any(np.isnan(np.asarray(trace.y, dtype=float)).any() for trace in figure.data[:-1] if len(trace.y))
 
@@ -526,7 +527,7 @@ def until(condition, seconds=30):
 
 def with_panel(scene, scenario, **options):
     async def main():
-        panel = LambdaPanel(scene, scene.start("mddm", 0.4, "recall@20"), **options)
+        panel = LambdaPanel(scene, scene.start({"lam": 0.4}), **options)
         await scenario(panel)
         panel.worker.cancel()
         await asyncio.to_thread(panel.worker.join, 20)
@@ -560,7 +561,7 @@ def test_panel_dragged_over_many_values_trains_the_last_only(scene, monkeypatch)
         trained.append(spec.lam)
         return run(spec, *args, **hooks)
 
-    scene.trainer = train
+    scene.trainer = replace(scene.trainer, train=train)
 
     async def scenario(panel):
         for lam in (0.45, 0.5, 0.55, 0.6, 0.65):
@@ -578,7 +579,7 @@ def test_panel_cancel_then_train_again(scene):
             time.sleep(0.005)
         raise TrainingCancelled("told to stop")
 
-    scene.trainer = train
+    scene.trainer = replace(scene.trainer, train=train)
 
     async def scenario(panel):
         panel.set(lam=0.8)
@@ -587,7 +588,7 @@ def test_panel_cancel_then_train_again(scene):
         panel.button.click()
         await until(lambda: panel.status.state == "cancelled")
         assert panel.button.description == "train" and not panel.button.disabled and not panel.here.measured
-        scene.trainer = run
+        scene.trainer = replace(scene.trainer, train=run)
         panel.button.click()
         await until(lambda: panel.status.state == "done")
         assert panel.here.measured and panel.button.disabled
@@ -599,7 +600,7 @@ def test_panel_shows_an_error_in_training(scene):
     def train(spec, *args, **hooks):
         raise RuntimeError("out of <memory>")
 
-    scene.trainer = train
+    scene.trainer = replace(scene.trainer, train=train)
 
     async def scenario(panel):
         panel.set(lam=0.9)
@@ -654,7 +655,7 @@ def test_without_a_front_end_the_panel_draws_once_and_trains_what_it_needs(data,
 
     monkeypatch.setenv("DMREC_HEADLESS", "1")
     monkeypatch.setattr(LambdaScene, "find", lambda scene, spec: scene.line.known.get(spec))
-    panel = panels.lambda_panel("toy", train=train, runs=runs, device="cpu", dataset=data)
+    panel = panels.lambda_panel("toy", trainer=Trainer(device="cpu", runs=runs, train=train), dataset=data)
     assert len(trained) == 1 and isinstance(panel, Still) and isinstance(panel.figure, go.Figure)
     panel.set(metric="ndcg@20")  # the same run
     assert len(trained) == 1 and "Top 10 of user" in panel.told
@@ -665,22 +666,27 @@ def test_without_a_front_end_the_panel_draws_once_and_trains_what_it_needs(data,
         raise RuntimeError("no room")
 
     with pytest.raises(RuntimeError, match="no room"):
-        panels.lambda_panel("toy", train=broken, runs=runs, device="cpu", dataset=data)
+        panels.lambda_panel("toy", trainer=Trainer(device="cpu", runs=runs, train=broken), dataset=data)
 
 
 @pytest.mark.parametrize("headless", "01")
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("start", "message"),
     [
         ({"strategy": "w2"}, "strategy must be one of"),
+        ({"variant": "mine"}, "variant must be one of .*; got 'mine'"),
         ({"metric": "hits"}, "metric must be one of"),
-        ({"start": 1.5}, r"start must be a lambda in \[0, 1\]; got 1.5"),
+        ({"user": -1}, "user must be one of .*; got -1"),
+        ({"lam": 1.5}, r"lam must be a number in \[0, 1\]; got 1.5"),
+        ({"lam": "half"}, r"lam must be a number in \[0, 1\]; got 'half'"),
+        ({"lambda": 0.5}, r"start must map controls, of \['lam', .*; got {'lambda': 0.5}"),
+        (0.5, "start must map controls, .*; got 0.5"),
     ],
 )
-def test_what_the_lambda_panel_cannot_show_is_refused(headless, options, message, data, results, monkeypatch):
+def test_what_the_lambda_panel_cannot_show_is_refused(headless, start, message, data, results, monkeypatch):
     monkeypatch.setenv("DMREC_HEADLESS", headless)
     with pytest.raises(ValueError, match=message):
-        panels.lambda_panel("toy", grid_results=results, device="cpu", dataset=data, **options)
+        panels.lambda_panel("toy", grid_results=results, dataset=data, start=start)
 
 
 # ---- the user panel
@@ -786,4 +792,4 @@ def test_retraining_on_toy_takes_less_than_five_seconds(data, tmp_path):
 
 
 def test_public_names():
-    assert panels.__all__ == ["explore", "lambda_panel", "user_panel"]
+    assert panels.__all__ == ["Trainer", "explore", "lambda_panel", "questions", "user_panel"]

@@ -68,12 +68,13 @@ def test_a_measurement_of_one_model():
 
 
 def test_a_large_array_shows_in_the_peak_even_after_it_is_gone():
+    gc.collect()  # what earlier tests left must not be given back meanwhile
     start = begin_peak(torch.device("cpu"))
     if start is None:
         pytest.skip("this system does not tell a process its memory")
     small = peak(torch.device("cpu"), start)
-    np.ones(64 * 2**20 // 8).sum()
-    assert peak(torch.device("cpu"), start) > small + 60
+    np.ones(256 * 2**20 // 8).sum()
+    assert peak(torch.device("cpu"), start) > small + 240
 
 
 def test_data_without_texts_gets_random_vectors_that_say_so(monkeypatch):

@@ -6,7 +6,6 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 import ipywidgets as widgets
 import plotly.graph_objects as go
@@ -16,17 +15,17 @@ from dmrec_core.analysis.line import Here
 from dmrec_core.data import RecDataset
 from dmrec_core.figures.live.lambda_curves import METRICS
 from dmrec_core.figures.live.users import user_card, user_label
-from dmrec_core.matching import DEFAULT_STRATEGY, STRATEGIES, Strategy, strategy_of
+from dmrec_core.matching import STRATEGIES, Strategy, strategy_of
 from dmrec_core.panels.canvas import Canvas
 from dmrec_core.panels.front_end import is_live
-from dmrec_core.panels.lambda_scene import LambdaScene
+from dmrec_core.panels.lambda_scene import LambdaScene, Trainer
 from dmrec_core.panels.latest_only import Event, LatestOnly
 from dmrec_core.panels.parts import Predict, Status, box, control, really, wrapping
 from dmrec_core.panels.still import Still
 from dmrec_core.runs.presets import LAMBDA
 from dmrec_core.runs.progress import clock
 from dmrec_core.runs.spec import RunSpec
-from dmrec_core.runs.store import RunResult, run
+from dmrec_core.runs.store import RunResult
 from dmrec_core.training.fit import Progress
 
 SETTLE = 0.35  # seconds a slider rests before a run starts: longer than between two key presses
@@ -49,16 +48,11 @@ def lambda_panel(
     strategies: Sequence[str | Strategy] = tuple(STRATEGIES),
     *,
     grid_results: Sequence[RunResult] = (),
-    seed: int = 2024,
-    start: float | None = None,
-    strategy: str | Strategy = DEFAULT_STRATEGY,
-    metric: str = "recall@20",
-    split: str = "test",
-    device: str = "auto",
-    predict: tuple[str, str] | None = (QUESTION, ANSWER),
     dataset: RecDataset | None = None,
-    runs: Path | None = None,
-    train: Callable[..., RunResult] = run,
+    trainer: Trainer | None = None,
+    start: Mapping[str, object] = {},
+    split: str = "test",
+    predict: tuple[str, str] | None = (QUESTION, ANSWER),
 ) -> LambdaPanel | Still:
     """Show the lambda panel.
 
@@ -72,24 +66,21 @@ def lambda_panel(
         strategies: those to choose from.
         grid_results: runs over lambda (and seeds), and base runs for the reference line, as `sweep` returns them. The
             settings of the retrained runs are theirs, or `paper_settings` where a strategy has none.
-        seed: of the retrained runs.
-        start: lambda at first; by default that of the settings: the published one, or 0.5 where none is published.
-        strategy: the strategy at first.
-        metric, split: what the curve shows at first, and on which held-out items.
-        device: where runs are trained.
-        predict: question and answer shown above; None for none.
         dataset: the data, if not the one that `dataset_name` loads.
-        runs: the runs folder.
-        train: what trains a spec, called as `runs.run`.
+        trainer: how runs are retrained: seed, device, runs folder; by default `Trainer()`.
+        start: where controls stand at first, as `{"lam": 0.3, "strategy": "godm"}`: any of lam, strategy, variant,
+            metric and user. Lambda is by default that of the settings: the published one, or 0.5 where none is.
+        split: the held-out items that the curve is of, "test" or "valid".
+        predict: question and answer shown above; None for none.
 
     Returns:
         The panel, already shown.
 
     Raises:
-        ValueError: `strategy` is none of `strategies`, or `start` and `metric` cannot be shown.
+        ValueError: `start` names a control that is not there, or a value that it does not offer.
     """
-    scene = LambdaScene(dataset_name, strategies, grid_results, seed, split, device, runs, train, dataset)
-    values = scene.start(strategy, start, metric)
+    scene = LambdaScene(dataset_name, strategies, grid_results, split, trainer, dataset)
+    values = scene.start(start)
     if is_live():
         panel = LambdaPanel(scene, values, predict)
     else:

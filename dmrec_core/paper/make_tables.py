@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dmrec_core.data.load import figures_folder
@@ -31,24 +32,24 @@ TABLES = {
 
 def make_tables(options: argparse.Namespace) -> int:
     """Make the tables that the options of the command `tables` ask for; its exit status."""
-    folder = figures_folder(options.dataset, options.out)
-    tune = options.tune if options.tune else options.tune is not None  # --tune alone is the whole grid
     with ctrl_c() as cancel:
         for number in options.tables:
-            title, plan, metrics, models = TABLES[number]
-            chosen = [model for model in models if model in options.models]
-            if not chosen:
-                continue
-            plans = plan(options.dataset, chosen, tune, embedder=options.embedder)
-            left_out = _left_out(plans, options)
-            plans = without_vectors(plans) if left_out else plans
-            plans = trained_with(plans, options.precision, options.epochs, options.patience)
-            path = _make(number, title, plans, metrics, folder, options, cancel, left_out, tune)
-            print(f"{path.read_text(encoding='utf-8')}\n{path}")
+            models = [model for model in TABLES[number][-1] if model in options.models]
+            if models:
+                path = _make(number, models, options, cancel)
+                print(f"{path.read_text(encoding='utf-8')}\n{path}")
     return 0
 
 
-def _make(number, title, plans: list[Plan], metrics, folder: Path, options, cancel, left_out: str, tune) -> Path:
+def _make(number: int, models: Sequence[str], options: argparse.Namespace, cancel: Callable[[], bool]) -> Path:
+    """One table with the rows of these models, written into the folder of the figures; the path of its page."""
+    title, plan, metrics, _ = TABLES[number]
+    folder = figures_folder(options.dataset, options.out)
+    tune = options.tune if options.tune else options.tune is not None  # --tune alone is the whole grid
+    plans = plan(options.dataset, models, tune, embedder=options.embedder)
+    left_out = _left_out(plans, options)
+    plans = without_vectors(plans) if left_out else plans
+    plans = trained_with(plans, options.precision, options.epochs, options.patience)
     rows = fill(
         plans, options.seeds, metrics, runs=options.runs, device=options.device, workers=options.workers,
         cancel=cancel,

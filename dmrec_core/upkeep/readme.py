@@ -102,7 +102,7 @@ def _claims_table(root: Path) -> str:
     return f"{markdown_table(columns, rows)}\n\nThe numbers behind the verdicts: {_pages(root, 'claims')}."
 
 
-def glance(root: Path) -> str:
+def _glance(root: Path) -> str:
     """A line a data set: how many of the paper's statements hold there, and where all of it is."""
     lines = []
     for dataset, document in _documents(root, "claims").items():
@@ -266,7 +266,7 @@ def _made_with(dataset: str, document: Mapping) -> tuple[str, str, str]:
     return dataset, markdown_text(facts["embedder"] or "none"), said
 
 
-SECTIONS = {"equations": equations_table, "glance": glance, "claims": _claims_table, "results": results_table}
+SECTIONS = {"equations": equations_table, "glance": _glance, "claims": _claims_table, "results": results_table}
 RESULTS = "figures/RESULTS.md"
 PAGES = {"README.md": ("glance", "equations"), RESULTS: ("claims", "results")}
 

@@ -33,7 +33,7 @@ def train(spec, dataset, *, cancel=None, **rest):
         time.sleep(0.02)
     return run(spec, dataset, cancel=cancel, **rest)
 """,
-    "panel = panels.lambda_panel(grid_results=results, train=train)",
+    "panel = panels.lambda_panel(grid_results=results, trainer=panels.Trainer(train=train))",
     "answer = 6 * 7\nprint('the kernel answers', answer)",
 ]
 PANEL = ".dmrec-lambda-panel"

@@ -9,7 +9,8 @@ import plotly.graph_objects as go
 import torch
 from plotly.subplots import make_subplots
 
-from dmrec_core.figures.style import ALARM, COLLABORATIVE, LANGUAGE, MATCHED, NEUTRAL, plotly_template
+from dmrec_core.figures.live.drawing import X, area, curve, finish, rings
+from dmrec_core.figures.style import ALARM, COLLABORATIVE, LANGUAGE, MATCHED, NEUTRAL
 from dmrec_core.gaussian import (
     DiagonalGaussian,
     geometric_composite,
@@ -18,11 +19,8 @@ from dmrec_core.gaussian import (
     moment_matched_composite,
     wasserstein2_squared,
 )
-from dmrec_core.records.markup import plotly_text
 from dmrec_core.theory.one_dimension import GRID, composite_curves, density, gaussian, log_two_tastes, single_fits
 from dmrec_core.theory.transport import displacement, transport_map
-
-X = np.linspace(-8.0, 8.0, 401)
 
 
 def draw_transport(mean: float = 3.0, std: float = 0.5, time: float = 0.5) -> go.Figure:
@@ -36,10 +34,10 @@ def draw_transport(mean: float = 3.0, std: float = 0.5, time: float = 0.5) -> go
     strands_y = np.tile([0.0, 1.0, np.nan], len(start))
 
     figure = make_subplots(2, 1, shared_xaxes=True, row_heights=[0.66, 0.34], vertical_spacing=0.06)
-    figure.add_trace(_area(density(X, q), "collaborative q (time 0)", COLLABORATIVE, "solid"), 1, 1)
-    figure.add_trace(_area(density(X, p), "language p (time 1)", LANGUAGE, "dash"), 1, 1)
-    figure.add_trace(_curve(fading, "fading instead of moving", NEUTRAL, "dot"), 1, 1)
-    figure.add_trace(_area(density(X, between), "the mass on its way", MATCHED, "dashdot"), 1, 1)
+    figure.add_trace(area(density(X, q), "collaborative q (time 0)", COLLABORATIVE, "solid"), 1, 1)
+    figure.add_trace(area(density(X, p), "language p (time 1)", LANGUAGE, "dash"), 1, 1)
+    figure.add_trace(curve(fading, "fading instead of moving", NEUTRAL, "dot"), 1, 1)
+    figure.add_trace(area(density(X, between), "the mass on its way", MATCHED, "dashdot"), 1, 1)
     strands = go.Scatter(x=strands_x, y=strands_y, mode="lines", line={"color": NEUTRAL, "width": 1}, showlegend=False)
     here = go.Scatter(
         x=(1 - time) * start + time * end,
@@ -51,7 +49,7 @@ def draw_transport(mean: float = 3.0, std: float = 0.5, time: float = 0.5) -> go
     figure.add_trace(strands, 2, 1)
     figure.add_trace(here, 2, 1)
     squared = wasserstein2_squared(p, q).item()
-    _finish(
+    finish(
         figure,
         f"W2² = {mean:.2f}² + ({std:.2f} − 1)² = {squared:.3f},  W2 = {math.sqrt(squared):.3f};  "
         f"so far {time * math.sqrt(squared):.3f}",
@@ -83,14 +81,14 @@ def draw_transport_2d(
         (p, "language p", LANGUAGE, "dash"),
         (displacement(q, p, time), "on its way", MATCHED, "dashdot"),
     ):
-        ring = _ellipse(side)
+        ring = rings(side)
         figure.add_trace(
             go.Scatter(x=ring[:, 0], y=ring[:, 1], mode="lines", line={"color": color, "dash": dash}, name=name)
         )
     marker = {"color": MATCHED, "size": 6, "symbol": "diamond"}
     figure.add_trace(go.Scatter(x=now[:, 0], y=now[:, 1], mode="markers", marker=marker, name="particles now"))
     squared = wasserstein2_squared(p, q).item()
-    _finish(figure, f"two dimensions add up: W2² = {squared:.3f}; rings at one and two σ", height=520)
+    finish(figure, f"two dimensions add up: W2² = {squared:.3f}; rings at one and two σ", height=520)
     figure.update_xaxes(title_text="latent dimension 1", range=[-5, 7], constrain="domain")
     figure.update_yaxes(title_text="latent dimension 2", range=[-5, 5], scaleanchor="x", constrain="domain")
     return figure
@@ -104,11 +102,11 @@ def draw_kl(mean: float = 1.5, std: float = 1.8) -> go.Figure:
     forward, backward = density(X, q) * log_ratio, -density(X, p) * log_ratio
 
     figure = make_subplots(1, 2, subplot_titles=["the two densities", "where the divergence is paid"])
-    figure.add_trace(_area(density(X, q), "collaborative q", COLLABORATIVE, "solid"), 1, 1)
-    figure.add_trace(_area(density(X, p), "language p", LANGUAGE, "dash"), 1, 1)
-    figure.add_trace(_area(forward, "q log(q/p): KL(q‖p)", COLLABORATIVE, "solid"), 1, 2)
-    figure.add_trace(_area(backward, "p log(p/q): KL(p‖q)", LANGUAGE, "dash"), 1, 2)
-    _finish(
+    figure.add_trace(area(density(X, q), "collaborative q", COLLABORATIVE, "solid"), 1, 1)
+    figure.add_trace(area(density(X, p), "language p", LANGUAGE, "dash"), 1, 1)
+    figure.add_trace(area(forward, "q log(q/p): KL(q‖p)", COLLABORATIVE, "solid"), 1, 2)
+    figure.add_trace(area(backward, "p log(p/q): KL(p‖q)", LANGUAGE, "dash"), 1, 2)
+    finish(
         figure,
         f"KL(q‖p) = {kl(q, p).item():.3f} nats,  KL(p‖q) = {kl(p, q).item():.3f} nats,  "
         f"W2² = {wasserstein2_squared(q, p).item():.3f}",
@@ -125,15 +123,15 @@ def draw_mode_seeking(separation: float = 5.0, share: float = 0.5, width: float 
     fits = single_fits(round(separation, 6), round(share, 6), round(width, 6))
     target = np.exp(log_two_tastes(GRID, separation, share, width))
     figure = go.Figure()
-    figure.add_trace(_area(target, "two tastes", NEUTRAL, "dot", GRID))
+    figure.add_trace(area(target, "two tastes", NEUTRAL, "dot", GRID))
     for (mean, std), (to, back), name, color, dash in (
         (fits.covering, fits.kl_covering, "minimises KL(tastes‖q): covers", LANGUAGE, "dash"),
         (fits.seeking, fits.kl_seeking, "minimises KL(q‖tastes): seeks", COLLABORATIVE, "solid"),
     ):
         name = f"{name}; KL(tastes‖q) {to:.2f}, KL(q‖tastes) {back:.2f}"
-        figure.add_trace(_area(density(GRID, gaussian(mean, std)), name, color, dash, GRID))
+        figure.add_trace(area(density(GRID, gaussian(mean, std)), name, color, dash, GRID))
     picked = "picks one taste" if fits.seeking[1] < 0.75 * fits.covering[1] else "still covers both: they overlap"
-    _finish(figure, f"the direction that Eq. 2, 14 and 15 use {picked}", height=420)
+    finish(figure, f"the direction that Eq. 2, 14 and 15 use {picked}", height=420)
     figure.update_xaxes(title_text="latent dimension z", range=[-8, 8])
     figure.update_yaxes(title_text="density")
     figure.update_layout(legend={"orientation": "v"}, margin={"b": 140})
@@ -164,12 +162,12 @@ def draw_composite(alpha: float = 0.5, separation: float = 4.0, std: float = 1.0
         ),
     )
     figure = make_subplots(1, 2, subplot_titles=["the composite prior", "divergence from it, Eq. 12"])
-    figure.add_trace(_curve(density(x, q), "collaborative q", COLLABORATIVE, "solid", x), 1, 1)
-    figure.add_trace(_curve(density(x, p), "language p", LANGUAGE, "dash", x), 1, 1)
+    figure.add_trace(curve(density(x, q), "collaborative q", COLLABORATIVE, "solid", x), 1, 1)
+    figure.add_trace(curve(density(x, p), "language p", LANGUAGE, "dash", x), 1, 1)
     here, said = [], []
     for name, values, divergence, color, dash in readings:
-        figure.add_trace(_curve(values, name, color, dash, x), 1, 1)
-        figure.add_trace(_curve(divergence, name, color, dash, curves.separations, legend=False), 1, 2)
+        figure.add_trace(curve(values, name, color, dash, x), 1, 1)
+        figure.add_trace(curve(divergence, name, color, dash, curves.separations, legend=False), 1, 2)
         here.append(float(np.interp(separation, curves.separations, divergence)))
         said.append(f"{name.split(' (')[0].split(',')[0]} {here[-1]:.2f}")
     ceiling = -math.log(alpha) - math.log1p(-alpha)
@@ -189,7 +187,7 @@ def draw_composite(alpha: float = 0.5, separation: float = 4.0, std: float = 1.0
     )
     figure.add_trace(limit, 1, 2)
     figure.add_trace(you, 1, 2)
-    _finish(figure, "D_CP in nats: " + ", ".join(said), height=460)
+    finish(figure, "D_CP in nats: " + ", ".join(said), height=460)
     figure.update_xaxes(title_text="latent dimension z", row=1, col=1)
     figure.update_xaxes(title_text="distance between the means", row=1, col=2)
     figure.update_yaxes(title_text="density", row=1, col=1)
@@ -220,32 +218,3 @@ CONTROLS = {
     },
 }
 """Each draw's controls, (min, max, step, start), as `panels.explore` takes them."""
-
-
-def _curve(y: np.ndarray, name: str, color: str, dash: str, x: np.ndarray = X, legend: bool = True) -> go.Scatter:
-    line = {"color": color, "dash": dash, "width": 2.5}
-    return go.Scatter(x=x, y=y, mode="lines", name=name, line=line, showlegend=legend)
-
-
-def _area(y: np.ndarray, name: str, color: str, dash: str, x: np.ndarray = X) -> go.Scatter:
-    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
-    return _curve(y, name, color, dash, x).update(fill="tozeroy", fillcolor=f"rgba({red},{green},{blue},0.15)")
-
-
-def _ellipse(g: DiagonalGaussian) -> np.ndarray:
-    """The rings at one and two standard deviations of a 2-D Gaussian, with a gap between them."""
-    angle = np.linspace(0, 2 * np.pi, 73)
-    circle = np.stack([np.cos(angle), np.sin(angle)], 1)
-    mean, std = g.mean[0].numpy(), g.std[0].numpy()
-    return np.concatenate([mean + std * circle, [[np.nan, np.nan]], mean + 2 * std * circle])
-
-
-def _finish(figure: go.Figure, title: str, height: int) -> None:
-    """The kit's look, the numbers as the title (a plain text), the legend below the axes where it hides nothing."""
-    figure.update_layout(
-        template=plotly_template(),
-        title={"text": plotly_text(title), "x": 0.01, "font": {"size": 15}},
-        height=height,
-        margin={"t": 70, "b": 110},
-        legend={"yref": "container", "y": 0.01, "yanchor": "bottom", "x": 0},
-    )

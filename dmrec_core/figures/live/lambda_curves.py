@@ -8,11 +8,13 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from dmrec_core.analysis.line import Curve, Here
+from dmrec_core.analysis.line import Curve, Here, LambdaLine
 from dmrec_core.analysis.snapshots import SPACES, Plane, Snapshot
 from dmrec_core.analysis.statistics import Interval
+from dmrec_core.figures.live.drawing import see_through
 from dmrec_core.figures.style import MARKS, MATCHED, NEUTRAL, REFERENCE, mark_of, plotly_template
 from dmrec_core.matching import STRATEGIES, Strategy
+from dmrec_core.runs.spec import RunSpec
 from dmrec_core.training.evaluate import metric_label
 
 METRICS = {name: metric_label(name) for name in ("recall@20", "ndcg@20")}
@@ -21,37 +23,30 @@ TERM_COLOURS = {"reconstruction": "#5C5C5C", "prior": NEUTRAL, "matching": MATCH
 
 
 def draw_lambda(
-    here: Here,
-    curves: Sequence[Curve],
-    base: Interval | None,
-    shown: Snapshot | None,
-    terms: Mapping[str, float],
-    user: int | None = None,
+    line: LambdaLine,
+    spec: RunSpec,
     metric: str = "recall@20",
-    split: str = "test",
-    tried: Sequence[tuple[float, float]] = (),
+    user: int | None = None,
     strategies: Sequence[str | Strategy] = tuple(STRATEGIES),
 ) -> go.Figure:
     """The three linked views of the lambda panel; always the same traces, so that one figure can be updated in place.
 
     Args:
-        here: the marker.
-        curves: the grid; those of `here.variant` are drawn, `here.strategy` strongly, the others faintly.
-        base: the base model's level.
-        shown: the run whose spaces are drawn: the one at `here`, or the nearest trained one.
-        terms: mean loss terms at `here`, nats.
-        user: drawn with its ellipses, if the snapshot has it.
-        metric, split: what the curves are.
-        tried: (lambda, metric) measured in this sitting for this strategy and variant.
+        line: the runs; the curves of the spec's variant are drawn, that of its strategy strongly, the others faintly.
+        spec: where the marker stands; the spaces are those of this run, or of the nearest trained one.
+        metric: what the curves are, on the line's split.
+        user: drawn with its ellipses, if it is among the users of the line.
         strategies: those with a trace.
 
     Returns:
         A plotly figure, one row of three.
     """
+    here, shown = line.here(spec, metric), line.nearest(spec)
+    curves, base, tried = line.curves(metric), line.base_level(metric), line.tried(spec, metric)
     where = "" if shown is None else f" at λ = {shown.spec.lam:.2f}" if shown.spec.lam is not None else ": base model"
     note = "" if shown is None or shown.spec.lam is None or np.isclose(shown.spec.lam, here.lam) else " (nearest)"
     titles = (
-        f"{METRICS.get(metric, metric)} on {split}",
+        f"{METRICS.get(metric, metric)} on {line.split}",
         f"the spaces{where}{note}",
         "loss terms, mean" + ("" if here.measured else " (interpolated)"),
     )
@@ -60,7 +55,7 @@ def draw_lambda(
     _add_curves(figure, here, curves, base, strategies)
     _add_here(figure, here, tried, low)
     _add_spaces(figure, shown, user)
-    _add_terms(figure, here, terms)
+    _add_terms(figure, here, line.terms(spec))
     figure.update_xaxes(title_text="λ", range=[-0.03, 1.03], row=1, col=1)
     figure.update_yaxes(range=[low, high], tickformat=".3f", row=1, col=1)
     reach = 1.5 if shown is None else shown.reach
@@ -88,13 +83,19 @@ def draw_lambda(
     return figure
 
 
-def _add_curves(figure, here: Here, curves, base: Interval | None, strategies) -> None:
+def _add_curves(
+    figure: go.Figure,
+    here: Here,
+    curves: Sequence[Curve],
+    base: Interval | None,
+    strategies: Sequence[str | Strategy],
+) -> None:
     known = base is not None
     x = [-0.03, 1.03] if known else []
     band = x + x[::-1] if known and base.n > 1 else []
     figure.add_scatter(
         x=band, y=[base.low] * 2 + [base.high] * 2 if band else [], fill="toself", mode="none",
-        fillcolor=_rgba(MARKS["base"].color, 0.10), hoverinfo="skip", showlegend=False, row=1, col=1,
+        fillcolor=see_through(MARKS["base"].color, 0.10), hoverinfo="skip", showlegend=False, row=1, col=1,
     )  # fmt: skip
     figure.add_scatter(
         x=x, y=[base.mean] * 2 if known else [], mode="lines", name="base model", legendrank=10,
@@ -106,7 +107,7 @@ def _add_curves(figure, here: Here, curves, base: Interval | None, strategies) -
         bounded = curve is not None and strong and curve.seeds > 1
         figure.add_scatter(
             x=[*curve.lam, *curve.lam[::-1]] if bounded else [], y=[*curve.low, *curve.high[::-1]] if bounded else [],
-            fill="toself", mode="none", fillcolor=_rgba(mark.color, 0.18), hoverinfo="skip", showlegend=False,
+            fill="toself", mode="none", fillcolor=see_through(mark.color, 0.18), hoverinfo="skip", showlegend=False,
             row=1, col=1,
         )  # fmt: skip
         figure.add_scatter(
@@ -192,8 +193,3 @@ def _span(curves, base: Interval | None, here: Here, tried) -> tuple[float, floa
     finite = [value for value in values if np.isfinite(value)] or [0.0, 1.0]
     margin = 0.08 * (max(finite) - min(finite)) or 0.01
     return min(finite) - margin, max(finite) + margin
-
-
-def _rgba(colour: str, opacity: float) -> str:
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red},{green},{blue},{opacity})"

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from dmrec_core.figures.live.gaussians import X, _area, _curve, _finish
+from dmrec_core.figures.live.drawing import X, area, curve, finish, see_through
 from dmrec_core.figures.style import ALARM, COLLABORATIVE, LANGUAGE, MATCHED, NEUTRAL, REFERENCE, mark_of
 from dmrec_core.matching import DEFAULT_STRATEGY, STRATEGIES
 from dmrec_core.theory.information import LinearGaussianWorld, information_bottleneck
@@ -67,7 +67,7 @@ def draw_gradient_field(
     ):
         line = {"width": 1.5, "color": "white"}
         figure.add_trace(go.Scatter(x=[x], y=[y], mode="markers", marker=mark | {"line": line}, name=name))
-    _finish(
+    finish(
         figure,
         f"{strategy.upper()} ({variant}), λ = {lam:.2f}: pull on the {moves} side; slope from "
         f"{field.slope.min():.2g} to {field.slope.max():.2g}",
@@ -103,7 +103,7 @@ def draw_who_moves(variant: str = "published", lam: float = 0.5, alpha: float = 
             ygap=3,
         )
     )
-    _finish(figure, f"derivative of the matching term, variant {variant}, λ = {lam:.2f}", height=360)
+    finish(figure, f"derivative of the matching term, variant {variant}, λ = {lam:.2f}", height=360)
     figure.update_yaxes(autorange="reversed")
     return figure
 
@@ -125,11 +125,11 @@ def draw_posterior(
     figure = make_subplots(
         1, 2, column_widths=[0.6, 0.4], subplot_titles=["at this λ", "for every λ: posterior mean, ± one σ"]
     )
-    figure.add_trace(_curve(density(X, gaussian(0.0, 1.0)), "prior N(0, 1)", NEUTRAL, "dot"), 1, 1)
+    figure.add_trace(curve(density(X, gaussian(0.0, 1.0)), "prior N(0, 1)", NEUTRAL, "dot"), 1, 1)
     items_curve = density(X, votes) if items else np.zeros_like(X)
-    figure.add_trace(_curve(items_curve, f"votes of {items} items", COLLABORATIVE, "solid"), 1, 1)
-    figure.add_trace(_curve(density(X, gaussian(text_mean, text_std)), "language p", LANGUAGE, "dash"), 1, 1)
-    figure.add_trace(_area(density(X, gaussian(mean, std)), "posterior", MATCHED, "dashdot"), 1, 1)
+    figure.add_trace(curve(items_curve, f"votes of {items} items", COLLABORATIVE, "solid"), 1, 1)
+    figure.add_trace(curve(density(X, gaussian(text_mean, text_std)), "language p", LANGUAGE, "dash"), 1, 1)
+    figure.add_trace(area(density(X, gaussian(mean, std)), "posterior", MATCHED, "dashdot"), 1, 1)
     band_x = np.concatenate([path.lams, path.lams[::-1]])
     band_y = np.concatenate([path.mean - path.std, (path.mean + path.std)[::-1]])
     band = go.Scatter(
@@ -137,19 +137,19 @@ def draw_posterior(
         y=band_y,
         mode="lines",
         fill="toself",
-        fillcolor="rgba(37,138,92,0.15)",
+        fillcolor=see_through(MATCHED, 0.15),
         line={"width": 0},
         showlegend=False,
         hoverinfo="skip",
     )
     figure.add_trace(band, 1, 2)
-    figure.add_trace(_curve(path.mean, "posterior mean", MATCHED, "dashdot", path.lams, legend=False), 1, 2)
+    figure.add_trace(curve(path.mean, "posterior mean", MATCHED, "dashdot", path.lams, legend=False), 1, 2)
     for value, color, dash in ((-1.0, COLLABORATIVE, "solid"), (text_mean, LANGUAGE, "dash"), (0.0, NEUTRAL, "dot")):
         thin = {"color": color, "dash": dash, "width": 1}
         figure.add_trace(go.Scatter(x=[0, 1], y=[value, value], mode="lines", line=thin, showlegend=False), 1, 2)
     marker = {"color": MATCHED, "symbol": "diamond", "size": 12}
     figure.add_trace(go.Scatter(x=[lam], y=[mean], mode="markers", marker=marker, name="you are here"), 1, 2)
-    _finish(
+    finish(
         figure,
         f"{strategy.upper()} ({variant}), λ = {lam:.2f}, {items} items: posterior mean {mean:+.2f}, σ {std:.2f}",
         height=430,
@@ -178,10 +178,10 @@ def draw_information(rho: float = 0.8, v: float = 0.25, c: float = 0.6, w: float
         figure.add_trace(go.Bar(y=rows, x=values, orientation="h", name=name, marker={"color": color}), 1, 1)
     betas = np.linspace(0, 1, 21)
     objective = [information_bottleneck(world.texts, world.interactions, beta) for beta in betas]
-    figure.add_trace(_curve(np.array(objective), "L_IB", MATCHED, "solid", betas), 1, 2)
+    figure.add_trace(curve(np.array(objective), "L_IB", MATCHED, "solid", betas), 1, 2)
     floor = np.full_like(betas, -world.divergence)
-    figure.add_trace(_curve(floor, "−KL(q‖p)", REFERENCE, "dot", betas), 1, 2)
-    _finish(
+    figure.add_trace(curve(floor, "−KL(q‖p)", REFERENCE, "dot", betas), 1, 2)
+    finish(
         figure,
         f"I(z;x) = {world.interactions:.3f}, I(z;s) = {world.texts:.3f}, Ĩ(z;s) = {world.texts_bound:.3f}, "
         f"KL(q‖p) = {world.divergence:.3f} nats",
@@ -208,7 +208,7 @@ def draw_all_strategies(items: int = 2, text_mean: float = 2.0, variant: str = "
     ):
         thin = {"color": color, "dash": dash, "width": 1}
         figure.add_trace(go.Scatter(x=[0, 1], y=[value, value], mode="lines", line=thin, name=name))
-    _finish(figure, f"{items} items ({variant}): λ adds text in GODM and CPDM, and takes it away in MDDM", height=420)
+    finish(figure, f"{items} items ({variant}): λ adds text in GODM and CPDM, and takes it away in MDDM", height=420)
     figure.update_xaxes(title_text="λ")
     figure.update_yaxes(title_text="posterior mean")
     return figure

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from dmrec_core.figures.live.gaussians import _finish
+from dmrec_core.figures.live.drawing import finish
 from dmrec_core.figures.style import LANGUAGE, NEUTRAL
 from dmrec_core.language.estimate import count_tokens
 from dmrec_core.language.item_space import ItemSpace
@@ -51,7 +51,7 @@ def draw_neighbours(titles: Sequence[str], item: int, before: ItemSpace, after: 
             go.Scatter(x=[side[i] for i in here], y=[names[i] for i in here], mode="markers", marker=marker, name=name)
         )
     kept = len(old.keys() & new.keys())
-    _finish(figure, f"nearest to {titles[item]}: {kept} of {len(old)} neighbours stay ({after.embedder})", height=420)
+    finish(figure, f"nearest to {titles[item]}: {kept} of {len(old)} neighbours stay ({after.embedder})", height=420)
     figure.update_yaxes(categoryorder="array", categoryarray=[names[i] for i in reversed(order)])
     figure.update_xaxes(title_text="cosine of the text vectors")
     figure.update_layout(margin={"l": 280})

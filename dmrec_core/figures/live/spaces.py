@@ -11,7 +11,7 @@ import torch
 from plotly.subplots import make_subplots
 
 from dmrec_core.dmrec import Spaces
-from dmrec_core.figures.live.gaussians import _area, _curve, _ellipse, _finish
+from dmrec_core.figures.live.drawing import area, curve, finish, rings
 from dmrec_core.figures.style import COLLABORATIVE, LANGUAGE, MATCHED, NEUTRAL, REFERENCE
 from dmrec_core.gaussian import DiagonalGaussian, kl, log_density
 from dmrec_core.theory.elbo import importance_weighted_bound
@@ -47,18 +47,18 @@ def draw_bound(mean: float = 0.0, std: float = 1.0) -> go.Figure:
     gap = kl(q, truth).item()
     bounds, errors = bound_by_draws(mean, std)
     figure = make_subplots(1, 2, subplot_titles=["the latent space", "lower bounds of log p(x)"])
-    figure.add_trace(_curve(density(x, gaussian(0.0, 1.0)), "prior p(z)", NEUTRAL, "dot", x), 1, 1)
-    figure.add_trace(_curve(density(x, truth), "true posterior p(z|x)", REFERENCE, "dash", x), 1, 1)
-    figure.add_trace(_area(density(x, q), "your q(z|x)", COLLABORATIVE, "solid", x), 1, 1)
+    figure.add_trace(curve(density(x, gaussian(0.0, 1.0)), "prior p(z)", NEUTRAL, "dot", x), 1, 1)
+    figure.add_trace(curve(density(x, truth), "true posterior p(z|x)", REFERENCE, "dash", x), 1, 1)
+    figure.add_trace(area(density(x, q), "your q(z|x)", COLLABORATIVE, "solid", x), 1, 1)
     level = np.full(len(DRAWS), LOG_EVIDENCE)
-    figure.add_trace(_curve(level, "log p(x)", REFERENCE, "dash", np.array(DRAWS)), 1, 2)
+    figure.add_trace(curve(level, "log p(x)", REFERENCE, "dash", np.array(DRAWS)), 1, 2)
     line = {"color": COLLABORATIVE}
     figure.add_trace(
         go.Scatter(x=DRAWS, y=bounds, error_y={"array": 2 * errors}, mode="lines+markers", line=line, name="bound"),
         1,
         2,
     )
-    _finish(
+    finish(
         figure,
         f"bound of Eq. 1: {LOG_EVIDENCE - gap:.3f} = log p(x) − KL(q‖true posterior) = {LOG_EVIDENCE:.3f} − {gap:.3f}",
         height=430,
@@ -85,7 +85,7 @@ def draw_true_posterior(
     """
     inside = np.abs(axis) <= span
     shown = np.exp(log_posterior[np.ix_(inside, inside)])
-    ring, prior = _ellipse(q), _ellipse(DiagonalGaussian(torch.zeros(1, 2), torch.zeros(1, 2)))
+    ring, prior = rings(q), rings(DiagonalGaussian(torch.zeros(1, 2), torch.zeros(1, 2)))
     figure = go.Figure(
         go.Heatmap(
             x=axis[inside],
@@ -102,7 +102,7 @@ def draw_true_posterior(
     ):
         line = {"color": color, "dash": dash, "width": 2}
         figure.add_trace(go.Scatter(x=points[:, 0], y=points[:, 1], mode="lines", line=line, name=name))
-    _finish(figure, title, height=540)
+    finish(figure, title, height=540)
     figure.update_xaxes(title_text="latent dimension 1", range=[-span, span], constrain="domain")
     figure.update_yaxes(title_text="latent dimension 2", range=[-span, span], scaleanchor="x", constrain="domain")
     return figure
@@ -125,7 +125,7 @@ def draw_spaces(spaces: Spaces, clicks: int, title: str = "", span: float = 4.0)
         (spaces.language, "language p", LANGUAGE, "dash", "square", 2.5),
     ):
         here = DiagonalGaussian(side.mean[clicks : clicks + 1], side.logvar[clicks : clicks + 1])
-        ring, path = _ellipse(here), side.mean[: clicks + 1].numpy()
+        ring, path = rings(here), side.mean[: clicks + 1].numpy()
         line = {"color": color, "dash": dash, "width": width}
         figure.add_trace(go.Scatter(x=ring[:, 0], y=ring[:, 1], mode="lines", line=line, name=name))
         trail = {"color": color, "symbol": symbol, "size": 6, "opacity": 0.6}
@@ -140,7 +140,7 @@ def draw_spaces(spaces: Spaces, clicks: int, title: str = "", span: float = 4.0)
             )
         )
     widths = [side.std[clicks].mean().item() for side in spaces]
-    _finish(figure, f"{title}; mean σ: q {widths[0]:.2f}, p {widths[1]:.2f}, fused {widths[2]:.2f}", height=540)
+    finish(figure, f"{title}; mean σ: q {widths[0]:.2f}, p {widths[1]:.2f}, fused {widths[2]:.2f}", height=540)
     figure.update_xaxes(title_text="latent dimension 1", range=[-span, span], constrain="domain")
     figure.update_yaxes(title_text="latent dimension 2", range=[-span, span], scaleanchor="x", constrain="domain")
     return figure

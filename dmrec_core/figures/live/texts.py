@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from dmrec_core.figures.live.gaussians import _finish
+from dmrec_core.figures.live.drawing import finish
 from dmrec_core.figures.style import COLLABORATIVE, LANGUAGE, NEUTRAL, REFERENCE
 from dmrec_core.records.markup import plotly_text
 
@@ -30,7 +30,7 @@ def draw_nearest(title: str, titles: Sequence[str], cosines: np.ndarray, typical
     figure.add_trace(
         go.Scatter(x=[typical, typical], y=[names[0], names[-1]], mode="lines", line=level, name="mean of random pairs")
     )
-    _finish(figure, f"nearest by text to: {title}", height=460)
+    finish(figure, f"nearest by text to: {title}", height=460)
     figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(title_text="cosine of the text vectors", range=[min(0.0, float(cosines.min()), typical), 1])
     figure.update_layout(margin={"l": 280})
