@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from scipy import sparse
 from dmrec_core.data.dataset import Profiles, RecDataset, SemanticVectors
 from dmrec_core.data.toy import toy_dataset
 from dmrec_core.language import embedders as rooms
+from dmrec_core.language import vector_cache
 from dmrec_core.language.embedders import MiniLM, TfidfSvd, choose_embedder, semantic_vectors, with_language
 from dmrec_core.language.sentence_embedders import MINILM_SHA256, SentenceTransformerEmbedder, check_sha256
 from dmrec_core.language.user_texts import item_texts, sampled_training_items, user_texts
@@ -229,6 +231,38 @@ def test_wrong_shapes_from_an_embedder_are_refused():
     embed_cached(lambda texts: np.ones((len(texts), 2)), "id", ["a"])
     with pytest.raises(ValueError, match=r"widths \[2, 3\]"):
         embed_cached(lambda texts: np.ones((len(texts), 3)), "id", ["a", "b"])
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e300, 0.0])
+def test_nothing_unusable_is_kept_or_used(own_cache, bad):
+    class Broken:
+        name, identity = "broken", "broken-1"
+
+        def embed(self, texts):
+            return np.array([[bad if text == "B" else 1.0] for text in texts])
+
+    for cache in (True, False):
+        with pytest.raises(
+            ValueError, match=r"\d vectors of \d that are zero or not finite; .* a text that begins 'B'"
+        ):
+            semantic_vectors(tiny(profiles=("a", "", "c")), Broken(), cache=cache)
+    assert not list(own_cache.rglob("*.safetensors"))
+
+
+def test_vectors_of_another_width_are_not_kept(own_cache):
+    embed_cached(lambda texts: np.ones((len(texts), 2)), "id", ["a"])
+    with pytest.raises(ValueError, match="widths"):
+        embed_cached(lambda texts: np.ones((len(texts), 3)), "id", ["a", "b"])
+    assert embed_cached(lambda texts: np.ones((len(texts), 2)), "id", ["a", "b"]).shape == (2, 2)
+
+
+def test_kept_vectors_that_cannot_be_used_are_made_again(own_cache):
+    place = own_cache / "vectors" / hashlib.sha256(b"id").hexdigest()[:24]
+    place.mkdir(parents=True)
+    vector_cache._write(place, [hashlib.sha256(b"a").digest()], np.array([[np.nan, 1]], dtype=np.float32))
+    with pytest.warns(RuntimeWarning, match="zero or not finite"):
+        again = embed_cached(lambda texts: np.ones((len(texts), 2)), "id", ["a"])
+    assert np.isfinite(again).all()
 
 
 def test_a_killed_embedding_goes_on_where_it_was(own_cache, tmp_path):

@@ -22,6 +22,7 @@ from dmrec_core.data import DataError, Profiles, load_own, toy_dataset
 from dmrec_core.language import (
     TEMPLATES,
     Endpoint,
+    EndpointError,
     ExtractiveProfiler,
     LanguageModel,
     extractive_profiles,
@@ -33,7 +34,9 @@ from dmrec_core.language import (
     write_profiles,
 )
 from dmrec_core.language.__main__ import main
+from dmrec_core.language.item_space import item_space
 from dmrec_core.language.own_fields import read_item_fields, read_reviews
+from dmrec_core.language.profiles import NothingWritten
 from dmrec_core.language.prompts import Prompt, item_prompts, user_prompts
 
 SENTINEL = "sk-sentinel-0123456789abcdef"
@@ -127,9 +130,34 @@ def test_what_has_no_profile_is_listed_and_never_passed_off(server, tmp_path):
     for record in users:
         user = int(record.label.split()[1])
         assert run.profiles.user[user] == user_texts(written)[user]
-    assert run.profiles.source == f"stub-model, {len(users)} of 12 users by their training items"
+    missing = f"1 of 20 items missing, {len(users)} of 12 users by their training items"
+    assert run.profiles.source == f"stub-model, {missing}"
     vectors = semantic_vectors(dataset.with_profiles(run.profiles), "tfidf", progress=False)
     assert np.isfinite(vectors.item).all()
+
+
+def test_a_model_that_writes_nothing_is_credited_with_nothing(server, tmp_path):
+    dataset, template = toy_dataset(n_users=12, n_items=20), TEMPLATES["items"]
+    for fault in ("not_json", "none", "400", "html"):
+        server.plan(every={fault: 1})
+        refused = fault in ("400", "html")  # the first eight: the rest are not asked
+        with pytest.raises(
+            EndpointError if refused else NothingWritten, match=r"all refused|wrote none of 20 profiles"
+        ):
+            write_profiles(dataset, local_model(server, tmp_path / fault), template)
+        assert not any("chosen items" in entry["text"] for entry in server.log()), "users are not asked about"
+    server.plan(every={"not_json": 1})
+    with pytest.raises(NothingWritten, match=r"wrote none of 12 profiles.*; user 0: the answer is not a JSON object"):
+        write_profiles(dataset, local_model(server, tmp_path / "kept"), template, keep_items=True)
+    with pytest.raises(NothingWritten):
+        item_space(dataset, template, local_model(server, tmp_path / "space"))
+
+
+def test_what_users_lack_is_counted_too(server, tmp_path):
+    dataset = toy_dataset(n_users=12, n_items=20)
+    server.plan(by_text={"chosen items": ["none"] * 99})
+    run = write_profiles(dataset, local_model(server, tmp_path), TEMPLATES["items"])
+    assert run.profiles.source == "stub-model, 12 of 12 users by their training items"
 
 
 def test_profiles_travel_as_json(tmp_path):
@@ -240,6 +268,53 @@ def test_from_csv_to_vectors_in_two_commands(server, folder, capsys):
     assert run("profiles", folder, "--reviews", folder / "reviews.csv", "--setting", "max_tokens=null", *ask) == 0
     assert len(server.log()) == before
     assert SENTINEL not in out + err + (folder / "profiles.json").read_text()
+
+
+def test_a_run_in_which_every_answer_fails_is_an_error_and_writes_nothing(server, folder, capsys):
+    ask = ["--base-url", server.url, "--model", "stub-model"]
+    server.plan(every={"not_json": 1})
+    assert run("profiles", folder, *ask) == 1
+    err = capsys.readouterr().err
+    assert "stub-model wrote none of 25 profiles" in err and "item 0: the answer is not a JSON object" in err
+    assert not (folder / "profiles.json").exists()
+    (folder / "profiles.json").write_text("mine")
+    assert run("profiles", folder, *ask) == 1
+    assert (folder / "profiles.json").read_text() == "mine"
+    (folder / "profiles.json").unlink()
+    server.plan(by_text={'"title"': ["not_json"] * 4})  # two items, twice
+    assert run("profiles", folder, "--concurrency", "1", "--retry-failed", *ask) == 0
+    assert load_profiles(folder / "profiles.json").source == "stub-model, 2 of 25 items missing"
+
+
+def test_a_refused_setting_comes_with_its_cure(server, folder, capsys):
+    reasons = {
+        "lm_studio": "'response_format.type' must be 'json_schema' or 'text'",
+        "newer": "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens' instead.",
+        "unrelated": "prompt is too long",
+    }
+    cures = {
+        "lm_studio": "; try --setting response_format=null",
+        "newer": "; try --setting max_tokens=null --setting max_completion_tokens=1024",
+        "unrelated": "too long",
+    }
+    ask = ["profiles", folder, "--base-url", server.url, "--model", "stub-model"]
+    for name, reason in reasons.items():
+        body = json.dumps({"error": {"message": reason}})
+        server.plan(replies={name: {"status": 400, "body": body}}, every={name: 1})
+        assert run(*ask) == 1
+        assert capsys.readouterr().err.strip().endswith(cures[name])
+    server.plan()
+    assert run(*ask, *cures["newer"].split()[2:]) == 0
+    body = server.log()[0]["body"]
+    assert "max_tokens" not in body and body["max_completion_tokens"] == 1024
+
+
+def test_a_key_needs_leave_to_cross_a_network_in_the_clear(server, folder, capsys):
+    ask = ["--base-url", "http://models.example/v1", "--model", "m", "--patience", "0.1"]
+    for command in (["profiles", folder, *ask], ["embed", folder, *ask]):
+        assert run(*command) == 1
+        err = capsys.readouterr().err
+        assert "not sent over plain http to models.example" in err and "--insecure" in err and SENTINEL not in err
 
 
 def test_items_may_have_the_templates_columns_and_no_text(server, folder, capsys):

@@ -21,7 +21,7 @@ from dmrec_core.language.command_line import parser
 from dmrec_core.language.embedders import Embedder, MiniLM, choose_embedder, semantic_vectors
 from dmrec_core.language.endpoint import Endpoint, EndpointError
 from dmrec_core.language.endpoint_embedder import EndpointEmbedder
-from dmrec_core.language.estimate import Price, Progress
+from dmrec_core.language.estimate import AskingProgress, Price
 from dmrec_core.language.extractive import ExtractiveProfiler
 from dmrec_core.language.language_model import DEFAULT_SETTINGS, LanguageModel
 from dmrec_core.language.own_fields import read_item_fields, read_reviews
@@ -183,6 +183,7 @@ def _endpoint(options: argparse.Namespace) -> Endpoint:
         concurrency=options.concurrency,
         timeout=options.timeout,
         patience=options.patience,
+        insecure=options.insecure,
     )
 
 
@@ -211,7 +212,7 @@ class _StatusLine:
     def __init__(self) -> None:
         self._live, self._last, self._shown = sys.stderr.isatty(), 0.0, False
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: AskingProgress) -> None:
         now, over = time.monotonic(), progress.done == progress.total
         if now - self._last < (0.1 if self._live else 10.0) and not over:
             return

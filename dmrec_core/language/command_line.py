@@ -62,6 +62,11 @@ def parser() -> argparse.ArgumentParser:
             metavar="NAME",
             help="NAME of the environment variable with the key (default: OPENAI_API_KEY); unset: no key is sent",
         )
+        server.add_argument(
+            "--insecure",
+            action="store_true",
+            help="send the key over plain http to another machine, too; say so only on a network you trust",
+        )
         server.add_argument("--concurrency", type=int, default=8, help="requests under way at once (default: 8)")
         server.add_argument("--timeout", type=float, default=120, help="seconds for one answer (default: 120)")
         server.add_argument(
