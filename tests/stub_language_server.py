@@ -488,7 +488,7 @@ class StubServer:
     def plan(self, **fields: object) -> None:
         """Behave like that from now on; the log starts anew."""
         fresh = {**Plan().__dict__, **fields}
-        self._control.post(f"http://127.0.0.1:{self.port}/stub/plan", json=fresh).raise_for_status()
+        self._control.post(f"http://127.0.0.1:{self.port}/stub/plan", content=json.dumps(fresh)).raise_for_status()
 
     def log(self) -> list[dict]:
         """The requests so far."""

@@ -11,6 +11,8 @@ import textwrap
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
 
 from dmrec_core.data.dataset import Profiles, RecDataset, SemanticVectors
 from dmrec_core.data.toy import toy_dataset
@@ -143,6 +145,40 @@ def test_tfidf_says_what_is_missing():
         TfidfSvd().embed(["wine"])
     with pytest.raises(ValueError, match="dim must be at least 1"):
         TfidfSvd(dim=0)
+
+
+PARAPHRASES = {  # a text, another way to say it, and something else
+    "Chinese": ("这家茶馆的绿茶非常好喝", "绿茶好喝的茶馆", "汽车轮胎修理与更换服务"),
+    "Japanese": ("静かな喫茶店で紅茶を楽しむ", "紅茶がおいしい喫茶店", "自動車のタイヤ交換と修理"),
+    "Thai": ("ร้านกาแฟเงียบสงบใกล้แม่น้ำ", "กาแฟอร่อยริมแม่น้ำ", "ซ่อมรถยนต์และเปลี่ยนยาง"),
+    "mixed": ("Nintendo Switch 用的游戏手柄", "游戏手柄 (Switch)", "不锈钢保温杯 500 ml"),
+}
+
+
+@pytest.mark.parametrize("script", PARAPHRASES)
+def test_tfidf_reads_scripts_without_blanks(script):
+    text, paraphrase, other = PARAPHRASES[script]
+    embedder = TfidfSvd(dim=8).fit([text, other, "green tea", "a car"])
+    assert embedder.name == "tfidf-svd-4, characters"
+    mine, same, else_ = embedder.embed([text, paraphrase, other])
+    assert mine @ same > 0.3 and mine @ same > mine @ else_ + 0.2
+
+
+def test_tfidf_of_texts_with_blanks_knows_nothing_of_characters():
+    texts = [f"café number{k} serves tea and cake{k % 7}" for k in range(200)]
+    before, after = TfidfSvd(dim=16).fit(texts), TfidfSvd(dim=16).fit([*texts[:-1], f"{texts[-1]} 茶馆"])
+    assert (before.name, after.name) == ("tfidf-svd-16", "tfidf-svd-16")
+    assert "茶馆" in after._vectorizer.vocabulary_ and "茶" not in after._vectorizer.vocabulary_
+    plain = TfidfVectorizer(sublinear_tf=True, dtype=np.float64, token_pattern=r"(?u)\b\w+\b").fit_transform(texts)
+    svd = TruncatedSVD(16, n_iter=7, random_state=2024).fit(plain).transform(plain)
+    wanted = (svd / np.linalg.norm(svd, axis=1, keepdims=True)).astype(np.float32)
+    np.testing.assert_array_equal(before.embed(texts), wanted)
+
+
+def test_limits_in_words_hold_for_scripts_without_blanks():
+    dataset = tiny(profiles=("茶" * 1000, "one two three four", "ร้าน" * 100))
+    lines = user_texts(dataset, max_words_per_item=2)
+    assert lines == ("A: 茶茶茶\nC: ร้า", "B: one two")
 
 
 # --- semantic vectors -------------------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ def test_what_stays_wrong_is_never_used(server, fault):
 
 @pytest.mark.parametrize("seeds", [range(40), pytest.param(range(40, 1000), marks=pytest.mark.slow)])
 def test_numbers_that_cannot_be_used_are_asked_for_again_and_never_kept(server, seeds):
-    dataset = toy_dataset(n_users=3, n_items=4)
+    dataset = toy_dataset(n_users=2, n_items=20)
     for seed in seeds:
         odd = {"odd": {"embedding": odd_numbers(random.Random(seed))}}
         one = embedder(server, dimensions=seed + 1)  # another identity each time: nothing is known yet

@@ -303,7 +303,8 @@ def test_an_error_inside_a_200_that_cannot_pass_stops_at_once(server, model, err
 def test_no_retry_after_stops_or_hangs_a_run(server, tmp_path, seeds):
     values = [odd_retry_after(random.Random(seed)) for seed in seeds] + RETRY_AFTER
     for k in range(0, len(values), 4):
-        replies = {value: {"status": 429, "headers": {"Retry-After": value}} for value in values[k : k + 4]}
+        odd = [{"status": 429, "headers": {"Retry-After": value}} for value in values[k : k + 4]]
+        replies = {f"odd {n}": reply for n, reply in enumerate(odd)}
         server.plan(replies=replies, sequence=list(replies))
         asked, began = prompts(2, f"values {k}"), time.monotonic()
         assert_right(make_model(server, tmp_path, concurrency=1).answer(asked), asked)

@@ -196,6 +196,19 @@ def test_extraction_prefers_rare_sentences_and_recurring_words():
     assert records[0].summary == "Words: jazz."
 
 
+def test_extraction_reads_scripts_without_blanks():
+    said = ["大家都喜欢。稀有的绿茶非常好喝！", "大家都喜欢。汽车轮胎修理与更换！", "大家都喜欢。不锈钢保温杯很轻！"]
+    items = [{"title": "None", "description": text, "feedback": "None"} for text in said]
+    prompts = [Prompt("", json.dumps(item), 50, "") for item in items]
+    assert ExtractiveProfiler(item_words=7).answer(prompts)[0].summary == "稀有的绿茶非常好喝！"
+    short = [Prompt("", prompt.user, 2, "") for prompt in prompts]
+    assert ExtractiveProfiler().answer(short)[0].summary == "大家都"
+    tastes = [["绿茶真好", "喝绿茶吧"], ["修汽车", "洗汽车"], ["保温杯", "大水杯"]]
+    told = [{"l": [{"title": "None", "description": w, "review": "None"} for w in words]} for words in tastes]
+    records = ExtractiveProfiler(user_words=1).answer([Prompt("", json.dumps(data), 50, "") for data in told])
+    assert [record.summary for record in records[:2]] == ["Words: 绿茶.", "Words: 汽车."]
+
+
 @pytest.mark.parametrize("text", ["", "None", "日本語", "🎲", "x" * 100_000, '"}]}', "\x00"])
 def test_extraction_survives_any_text(text):
     prompts = [
