@@ -121,8 +121,8 @@ RETRY_AFTER = [
 
 
 def odd_retry_after(rng: random.Random) -> str:
-    """One of them, or any Latin-1 text that a header may hold."""
-    letters = [chr(k) for k in (*range(32, 127), *range(161, 256))]
+    """One of them, or any Latin-1 text without a digit that a header may hold."""
+    letters = [chr(k) for k in (*range(32, 48), *range(58, 127), *range(161, 256))]
     return rng.choice([rng.choice(RETRY_AFTER), "".join(rng.choices(letters, k=rng.randrange(40)))])
 
 

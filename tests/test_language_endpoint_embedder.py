@@ -64,7 +64,7 @@ def test_what_stays_wrong_is_never_used(server, fault):
         embedder(server).embed(TEXTS[:4])
 
 
-@pytest.mark.parametrize("seeds", [range(40), pytest.param(range(40, 1000), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seeds", [range(20), pytest.param(range(20, 400), marks=pytest.mark.slow)])
 def test_numbers_that_cannot_be_used_are_asked_for_again_and_never_kept(server, seeds):
     dataset = toy_dataset(n_users=2, n_items=20)
     for seed in seeds:
@@ -140,6 +140,12 @@ def test_texts_are_asked_once_and_a_broken_run_goes_on(server):
     server.plan()
     semantic_vectors(dataset, embedder(server), progress=False)
     assert server.log() == []
+
+
+@pytest.mark.parametrize("wrong", [{"batch_size": 0}, {"batch_size": 1.5}, {"max_characters": -1}, {"dimensions": 0}])
+def test_limits_have_ranges(wrong):
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be a whole number of at least 1"):
+        EndpointEmbedder("http://localhost/v1", "m", **wrong)
 
 
 def test_identity_tells_places_models_and_limits_apart(server):

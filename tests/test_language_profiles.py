@@ -330,6 +330,43 @@ def test_a_key_needs_leave_to_cross_a_network_in_the_clear(server, folder, capsy
         assert "not sent over plain http to models.example" in err and "--insecure" in err and SENTINEL not in err
 
 
+def test_what_cannot_be_written_is_said_before_anything_is_asked(server, folder, capsys, monkeypatch):
+    ask = ["--base-url", server.url, "--model", "stub-model"]
+    (folder / "file").write_text("")
+    (folder / "place.npz").mkdir()
+    for out in (folder / "file" / "x.npz", folder / f"{'x' * 300}.npz", folder / "place.npz"):
+        for command in ("profiles", "embed"):
+            assert run(command, folder, *ask, "--out", out) == 1
+            err = capsys.readouterr().err
+            assert str(out.name)[:40] in err or "file" in err
+            assert "--out" in err and "Traceback" not in err
+    monkeypatch.setenv("DMREC_HOME", str(folder / "file"))
+    for command in ("profiles", "embed"):
+        assert run(command, folder, *ask) == 1
+        err = capsys.readouterr().err
+        assert str(folder / "file") in err and "DMREC_HOME another folder" in err
+    assert server.log() == []
+    assert not [path for path in folder.iterdir() if "probe" in path.name or path.name == "profiles.json"]
+
+
+def test_no_character_fails_a_dry_run(server, folder):
+    rows = [f"i{k:02},茶馆 {k}" for k in range(25)]
+    (folder / "items.csv").write_text("\n".join(["item,title", *rows]), encoding="utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "dmrec_core.language",
+        "profiles",
+        str(folder),
+        "--dry-run",
+        "--base-url",
+        server.url,
+    ]
+    narrow = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    done = subprocess.run([*command, "--model", "m"], env=narrow, capture_output=True, check=True)
+    assert b"\\u8336\\u9986" in done.stdout
+
+
 def test_items_may_have_the_templates_columns_and_no_text(server, folder, capsys):
     rows = [f"i{k:02},Game {k},genre{k % 3}" for k in range(25)]
     (folder / "items.csv").write_text("\n".join(["item,name,genres", *rows]), encoding="utf-8")
@@ -374,6 +411,9 @@ def test_embedding_again_makes_new_vectors_but_never_over_a_strangers(folder, ca
     assert run("embed", folder, "--embedder", "tfidf", "--out", folder / "other.npz") == 0
 
 
+ASK = ["--base-url", "http://localhost/v1", "--model", "m"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -384,6 +424,12 @@ def test_embedding_again_makes_new_vectors_but_never_over_a_strangers(folder, ca
         (["profiles", "toy", "--base-url", "http://localhost/v1", "--model", "m", "--price-prompt", "1"], "give both"),
         (["profiles", "toy", "--base-url", "http://localhost/v1", "--model", "m", "--setting", "n=2"], "must not hold"),
         (["embed", "toy", "--base-url", "http://localhost/v1"], "needs both"),
+        (
+            ["embed", "toy", "--base-url", "http://localhost/v1", "--model", "m", "--concurrency", "-1"],
+            "concurrency must",
+        ),
+        (["profiles", "toy", "--base-url", "http://localhost/v1", "--model", "m", "--timeout", "nan"], "timeout must"),
+        (["profiles", "toy", *ASK, "--price-prompt", "nan", "--price-answer", "1"], "prices must"),
         (["embed", "toy", "--out", "vectors.csv", "--embedder", "tfidf"], "must end in .npz"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import signal
 import sys
 import time
@@ -16,7 +17,6 @@ import numpy as np
 
 from dmrec_core.data import DATASETS, RecDataset, load_dataset
 from dmrec_core.data.cache import whole_or_not
-from dmrec_core.language.answer_cache import CacheFull
 from dmrec_core.language.command_line import parser
 from dmrec_core.language.embedders import Embedder, MiniLM, choose_embedder, semantic_vectors
 from dmrec_core.language.endpoint import Endpoint, EndpointError
@@ -42,8 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _say("\ninterrupted; what was finished is kept. Run the same again to go on.")
         return 130
-    except (EndpointError, CacheFull, ValueError, ModuleNotFoundError, FileNotFoundError) as error:
+    except (EndpointError, ValueError, ModuleNotFoundError, FileNotFoundError) as error:
         _say(f"\nerror: {error}")
+        return 1
+    except OSError as error:
+        _say(f"\nerror: {error} (--out names another file to write, DMREC_HOME another folder for what is kept)")
         return 1
 
 
@@ -53,6 +56,9 @@ def _profiles(options: argparse.Namespace) -> int:
         print(template.to_json(), end="")
         return 0
     dataset = load_dataset(options.dataset)
+    out = options.out or _place(options.dataset, "profiles.json")
+    if not options.dry_run:
+        _check_writable(out)
     keep = options.items == "keep" or (options.items is None and _published(options.dataset, dataset))
     items_file = _own_file(options.dataset, "items")
     told = {
@@ -81,7 +87,6 @@ def _profiles(options: argparse.Namespace) -> int:
         **told,
     )
     line.end()
-    out = options.out or _place(options.dataset, "profiles.json")
     save_profiles(out, run.profiles, run.without)
     lines = str(run).splitlines()
     _say(
@@ -134,6 +139,7 @@ def _embed(options: argparse.Namespace) -> int:
         raise ValueError(f"--out must end in .npz, got {out}")
     if out.exists() and not _ours(out):
         raise ValueError(f"{out} was not written by this command; keep it elsewhere, or name another file with --out")
+    _check_writable(out)
     dataset = load_dataset(options.dataset)
     written = options.profiles or _place(options.dataset, "profiles.json")
     writer = ""
@@ -155,6 +161,15 @@ def _embed(options: argparse.Namespace) -> int:
     if options.dataset not in DATASETS and out == _place(options.dataset, "vectors.npz"):
         _say(f"next: python -m dmrec_core.recommend {options.dataset}")
     return 0
+
+
+def _check_writable(out: Path) -> None:
+    """OSError, before anything is asked, where the result could not be written."""
+    if out.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a folder, not a file to write", str(out))
+    with whole_or_not(out.with_name(f"{out.name}.probe")) as probe:
+        probe.write_bytes(b"")
+    out.with_name(f"{out.name}.probe").unlink()
 
 
 def _ours(path: Path) -> bool:
@@ -228,4 +243,5 @@ class _StatusLine:
 if __name__ == "__main__":
     for stop in (signal.SIGINT, signal.SIGTERM):  # a polite kill ends like Ctrl-C; a background shell ignores SIGINT
         signal.signal(stop, signal.default_int_handler)
+    sys.stdout.reconfigure(errors="backslashreplace")  # a title that the terminal cannot show fails nothing
     sys.exit(main())

@@ -108,14 +108,16 @@ class AnswerCache:
         Args:
             on_wait: told once, where another run holds the file.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.path.with_suffix(".lock"))
         try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             lock.acquire(blocking=False)
         except Timeout:
             if on_wait:
                 on_wait()
             lock.acquire()
+        except OSError as error:
+            raise CacheFull(error.errno, f"answers cannot be kept ({error.strerror})", str(self.path)) from error
         ballast = self.path.with_suffix(".ballast")
         try:
             with contextlib.suppress(OSError):  # without it we are merely as other programs are

@@ -142,7 +142,7 @@ class Connection:
             try:
                 status, headers, content = self._send(path, body, most)
             except (httpx.RequestError, TimeoutError) as error:
-                trouble = f"{type(error).__name__}: {self.endpoint.scrubbed(str(error))[:200]}"
+                trouble = f"{type(error).__name__}: {self._shown(str(error))}"
             except httpx.InvalidURL:
                 raise EndpointUnusable(f"{self._where(path)} is no address; check base_url") from None
             else:
@@ -156,7 +156,7 @@ class Connection:
                     self._raise_if_final(path, status, content, trouble)
                     asked_wait = _retry_after(headers)
                 else:
-                    kind = self.endpoint.scrubbed(headers.get("content-type", "nothing"))[:100]
+                    kind = self._shown(headers.get("content-type", "nothing"))
                     said = f"an error: {self._reason(content)}" if answer else f"{kind}, not a JSON object"
                     trouble, unreadable = f"answered {said}", unreadable + 1
             if unreadable == BODY_ATTEMPTS:
@@ -210,12 +210,17 @@ class Connection:
         raise EndpointUnusable(f"{self._where(path)} {trouble}; {hint}")
 
     def _reason(self, content: bytes) -> str:
-        """What the server said, short and without the key."""
+        """What the server said was wrong."""
         text = content.decode("utf-8", "replace")
         body = _json_object(content)
         error = _error_of(body) or body.get("detail") or text  # OpenAI's shape, or FastAPI's
         message = error.get("message", error) if isinstance(error, dict) else error
-        return self.endpoint.scrubbed(" ".join(str(message)[:MAX_REASON].split()))[:300]
+        return self._shown(str(message))
+
+    def _shown(self, text: str) -> str:
+        """What a server sent, fit for a message: one short line, no key, nothing that moves a terminal's cursor."""
+        line = self.endpoint.scrubbed(" ".join(text[:MAX_REASON].split()))[:300]
+        return "".join(character if character.isprintable() else "?" for character in line)
 
     def _where(self, path: str) -> str:
         return self.endpoint.base_url.rstrip("/") + path

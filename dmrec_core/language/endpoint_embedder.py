@@ -53,8 +53,13 @@ class EndpointEmbedder:
         dimensions: int | None = None,
         normalize: bool = True,
     ) -> None:
-        if batch_size < 1 or max_characters < 1:
-            raise ValueError(f"batch_size and max_characters must be at least 1, got {batch_size} and {max_characters}")
+        for limit, value in {
+            "batch_size": batch_size,
+            "max_characters": max_characters,
+            "dimensions": dimensions,
+        }.items():
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise ValueError(f"{limit} must be a whole number of at least 1, got {value!r}")
         self.endpoint = Endpoint(endpoint, concurrency=4) if isinstance(endpoint, str) else endpoint
         self.model = model
         self.batch_size = batch_size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,10 @@ class Price:
 
     prompt: float
     answer: float
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.prompt < math.inf and 0 <= self.answer < math.inf):
+            raise ValueError(f"prices must be dollars of at least 0, got {self.prompt} and {self.answer}")
 
     def of(self, prompt_tokens: float, answer_tokens: float) -> float:
         """Dollars.
