@@ -7,17 +7,21 @@ client. It speaks plain HTTP on localhost: /v1/chat/completions and /v1/embeddin
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import threading
 import time
 from email.utils import formatdate
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import numpy as np
@@ -27,14 +31,16 @@ RIGHT = "the right answer"
 
 CONTENT_FAULTS = {
     "not_json": "HACKED: here is a poem instead",
-    "prose_around": 'Sure! {"summary": "s", "reasoning": "r"} Hope this helps.',
     "refusal": "I'm sorry, but I can't help with that.",
     "refusal_in_json": json.dumps({"summary": "I cannot describe this item.", "reasoning": ""}),
     "empty": "",
     "empty_summary": json.dumps({"summary": "  ", "reasoning": "r"}),
     "overlong": json.dumps({"summary": "word " * 2000, "reasoning": "r"}),
     "overlong_unbroken": json.dumps({"summary": "x" * 100_000, "reasoning": "r"}),
-    "extra_key": json.dumps({"summary": "s", "reasoning": "r", "rating": 5}),
+    "two_answers": '{"summary": "s", "reasoning": "r"} or {"summary": "t", "reasoning": "r"}',
+    "said_twice": '{"summary": "s", "summary": "t", "reasoning": "r"}',
+    "thoughts_only": '<think>Perhaps {"summary": "s", "reasoning": "r"}',
+    "refusal_after_thoughts": '{"summary": "s", "reasoning": "r"}</think>I can\'t say.',
     "missing_key": json.dumps({"summary": "s"}),
     "wrong_type": json.dumps({"summary": ["s"], "reasoning": "r"}),
     "list": "[1, 2]",
@@ -44,6 +50,132 @@ CONTENT_FAULTS = {
     "none": json.dumps({"summary": "None", "reasoning": "nothing is known"}),
 }
 """Answers that arrive well and say the wrong thing (the last one is allowed)."""
+
+
+DRESSES = {
+    "think": "<think>\nhm {}\n</think>\nRIGHT",
+    "think_unopened": 'Perhaps {"summary": "no", "reasoning": "no"}?\n</think>\n\nRIGHT',
+    "thinking": "<thinking>hm</thinking>RIGHT",
+    "bracket_think": "[THINK]hm[/THINK]RIGHT",
+    "channels": "<|channel|>analysis<|message|>hm<|end|><|channel|>final<|message|>RIGHT",
+    "fence": "```json\nRIGHT\n```",
+    "plain_fence": "```\nRIGHT\n```",
+    "prose": "Sorry for the wait! Here {it} is:\nRIGHT\nHope this helps.",
+    "prose_and_fence": "Sure:\n\n```JSON\nRIGHT\n```\nAnything else? {}",
+    "list": "[RIGHT]",
+    "wrapped": '{"answer": RIGHT}',
+    "twice": "RIGHT\nAgain: RIGHT",
+    "byte_order_mark": "\ufeffRIGHT",
+}
+"""Ways in which a model says the right answer around its JSON, each read by a person without a second look."""
+
+
+def dressed(summary: str, rng: random.Random) -> str:
+    """An answer with this summary, the way some model or other would put it."""
+    value = {
+        "summary": summary,
+        "reasoning": rng.choice(["", "r", 'it says "tea, }" twice', "a </think> tag", "[1, 2,]"]),
+    }
+    if rng.random() < 0.5:
+        value |= {"rating": 5, "tags": ["a", {"b": None}]}
+    names = list(value)
+    rng.shuffle(names)
+    text = json.dumps(
+        {name: value[name] for name in names}, indent=rng.choice([None, 1]), ensure_ascii=rng.random() < 0.5
+    )
+    if rng.random() < 0.3:
+        text = text[: text.rindex("}")] + rng.choice([",}", ", \n}"])
+    if rng.random() < 0.3:
+        text = text.replace('"summary"', rng.choice(['"Summary"', '"SUMMARY "']))
+    if rng.random() < 0.3:
+        text = text.replace('"reasoning": "', '"reasoning": "line\nbreak\tand tab ')
+    for dress in rng.sample(sorted(DRESSES), rng.choice([0, 1, 1, 2])):
+        text = DRESSES[dress].replace("RIGHT", text)
+    return text
+
+
+RETRY_AFTER = [
+    "0",
+    "-5",
+    "1.5e-2",
+    "1e400",
+    "nan",
+    "inf",
+    "-inf",
+    "9" * 5000,
+    "1764120000",
+    "soon",
+    "",
+    ";",
+    "0x10",
+    "٣",
+    "Thu, 01 Jan 1970 00:00:00 GMT",
+    "Fri, 31 Dec 9999 23:59:59 GMT",
+    "Mon, 01 Jan 0001 00:00:00 +2359",
+    "Sat, 30 Feb 2030 99:99:99 GMT",
+    "Fri, 31 Dec 99999 00:00:00 GMT",
+    "1 2 3",
+    "Wed, 21 Oct 2015 07:28:00",
+]
+"""What servers and those between put into Retry-After, none of which is a wait to believe."""
+
+
+def odd_retry_after(rng: random.Random) -> str:
+    """One of them, or any Latin-1 text without a digit that a header may hold."""
+    letters = [chr(k) for k in (*range(32, 48), *range(58, 127), *range(161, 256))]
+    return rng.choice([rng.choice(RETRY_AFTER), "".join(rng.choices(letters, k=rng.randrange(40)))])
+
+
+ERRORS_WITHIN = {
+    "number": ({"error": {"code": 429, "message": "slow down"}}, 429),
+    "digits": ({"error": {"code": "503", "message": "slow down"}}, 503),
+    "word": ({"error": {"code": "rate_limit_exceeded", "message": "slow down"}}, 429),
+    "type": ({"type": "error", "error": {"type": "overloaded_error", "message": "slow down"}}, 503),
+    "google": ({"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "slow down"}}, 429),
+    "status": ({"error": {"status": 502, "message": "slow down"}}, 502),
+    "beside": ({"error": {"message": "slow down"}, "code": 500}, 500),
+    "text": ({"error": "Rate limit reached, slow down"}, 429),
+    "text_only": ({"error": "slow down"}, 0),
+    "no_number": ({"error": {"code": None, "message": "slow down"}}, 0),
+    "object": ({"object": "error", "message": "slow down", "code": 503}, 503),
+    "in_choice": ({"choices": [{"error": {"code": 502, "message": "slow down"}, "finish_reason": "error"}]}, 502),
+}
+"""Bodies that come with a 200 and are errors, and the status each names; 0 for none."""
+
+
+def hidden_key(key: str, rng: random.Random) -> str:
+    """The key, in one of the ways in which it can be written."""
+    whole = f"Bearer {key}"
+    blank = rng.choice([" ", "\n", "\u200b", " \r\n\t"])
+    ways = [
+        key,
+        key.upper(),
+        quote(key, safe=""),
+        "".join(f"%{ord(c):02X}" for c in key),
+        quote("".join(f"%{ord(c):02x}" for c in key)),
+        "".join(f"\\u{ord(c):04x}" for c in key),
+        "".join(f"\\x{ord(c):02x}" for c in key),
+        "".join(f"&#{ord(c)};" for c in key),
+        "".join(f"&#x{ord(c):X};" for c in key),
+        blank.join(key),
+        blank.join([key[:7], key[7:13], key[13:]]),
+        key.encode("utf-16-le").decode("latin-1"),
+        key.encode().hex(),
+        key.encode().hex(":"),
+        base64.b64encode((rng.choice(["", "a", "ab"]) + whole).encode()).decode(),
+        base64.urlsafe_b64encode((whole[rng.randrange(8) :] + "/tail").encode()).decode(),
+        base64.encodebytes(whole.encode() * 3).decode(),
+        quote(base64.b64encode(whole.encode()).decode(), safe=""),
+    ]
+    return rng.choice(ways)
+
+
+def odd_numbers(rng: random.Random) -> list[object]:
+    """An embedding that is none, or none that can be used once scaled."""
+    zero, one = [0.0] * DIM, [1.0] * DIM
+    wrong = [10**400, "1.0", None, True, float("nan"), float("-inf"), [1.0]]
+    rows = [zero, [1e-320] * DIM, [1e200] * DIM, [-1e308] * DIM, [], [one], "AAAA", {}, 3]
+    return rng.choice([*rows, *([*one[1:], value] for value in wrong)])
 
 
 def right_summary(user_message: str) -> str:
@@ -70,6 +202,7 @@ class Plan:
         self.kill_pid = 0
         self.kill_every = 0
         self.key = ""  # required, if set
+        self.replies: dict[str, dict] = {}  # fault of one's own -> what is sent: see Handler.reply
 
 
 class Server(ThreadingHTTPServer):
@@ -139,6 +272,9 @@ class Handler(BaseHTTPRequestHandler):
         if plan.key and sent_key != f"Bearer {plan.key}":
             fault = "401"
         good = json.dumps(completion(body, text) if "messages" in body else embeddings(body))
+        if fault in plan.replies:
+            self.reply(plan.replies[fault], body, text, good, entry)
+            return
         if fault in CONTENT_FAULTS:
             good = json.dumps(completion(body, text, content=CONTENT_FAULTS[fault]))
         entry["status"] = 200
@@ -178,12 +314,6 @@ class Handler(BaseHTTPRequestHandler):
                 self.send(200, json.dumps(completion(body, text, content=None, refusal="I can't.")))
             case "content_filter" | "length":
                 self.send(200, json.dumps(completion(body, text, content='{"summary": "P', finish=fault)))
-            case "fenced":
-                inside = completion(body, text)["choices"][0]["message"]["content"]
-                self.send(200, json.dumps(completion(body, text, content=f"```json\n{inside}\n```")))
-            case "think":
-                inside = completion(body, text)["choices"][0]["message"]["content"]
-                self.send(200, json.dumps(completion(body, text, content=f"<think>\nhm {{}}\n</think>\n{inside}")))
             case "echo_key":
                 said = json.dumps({"summary": f"Fans of {sent_key}", "reasoning": sent_key})
                 self.send(200, json.dumps(completion(body, text, content=said)))
@@ -191,6 +321,32 @@ class Handler(BaseHTTPRequestHandler):
                 self.send(200, json.dumps(spoiled(embeddings(body), fault)))
             case _:
                 self.send(200, good)
+
+    def reply(self, wanted: dict, body: dict, text: str, good: str, entry: dict) -> None:
+        """A reply with any of: status, headers, content (of the message), body, embedding (of the first text), times it
+        is gzipped, megabytes of blanks behind it, seconds between the bytes of its head."""
+        entry["status"] = wanted.get("status", 200)
+        if "content" in wanted:
+            good = json.dumps(completion(body, text, content=wanted["content"]))
+        if "embedding" in wanted:
+            answer = embeddings(body)
+            answer["data"][0]["embedding"] = wanted["embedding"]
+            good = json.dumps(answer)
+        content = packed(wanted.get("body", good), wanted.get("megabytes", 0), wanted.get("gzip", 0))
+        headers = {"Content-Type": "application/json", "Content-Length": str(len(content)), **wanted.get("headers", {})}
+        lines = [f"HTTP/1.1 {entry['status']} On-Purpose", *(f"{name}: {value}" for name, value in headers.items())]
+        head = "\r\n".join([*lines, "", ""]).encode("utf-8")
+        self.close_connection = True
+        try:
+            if "drip_head" in wanted:
+                for k in range(len(head)):
+                    self.wfile.write(head[k : k + 1])
+                    time.sleep(wanted["drip_head"])
+            else:
+                self.wfile.write(head)
+            self.wfile.write(content)
+        except OSError:
+            pass  # the client hung up
 
     def send(
         self,
@@ -221,6 +377,15 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True  # the client hung up
         if cut is not None:
             self.close_connection = True
+
+
+@cache
+def packed(text: str, megabytes: int, times: int) -> bytes:
+    """A text and so many blanks, gzipped once or more."""
+    content = text.encode() + b" " * (megabytes << 20)
+    for _ in range(times):
+        content = gzip.compress(content, 6)
+    return content
 
 
 def completion(
@@ -323,7 +488,7 @@ class StubServer:
     def plan(self, **fields: object) -> None:
         """Behave like that from now on; the log starts anew."""
         fresh = {**Plan().__dict__, **fields}
-        self._control.post(f"http://127.0.0.1:{self.port}/stub/plan", json=fresh).raise_for_status()
+        self._control.post(f"http://127.0.0.1:{self.port}/stub/plan", content=json.dumps(fresh)).raise_for_status()
 
     def log(self) -> list[dict]:
         """The requests so far."""

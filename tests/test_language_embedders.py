@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import signal
 import subprocess
 import sys
@@ -10,10 +11,13 @@ import textwrap
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
 
 from dmrec_core.data.dataset import Profiles, RecDataset, SemanticVectors
 from dmrec_core.data.toy import toy_dataset
 from dmrec_core.language import embedders as rooms
+from dmrec_core.language import vector_cache
 from dmrec_core.language.embedders import MiniLM, TfidfSvd, choose_embedder, semantic_vectors, with_language
 from dmrec_core.language.sentence_embedders import MINILM_SHA256, SentenceTransformerEmbedder, check_sha256
 from dmrec_core.language.user_texts import item_texts, sampled_training_items, user_texts
@@ -143,6 +147,40 @@ def test_tfidf_says_what_is_missing():
         TfidfSvd(dim=0)
 
 
+PARAPHRASES = {  # a text, another way to say it, and something else
+    "Chinese": ("这家茶馆的绿茶非常好喝", "绿茶好喝的茶馆", "汽车轮胎修理与更换服务"),
+    "Japanese": ("静かな喫茶店で紅茶を楽しむ", "紅茶がおいしい喫茶店", "自動車のタイヤ交換と修理"),
+    "Thai": ("ร้านกาแฟเงียบสงบใกล้แม่น้ำ", "กาแฟอร่อยริมแม่น้ำ", "ซ่อมรถยนต์และเปลี่ยนยาง"),
+    "mixed": ("Nintendo Switch 用的游戏手柄", "游戏手柄 (Switch)", "不锈钢保温杯 500 ml"),
+}
+
+
+@pytest.mark.parametrize("script", PARAPHRASES)
+def test_tfidf_reads_scripts_without_blanks(script):
+    text, paraphrase, other = PARAPHRASES[script]
+    embedder = TfidfSvd(dim=8).fit([text, other, "green tea", "a car"])
+    assert embedder.name == "tfidf-svd-4, characters"
+    mine, same, else_ = embedder.embed([text, paraphrase, other])
+    assert mine @ same > 0.3 and mine @ same > mine @ else_ + 0.2
+
+
+def test_tfidf_of_texts_with_blanks_knows_nothing_of_characters():
+    texts = [f"café number{k} serves tea and cake{k % 7}" for k in range(200)]
+    before, after = TfidfSvd(dim=16).fit(texts), TfidfSvd(dim=16).fit([*texts[:-1], f"{texts[-1]} 茶馆"])
+    assert (before.name, after.name) == ("tfidf-svd-16", "tfidf-svd-16")
+    assert "茶馆" in after._vectorizer.vocabulary_ and "茶" not in after._vectorizer.vocabulary_
+    plain = TfidfVectorizer(sublinear_tf=True, dtype=np.float64, token_pattern=r"(?u)\b\w+\b").fit_transform(texts)
+    svd = TruncatedSVD(16, n_iter=7, random_state=2024).fit(plain).transform(plain)
+    wanted = (svd / np.linalg.norm(svd, axis=1, keepdims=True)).astype(np.float32)
+    np.testing.assert_array_equal(before.embed(texts), wanted)
+
+
+def test_limits_in_words_hold_for_scripts_without_blanks():
+    dataset = tiny(profiles=("茶" * 1000, "one two three four", "ร้าน" * 100))
+    lines = user_texts(dataset, max_words_per_item=2)
+    assert lines == ("A: 茶茶茶\nC: ร้า", "B: one two")
+
+
 # --- semantic vectors -------------------------------------------------------------------------------------------
 
 
@@ -229,6 +267,38 @@ def test_wrong_shapes_from_an_embedder_are_refused():
     embed_cached(lambda texts: np.ones((len(texts), 2)), "id", ["a"])
     with pytest.raises(ValueError, match=r"widths \[2, 3\]"):
         embed_cached(lambda texts: np.ones((len(texts), 3)), "id", ["a", "b"])
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e300, 0.0])
+def test_nothing_unusable_is_kept_or_used(own_cache, bad):
+    class Broken:
+        name, identity = "broken", "broken-1"
+
+        def embed(self, texts):
+            return np.array([[bad if text == "B" else 1.0] for text in texts])
+
+    for cache in (True, False):
+        with pytest.raises(
+            ValueError, match=r"\d vectors of \d that are zero or not finite; .* a text that begins 'B'"
+        ):
+            semantic_vectors(tiny(profiles=("a", "", "c")), Broken(), cache=cache)
+    assert not list(own_cache.rglob("*.safetensors"))
+
+
+def test_vectors_of_another_width_are_not_kept(own_cache):
+    embed_cached(lambda texts: np.ones((len(texts), 2)), "id", ["a"])
+    with pytest.raises(ValueError, match="widths"):
+        embed_cached(lambda texts: np.ones((len(texts), 3)), "id", ["a", "b"])
+    assert embed_cached(lambda texts: np.ones((len(texts), 2)), "id", ["a", "b"]).shape == (2, 2)
+
+
+def test_kept_vectors_that_cannot_be_used_are_made_again(own_cache):
+    place = own_cache / "vectors" / hashlib.sha256(b"id").hexdigest()[:24]
+    place.mkdir(parents=True)
+    vector_cache._write(place, [hashlib.sha256(b"a").digest()], np.array([[np.nan, 1]], dtype=np.float32))
+    with pytest.warns(RuntimeWarning, match="zero or not finite"):
+        again = embed_cached(lambda texts: np.ones((len(texts), 2)), "id", ["a"])
+    assert np.isfinite(again).all()
 
 
 def test_a_killed_embedding_goes_on_where_it_was(own_cache, tmp_path):

@@ -23,6 +23,7 @@ from dmrec_core.data import DataError, Profiles, load_own, toy_dataset
 from dmrec_core.language import (
     TEMPLATES,
     Endpoint,
+    EndpointError,
     ExtractiveProfiler,
     LanguageModel,
     extractive_profiles,
@@ -33,7 +34,9 @@ from dmrec_core.language import (
     with_language,
     write_profiles,
 )
+from dmrec_core.language.item_space import item_space
 from dmrec_core.language.own_fields import read_item_fields, read_reviews
+from dmrec_core.language.profiles import NothingWritten
 from dmrec_core.language.prompts import Prompt, item_prompts, user_prompts
 
 SENTINEL = "sk-sentinel-0123456789abcdef"
@@ -127,9 +130,34 @@ def test_what_has_no_profile_is_listed_and_never_passed_off(server, tmp_path):
     for record in users:
         user = int(record.label.split()[1])
         assert run.profiles.user[user] == user_texts(written)[user]
-    assert run.profiles.source == f"stub-model, {len(users)} of 12 users by their training items"
+    missing = f"1 of 20 items missing, {len(users)} of 12 users by their training items"
+    assert run.profiles.source == f"stub-model, {missing}"
     vectors = semantic_vectors(dataset.with_profiles(run.profiles), "tfidf", progress=False)
     assert np.isfinite(vectors.item).all()
+
+
+def test_a_model_that_writes_nothing_is_credited_with_nothing(server, tmp_path):
+    dataset, template = toy_dataset(n_users=12, n_items=20), TEMPLATES["items"]
+    for fault in ("not_json", "none", "400", "html"):
+        server.plan(every={fault: 1})
+        refused = fault in ("400", "html")  # the first eight: the rest are not asked
+        with pytest.raises(
+            EndpointError if refused else NothingWritten, match=r"all refused|wrote none of 20 profiles"
+        ):
+            write_profiles(dataset, local_model(server, tmp_path / fault), template)
+        assert not any("chosen items" in entry["text"] for entry in server.log()), "users are not asked about"
+    server.plan(every={"not_json": 1})
+    with pytest.raises(NothingWritten, match=r"wrote none of 12 profiles.*; user 0: the answer is not a JSON object"):
+        write_profiles(dataset, local_model(server, tmp_path / "kept"), template, keep_items=True)
+    with pytest.raises(NothingWritten):
+        item_space(dataset, template, local_model(server, tmp_path / "space"))
+
+
+def test_what_users_lack_is_counted_too(server, tmp_path):
+    dataset = toy_dataset(n_users=12, n_items=20)
+    server.plan(by_text={"chosen items": ["none"] * 99})
+    run = write_profiles(dataset, local_model(server, tmp_path), TEMPLATES["items"])
+    assert run.profiles.source == "stub-model, 12 of 12 users by their training items"
 
 
 def test_profiles_travel_as_json(tmp_path):
@@ -166,6 +194,19 @@ def test_extraction_prefers_rare_sentences_and_recurring_words():
     told = [{"l": [{"title": "None", "description": w, "review": "None"} for w in words]} for words in tastes]
     records = ExtractiveProfiler(user_words=1).answer([Prompt("", json.dumps(data), 50, "") for data in told])
     assert records[0].summary == "Words: jazz."
+
+
+def test_extraction_reads_scripts_without_blanks():
+    said = ["大家都喜欢。稀有的绿茶非常好喝！", "大家都喜欢。汽车轮胎修理与更换！", "大家都喜欢。不锈钢保温杯很轻！"]
+    items = [{"title": "None", "description": text, "feedback": "None"} for text in said]
+    prompts = [Prompt("", json.dumps(item), 50, "") for item in items]
+    assert ExtractiveProfiler(item_words=7).answer(prompts)[0].summary == "稀有的绿茶非常好喝！"
+    short = [Prompt("", prompt.user, 2, "") for prompt in prompts]
+    assert ExtractiveProfiler().answer(short)[0].summary == "大家都"
+    tastes = [["绿茶真好", "喝绿茶吧"], ["修汽车", "洗汽车"], ["保温杯", "大水杯"]]
+    told = [{"l": [{"title": "None", "description": w, "review": "None"} for w in words]} for words in tastes]
+    records = ExtractiveProfiler(user_words=1).answer([Prompt("", json.dumps(data), 50, "") for data in told])
+    assert [record.summary for record in records[:2]] == ["Words: 绿茶.", "Words: 汽车."]
 
 
 @pytest.mark.parametrize("text", ["", "None", "日本語", "🎲", "x" * 100_000, '"}]}', "\x00"])
@@ -242,6 +283,90 @@ def test_from_csv_to_vectors_in_two_commands(server, folder, capsys):
     assert SENTINEL not in out + err + (folder / "profiles.json").read_text()
 
 
+def test_a_run_in_which_every_answer_fails_is_an_error_and_writes_nothing(server, folder, capsys):
+    ask = ["--base-url", server.url, "--model", "stub-model"]
+    server.plan(every={"not_json": 1})
+    assert run("profiles", folder, *ask) == 1
+    err = capsys.readouterr().err
+    assert "stub-model wrote none of 25 profiles" in err and "item 0: the answer is not a JSON object" in err
+    assert not (folder / "profiles.json").exists()
+    (folder / "profiles.json").write_text("mine")
+    assert run("profiles", folder, *ask) == 1
+    assert (folder / "profiles.json").read_text() == "mine"
+    (folder / "profiles.json").unlink()
+    server.plan(by_text={'"title"': ["not_json"] * 4})  # two items, twice
+    assert run("profiles", folder, "--concurrency", "1", "--retry-failed", *ask) == 0
+    assert load_profiles(folder / "profiles.json").source == "stub-model, 2 of 25 items missing"
+
+
+def test_a_refused_setting_comes_with_its_cure(server, folder, capsys):
+    reasons = {
+        "lm_studio": "'response_format.type' must be 'json_schema' or 'text'",
+        "newer": "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens' instead.",
+        "unrelated": "prompt is too long",
+    }
+    cures = {
+        "lm_studio": "; try --setting response_format=null",
+        "newer": "; try --setting max_tokens=null --setting max_completion_tokens=1024",
+        "unrelated": "too long",
+    }
+    ask = ["profiles", folder, "--base-url", server.url, "--model", "stub-model"]
+    for name, reason in reasons.items():
+        body = json.dumps({"error": {"message": reason}})
+        server.plan(replies={name: {"status": 400, "body": body}}, every={name: 1})
+        assert run(*ask) == 1
+        assert capsys.readouterr().err.strip().endswith(cures[name])
+    server.plan()
+    assert run(*ask, *cures["newer"].split()[2:]) == 0
+    body = server.log()[0]["body"]
+    assert "max_tokens" not in body and body["max_completion_tokens"] == 1024
+
+
+def test_a_key_needs_leave_to_cross_a_network_in_the_clear(server, folder, capsys):
+    ask = ["--base-url", "http://models.example/v1", "--model", "m", "--wait", "0.1"]
+    for command in (["profiles", folder, *ask], ["embed", folder, *ask]):
+        assert run(*command) == 1
+        err = capsys.readouterr().err
+        assert "not sent over plain http to models.example" in err and "--insecure" in err and SENTINEL not in err
+
+
+def test_what_cannot_be_written_is_said_before_anything_is_asked(server, folder, capsys, monkeypatch):
+    ask = ["--base-url", server.url, "--model", "stub-model"]
+    (folder / "file").write_text("")
+    (folder / "place.npz").mkdir()
+    for out in (folder / "file" / "x.npz", folder / f"{'x' * 300}.npz", folder / "place.npz"):
+        for command in ("profiles", "embed"):
+            assert run(command, folder, *ask, "--out", out) == 1
+            err = capsys.readouterr().err
+            assert str(out.name)[:40] in err or "file" in err
+            assert "--out" in err and "Traceback" not in err
+    monkeypatch.setenv("DMREC_HOME", str(folder / "file"))
+    for command in ("profiles", "embed"):
+        assert run(command, folder, *ask) == 1
+        err = capsys.readouterr().err
+        assert str(folder / "file") in err and "DMREC_HOME another folder" in err
+    assert server.log() == []
+    assert not [path for path in folder.iterdir() if "probe" in path.name or path.name == "profiles.json"]
+
+
+def test_no_character_fails_a_dry_run(server, folder):
+    rows = [f"i{k:02},茶馆 {k}" for k in range(25)]
+    (folder / "items.csv").write_text("\n".join(["item,title", *rows]), encoding="utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "dmrec_core",
+        "profiles",
+        str(folder),
+        "--dry-run",
+        "--base-url",
+        server.url,
+    ]
+    narrow = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    done = subprocess.run([*command, "--model", "m"], env=narrow, capture_output=True, check=True)
+    assert b"\\u8336\\u9986" in done.stdout
+
+
 def test_items_may_have_the_templates_columns_and_no_text(server, folder, capsys):
     rows = [f"i{k:02},Game {k},genre{k % 3}" for k in range(25)]
     (folder / "items.csv").write_text("\n".join(["item,name,genres", *rows]), encoding="utf-8")
@@ -287,6 +412,9 @@ def test_embedding_again_makes_new_vectors_but_never_over_a_strangers(folder, ca
     assert run("embed", folder, "--embedder", "tfidf", "--out", folder / "other.npz") == 0
 
 
+ASK = ["--base-url", "http://localhost/v1", "--model", "m"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -297,6 +425,12 @@ def test_embedding_again_makes_new_vectors_but_never_over_a_strangers(folder, ca
         (["profiles", "toy", "--base-url", "http://localhost/v1", "--model", "m", "--price-prompt", "1"], "give both"),
         (["profiles", "toy", "--base-url", "http://localhost/v1", "--model", "m", "--setting", "n=2"], "must not hold"),
         (["embed", "toy", "--base-url", "http://localhost/v1"], "needs both"),
+        (
+            ["embed", "toy", "--base-url", "http://localhost/v1", "--model", "m", "--concurrency", "-1"],
+            "--concurrency: must be a whole number",
+        ),
+        (["profiles", "toy", "--base-url", "http://localhost/v1", "--model", "m", "--timeout", "nan"], "timeout must"),
+        (["profiles", "toy", *ASK, "--price-prompt", "nan", "--price-answer", "1"], "prices must"),
         (["embed", "toy", "--out", "vectors.csv", "--embedder", "tfidf"], "must end in .npz"),
     ],
 )

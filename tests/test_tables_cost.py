@@ -1,5 +1,6 @@
 """The cost table: what is measured, in which process, what the files say, and what is refused."""
 
+import gc
 import json
 
 import numpy as np

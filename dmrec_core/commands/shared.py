@@ -140,6 +140,11 @@ def endpoint(parser: Parser) -> None:
         metavar="NAME",
         help="NAME of the environment variable with the key (default: %(default)s); unset: no key is sent",
     )
+    add(
+        "--insecure",
+        action="store_true",
+        help="send the key over plain http to another machine, too; say so only on a network you trust",
+    )
     add("--concurrency", type=count, default=8, metavar="N", help="requests under way at once (default: %(default)s)")
     add("--timeout", type=float, default=120, metavar="SECONDS", help="for one answer (default: %(default)s)")
     add("--wait", type=float, default=300, metavar="SECONDS", help="for a server that is silent (default: %(default)s)")

@@ -25,6 +25,10 @@ BALLAST = 1 << 20
 """Bytes set aside while a run is on: given up when the disk is full, so that answers already under way can be kept."""
 
 
+MOST = 1e9
+"""Tokens or seconds of one answer; more is a mistake."""
+
+
 class CacheFull(OSError):
     """The file could not take an answer. What it holds is intact."""
 
@@ -104,14 +108,16 @@ class AnswerCache:
         Args:
             on_wait: told once, where another run holds the file.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.path.with_suffix(".lock"))
         try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             lock.acquire(blocking=False)
         except Timeout:
             if on_wait:
                 on_wait()
             lock.acquire()
+        except OSError as error:
+            raise CacheFull(error.errno, f"answers cannot be kept ({error.strerror})", str(self.path)) from error
         ballast = self.path.with_suffix(".ballast")
         try:
             with contextlib.suppress(OSError):  # without it we are merely as other programs are
@@ -169,6 +175,17 @@ def _parsed(line: bytes) -> Record | None:
         record = Record(**json.loads(line))
     except (ValueError, TypeError, RecursionError):
         return None
+    counts = (record.prompt_tokens, record.answer_tokens, record.seconds)
     strings = (record.key, record.status, record.summary, record.reasoning, record.why, record.content)
     known = record.status in ("ok", "invalid", "failed")
-    return record if known and all(isinstance(value, str) for value in strings) else None
+    return record if known and all(isinstance(value, str) for value in strings) and all(map(is_count, counts)) else None
+
+
+def is_count(value: object) -> bool:
+    """Whether this can be a number of tokens or of seconds: what a server or a damaged line says may be anything.
+
+    Example:
+        >>> [is_count(value) for value in (12, 0.5, -1, True, "12", float("nan"), 10**400)]
+        [True, True, False, False, False, False, False]
+    """
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left
 from dataclasses import dataclass
 
 SLACK = 1.5
@@ -15,8 +16,20 @@ CHARACTERS_PER_WORD = 12
 MAX_REASONING = 20_000
 """Characters."""
 
-_THOUGHTS = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
-_FENCE = re.compile(r"\A```(?:json)?\s*(.*?)\s*```\Z", re.DOTALL)
+MAX_CHARACTERS = 200_000
+"""Of an answer, thoughts left out."""
+
+STARTS = 100
+"""Places where an object may begin that are tried."""
+
+MENDED = 8
+"""Of these, the first that are read once more without trailing commas."""
+
+_THOUGHT = r"think|thinking|thoughts?|reasoning|reflection"
+_THOUGHTS_END = re.compile(rf"</(?:{_THOUGHT})>|\[/THINK\]|<\|channel\|>final<\|message\|>", re.IGNORECASE)
+_THOUGHTS_BEGIN = re.compile(rf"\A\W*<(?:{_THOUGHT})>|\A\s*\[THINK\]", re.IGNORECASE)
+_START = re.compile(r'\{\s*"')
+_STRING_OR_TRAILING_COMMA = re.compile(r'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])', re.DOTALL)
 _REFUSAL = re.compile(
     r"\A\W*(?:i['’]?m (?:very |so )?sorry|i am (?:very |so )?sorry|sorry\b|as an ai\b|as a language model\b"
     r"|i (?:cannot|can['’]?t|can not|am unable|am not able|won['’]?t)\b|i['’]m (?:unable|not able)\b)",
@@ -39,8 +52,10 @@ class Answer:
 def parse_answer(content: str | None, summary_words: int) -> Answer:
     """The answer in a model's words, or what is wrong with them.
 
-    A code fence around the object and a ``<think>`` block before it are forgiven. Anything else around it, a missing
-    or further key, a value that is not a string, a refusal, an empty or over-long summary is not.
+    Read as a person would: thoughts before the object (``<think>…</think>``, the opening tag left out or not), words or
+    a fence around it, an object around it, further keys, line breaks inside strings and trailing commas are forgiven.
+    Nothing is guessed: a missing key, a value that is not a string, two objects that differ, one cut short, a refusal,
+    an empty or over-long summary are not.
 
     Args:
         content: the message's content.
@@ -62,22 +77,21 @@ def parse_answer(content: str | None, summary_words: int) -> Answer:
 
     Source: RLMRec's answer format (two keys, "None" if impossible).
     """
-    text = _THOUGHTS.sub("", content or "").strip()
+    text = _without_thoughts(content or "")
     if not text:
         raise BadAnswer("the answer is empty")
-    if _REFUSAL.match(text):
-        raise BadAnswer("the answer is a refusal")
-    fenced = _FENCE.match(text)
-    try:
-        value = json.loads(fenced.group(1) if fenced else text)
-    except (ValueError, RecursionError):
-        raise BadAnswer("the answer is not a JSON object") from None
-    if not isinstance(value, dict):
-        raise BadAnswer("the answer is not a JSON object")
-    if set(value) != {"summary", "reasoning"}:
-        raise BadAnswer('the answer does not have exactly the two keys "summary" and "reasoning"')
-    if not all(isinstance(part, str) for part in value.values()):
-        raise BadAnswer('"summary" and "reasoning" are not both strings')
+    if len(text) > MAX_CHARACTERS:
+        raise BadAnswer(f"the answer is longer than {MAX_CHARACTERS:,} characters")
+    found = _objects(text)
+    if not found:
+        raise BadAnswer("the answer is a refusal" if _REFUSAL.match(text) else "the answer is not a JSON object")
+    if len(found) > 1:
+        raise BadAnswer(f"the answer holds {len(found)} different JSON objects")
+    (value,) = found
+    if not {"summary", "reasoning"} <= set(value):
+        raise BadAnswer('the answer does not have the two keys "summary" and "reasoning"')
+    if not all(isinstance(value[name], str) for name in ("summary", "reasoning")):
+        raise BadAnswer('"summary" and "reasoning" are not both strings, each given once')
     summary, reasoning = value["summary"].strip(), value["reasoning"].strip()
     if any("\ud800" <= character <= "\udfff" for character in summary + reasoning):
         raise BadAnswer("the answer holds half a character (a lone surrogate)")
@@ -90,3 +104,64 @@ def parse_answer(content: str | None, summary_words: int) -> Answer:
     if len(reasoning) > MAX_REASONING:
         raise BadAnswer(f"the reasoning is longer than {MAX_REASONING} characters")
     return Answer("" if summary.strip(".").lower() == "none" else summary, reasoning)
+
+
+def _without_thoughts(content: str) -> str:
+    """What a model says after it has thought; a tag inside the answer's own strings ends no thought."""
+    starts = [start.start() for start in _START.finditer(content)]
+    for end in reversed([*_THOUGHTS_END.finditer(content)][-MENDED:]):
+        here = bisect_left(starts, end.start())
+        if all(_decoded(content, start)[1] <= end.start() for start in starts[max(0, here - 3) : here]):
+            return content[end.end() :].strip()
+    if _THOUGHTS_BEGIN.match(content):
+        raise BadAnswer("the answer ends before the thoughts do")
+    return content.strip()
+
+
+def _objects(text: str) -> list[dict[str, object]]:
+    """The different JSON objects of a text that have a summary, outer before inner; else its first object."""
+    found: list[dict[str, object]] = []
+    others: list[dict[str, object]] = []
+    start = _START.search(text)
+    for tried in range(STARTS):
+        if start is None:
+            break
+        value, end = _decoded(text, start.start(), mend=tried < MENDED)
+        if value is not None and "summary" in value:
+            found += [value] if value not in found else []
+            start = _START.search(text, end)
+        else:
+            others += [] if value is None else [value]
+            start = _START.search(text, start.start() + 1)
+    return found or others[:1]
+
+
+def _decoded(text: str, position: int, mend: bool = True) -> tuple[dict[str, object] | None, int]:
+    """The object that begins at a position, and where it ends; ``None`` where none does.
+
+    Args:
+        text: of the answer.
+        position: of the opening brace.
+        mend: whether to read it once more with blanks for trailing commas; commas inside strings stay.
+    """
+    try:
+        return _DECODER.raw_decode(text, position)
+    except (ValueError, RecursionError):
+        if not mend:
+            return None, position
+    part = text[position : position + MAX_CHARACTERS]
+    value, length = _decoded(_STRING_OR_TRAILING_COMMA.sub(lambda found: found[1] or " ", part), 0, mend=False)
+    return value, position + length
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object whose keys are read whatever their case; one given twice with two values has none."""
+    value: dict[str, object] = {}
+    for name, part in pairs:
+        name = name.strip().lower()
+        value[name] = part if name not in value or value[name] == part else None
+    return value
+
+
+_DECODER = json.JSONDecoder(strict=False, object_pairs_hook=_once)
+"""Not strict: line breaks and tabs may stand in strings."""

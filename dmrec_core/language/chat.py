@@ -7,13 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from dmrec_core.language.answer_cache import Record
+from dmrec_core.language.answer_cache import Record, is_count
 from dmrec_core.language.answers import BadAnswer, parse_answer
 from dmrec_core.language.endpoint import AnswerTooLarge, UnreadableBody
 from dmrec_core.language.prompts import Prompt
 
 if TYPE_CHECKING:
     from dmrec_core.language.connection import Connection
+
+MAX_BYTES = 1 << 20
+"""Of a chat completion: thoughts and all, a hundred times what is asked for."""
 
 KEPT_CHARACTERS = 4000
 """Of an answer that is not valid: shown to the model once more, and kept for people."""
@@ -39,17 +42,21 @@ def ask(
     """
     messages = prompt.messages() if invalid is None else _repair(prompt, invalid)
     record, began = Record(key, "invalid", label=prompt.label), time.monotonic()
+    question = {**request, "messages": messages, "stream": False}
     try:
-        reply = _Reply.read(connection.post("/chat/completions", {**request, "messages": messages, "stream": False}))
+        reply = _Reply.read(connection.post("/chat/completions", question, MAX_BYTES))
     except AnswerTooLarge:
         return replace(record, why="the answer is far too long", seconds=round(time.monotonic() - began, 3))
+    except UnreadableBody as error:  # it may name what the server sent
+        raise UnreadableBody(connection.endpoint.scrubbed(str(error))) from None
     record = replace(
         record,
         prompt_tokens=reply.prompt_tokens,
         answer_tokens=reply.answer_tokens,
         seconds=round(time.monotonic() - began, 3),
     )
-    content = connection.endpoint.scrubbed(reply.content)
+    scrubbed = connection.endpoint.scrubbed
+    content = scrubbed(reply.content)
     try:
         if reply.refused:
             raise BadAnswer("the answer is a refusal")
@@ -57,7 +64,7 @@ def ask(
     except BadAnswer as error:
         why = f"{error} (cut off at the token limit)" if reply.cut else str(error)
         return replace(record, why=why, content=content[:KEPT_CHARACTERS])
-    return replace(record, status="ok", summary=answer.summary, reasoning=answer.reasoning)
+    return replace(record, status="ok", summary=scrubbed(answer.summary), reasoning=scrubbed(answer.reasoning))
 
 
 @dataclass(frozen=True)
@@ -78,16 +85,28 @@ class _Reply:
         message = choice.get("message") if isinstance(choice, dict) else None
         if not isinstance(message, dict):
             raise UnreadableBody(f"the server answered without a message (keys: {sorted(map(str, body))[:8]})")
-        content, usage = message.get("content"), body.get("usage")
+        usage = body.get("usage")
         counts = usage if isinstance(usage, dict) else {}
         tokens = [counts.get(name) for name in ("prompt_tokens", "completion_tokens")]
         return cls(
-            content=content if isinstance(content, str) else "",
+            content=_text(message.get("content")),
             cut=choice.get("finish_reason") == "length",
             refused=bool(message.get("refusal")) or choice.get("finish_reason") == "content_filter",
-            prompt_tokens=tokens[0] if isinstance(tokens[0], int) else 0,
-            answer_tokens=tokens[1] if isinstance(tokens[1], int) else 0,
+            prompt_tokens=tokens[0] if is_count(tokens[0]) else 0,
+            answer_tokens=tokens[1] if is_count(tokens[1]) else 0,
         )
+
+
+def _text(content: object) -> str:
+    """A message's text, in one piece or in several; pieces that are thoughts are no part of it.
+
+    Example:
+        >>> _text([{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "a"}, "b"])
+        'ab'
+    """
+    pieces = content if isinstance(content, list) else [content]
+    texts = (piece.get("text") if isinstance(piece, dict) else piece for piece in pieces)
+    return "".join(text for text in texts if isinstance(text, str))
 
 
 def _repair(prompt: Prompt, past: Record) -> list[dict[str, str]]:

@@ -18,7 +18,7 @@ from dmrec_core.language.endpoint_embedder import EndpointEmbedder
 from dmrec_core.language.sentence_embedders import MiniLM, SentenceTransformerEmbedder
 from dmrec_core.language.tfidf import TfidfSvd
 from dmrec_core.language.user_texts import MISSING, item_texts, user_texts
-from dmrec_core.language.vector_cache import CHUNK, embed_cached
+from dmrec_core.language.vector_cache import CHUNK, checked, embed_cached
 
 if TYPE_CHECKING:
     from dmrec_core.data.dataset import RecDataset, SemanticVectors
@@ -151,7 +151,7 @@ def _embed(
 ) -> np.ndarray:
     identity = getattr(embedder, "identity", None)
     if not cache or identity is None:
-        return np.asarray(embedder.embed(texts), dtype=np.float32)
+        return checked(embedder.embed(texts), texts)
     if callable(progress):
         return embed_cached(embedder.embed, identity, texts, on_progress=progress)
     with _Bar(f"embedding with {embedder.name}", shown=progress) as bar:

@@ -10,6 +10,7 @@ import numpy as np
 
 from dmrec_core.language.endpoint import Endpoint, EndpointError, RequestRefused, UnreadableBody
 from dmrec_core.language.user_texts import MISSING
+from dmrec_core.language.vector_cache import usable
 
 if TYPE_CHECKING:
     from dmrec_core.language.connection import Connection
@@ -25,7 +26,8 @@ class EndpointEmbedder:
 
     Batches of ``batch_size`` texts, several under way at once; float32; rows of unit norm; texts cut after
     ``max_characters`` (the server may truncate further). A batch that the server refuses is halved. An answer with a
-    text missing, a NaN, a zero or a vector of another width is asked for again, and never used.
+    text missing, a NaN, a vector of another width, or one that is zero or infinite once scaled is asked for again, and
+    never used.
 
     Args:
         endpoint: where, as an ``Endpoint`` or its base_url (up to and with ``/v1``); the key is read from the
@@ -51,8 +53,13 @@ class EndpointEmbedder:
         dimensions: int | None = None,
         normalize: bool = True,
     ) -> None:
-        if batch_size < 1 or max_characters < 1:
-            raise ValueError(f"batch_size and max_characters must be at least 1, got {batch_size} and {max_characters}")
+        for limit, value in {
+            "batch_size": batch_size,
+            "max_characters": max_characters,
+            "dimensions": dimensions,
+        }.items():
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise ValueError(f"{limit} must be a whole number of at least 1, got {value!r}")
         self.endpoint = Endpoint(endpoint, concurrency=4) if isinstance(endpoint, str) else endpoint
         self.model = model
         self.batch_size = batch_size
@@ -101,20 +108,17 @@ class EndpointEmbedder:
         widths = {part.shape[1] for part in parts}
         if len(widths) > 1:
             raise EndpointError(f"{self.model} answered with vectors of widths {sorted(widths)}")
-        vectors = np.concatenate(parts)
-        if self.normalize:
-            vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-        return vectors.astype(np.float32)
+        return np.concatenate(parts)
 
     def _embed(self, connection: Connection, batch: list[str], attempts: int = ATTEMPTS) -> np.ndarray:
         body: dict[str, object] = {"model": self.model, "input": batch, "encoding_format": "float"}
         if self.dimensions is not None:
             body["dimensions"] = self.dimensions
         try:
-            return _vectors(connection.post("/embeddings", body), len(batch))
+            return _vectors(connection.post("/embeddings", body), len(batch), self.normalize)
         except UnreadableBody as error:
-            if attempts == 1:
-                raise UnreadableBody(f"{error} ({ATTEMPTS} times)") from None
+            if attempts == 1:  # the message may name what the server sent
+                raise UnreadableBody(f"{self.endpoint.scrubbed(str(error))} ({ATTEMPTS} times)") from None
         except RequestRefused as error:
             if len(batch) == 1:
                 raise RequestRefused(f"{error} (the text begins {batch[0][:60]!r})") from None
@@ -123,18 +127,25 @@ class EndpointEmbedder:
         return self._embed(connection, batch, attempts - 1)
 
 
-def _vectors(answer: dict[str, object], n: int) -> np.ndarray:
-    """``(n, d_s)`` float64 in the order asked; UnreadableBody for anything less."""
+def _vectors(answer: dict[str, object], n: int, normalize: bool) -> np.ndarray:
+    """``(n, d_s)`` float32 in the order asked, scaled if wanted; UnreadableBody for anything less."""
     data = answer.get("data")
     if not isinstance(data, list) or not all(isinstance(entry, dict) for entry in data):
-        raise UnreadableBody(f"the server answered without embeddings (keys: {sorted(map(str, answer))[:8]})")
-    by_index = {entry.get("index"): entry.get("embedding") for entry in data}
+        raise UnreadableBody(f"the server answered without embeddings (keys: {sorted(map(str, answer))[:8]})"[:300])
+    by_index = {entry["index"]: entry.get("embedding") for entry in data if type(entry.get("index")) is int}
     if len(data) != n or set(by_index) != set(range(n)):
         raise UnreadableBody(f"the server answered {len(data)} embeddings for {n} texts, or the wrong ones")
+    rows = [by_index[k] for k in range(n)]
+    if not all(isinstance(row, list) and all(type(x) in (int, float) for x in row) for row in rows):
+        raise UnreadableBody("the server answered embeddings that are not rows of numbers")
     try:
-        vectors = np.array([by_index[k] for k in range(n)], dtype=np.float64)
-    except (TypeError, ValueError):
-        raise UnreadableBody("the server answered embeddings that are not rows of numbers of one width") from None
-    if vectors.ndim != 2 or not np.isfinite(vectors).all() or not vectors.any(axis=1).all():
-        raise UnreadableBody("the server answered an embedding with a NaN, or of zeros only")
+        vectors = np.array(rows, dtype=np.float64)
+    except (ValueError, OverflowError):
+        raise UnreadableBody("the server answered embeddings of different widths, or a number beyond 1e308") from None
+    with np.errstate(all="ignore"):  # what overflows or has no direction is found below
+        if normalize:
+            vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        vectors = vectors.astype(np.float32)
+    if not usable(vectors).all():
+        raise UnreadableBody("the server answered an embedding with a NaN, an infinity, or of zeros only")
     return vectors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,10 @@ class Price:
     prompt: float
     answer: float
 
+    def __post_init__(self) -> None:
+        if not (0 <= self.prompt < math.inf and 0 <= self.answer < math.inf):
+            raise ValueError(f"prices must be dollars of at least 0, got {self.prompt} and {self.answer}")
+
     def of(self, prompt_tokens: float, answer_tokens: float) -> float:
         """Dollars.
 
@@ -35,7 +40,7 @@ class Price:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class CostEstimate:
     """What asking these prompts would take."""
 
     prompts: int
@@ -57,7 +62,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Progress:
+class AskingProgress:
     """One moment of a run."""
 
     done: int  # of this run's requests
@@ -102,7 +107,7 @@ def estimate(
     answered: int,
     concurrency: int,
     price: Price | None = None,
-) -> Estimate:
+) -> CostEstimate:
     """What asking ``to_ask`` would take: measured on this model's past answers where there are enough, else assumed.
 
     Args:
@@ -121,7 +126,7 @@ def estimate(
     else:
         answer_tokens = round(sum(prompt.summary_words for prompt in to_ask) * 2 * TOKENS_PER_WORD)
         seconds, basis = ASSUMED_SECONDS, f"assuming {ASSUMED_SECONDS:g} s and full-length answers"
-    return Estimate(
+    return CostEstimate(
         prompts=prompts,
         answered=answered,
         to_ask=len(to_ask),

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dmrec_core.language.answer_cache import Record
 from dmrec_core.language.prompts import Prompt
 from dmrec_core.language.user_texts import MISSING
+from dmrec_core.language.words import count_words, first_words, without_blanks, words
 
-_WORD = re.compile(r"\w+")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
+_SENTENCE_END_WITHOUT_BLANKS = re.compile(r"(?<=[.!?])\s+|(?<=[。！？｡])\s*|\n+")
 
 
 class ExtractiveProfiler:
@@ -25,6 +26,7 @@ class ExtractiveProfiler:
     $$\text{score}(w) = n_u(w)\,\log\frac{N}{n(w)}$$
 
     where $n_u(w)$ of the user's items and $n(w)$ of all $N$ prompts hold the word; for sentences, the mean over words.
+    In scripts without blanks, pairs of neighbouring characters are the words (``dmrec_core.language.words``).
 
     Args:
         item_words: most words taken from sentences.
@@ -47,39 +49,44 @@ class ExtractiveProfiler:
     def answer(self, prompts: Sequence[Prompt], **_: object) -> list[Record]:
         """One record per prompt; the options of a language model (progress, retries) mean nothing here."""
         told = [json.loads(prompt.user) for prompt in prompts]
-        documents = [set(_words(" ".join(_texts(data)))) for data in told]
+        documents = [set(words(" ".join(_texts(data)))) for data in told]
         frequency = Counter(word for document in documents for word in document)
         rarity = {word: math.log((1 + len(documents)) / count) for word, count in frequency.items()}
         records = []
         for prompt, data in zip(prompts, told, strict=True):
             (first, *rest) = data.values()
             summary = self._user(first, rarity) if isinstance(first, list) else self._item(first, rest, rarity)
-            summary = " ".join(summary.split(" ")[: prompt.summary_words])
+            if without_blanks(summary):
+                summary = first_words(summary, prompt.summary_words)
+            else:
+                summary = " ".join(summary.split(" ")[: prompt.summary_words])
             reasoning = "sentences and words extracted from the data"
             records.append(Record(prompt.digest, "ok", summary=summary, reasoning=reasoning, label=prompt.label))
         return records
 
     def _item(self, title: str, fields: list[str | list[str]], rarity: dict[str, float]) -> str:
         flat = [text for field in fields for text in (field if isinstance(field, list) else [field])]
-        sentences = [part.strip() for text in flat if text != MISSING for part in _SENTENCE_END.split(text)]
-        sentences = list(dict.fromkeys(sentence for sentence in sentences if _words(sentence)))
-        scores = {s: sum(rarity[word] for word in _words(s)) / len(_words(s)) for s in sentences}
+        sentences = [part.strip() for text in flat if text != MISSING for part in _sentences(text)]
+        sentences = list(dict.fromkeys(sentence for sentence in sentences if words(sentence)))
+        scores = {s: sum(rarity[word] for word in words(s)) / len(words(s)) for s in sentences}
         chosen, room = [], self.item_words
         for sentence in sorted(sentences, key=lambda sentence: (-scores[sentence], sentence)):
-            words = sentence.split()[:room]
-            chosen.append((sentences.index(sentence), " ".join(words)))
-            room -= len(words)
+            part = first_words(sentence, room)
+            chosen.append((sentences.index(sentence), part))
+            room -= count_words(part)
             if room <= 0:
                 break
         body = " ".join(text for _, text in sorted(chosen))
         return ": ".join(part for part in ("" if title == MISSING else title, body) if part)
 
     def _user(self, entries: list[dict[str, str]], rarity: dict[str, float]) -> str:
-        count = Counter(word for entry in entries for word in set(_words(" ".join(_texts(entry)))))
-        words = sorted(count, key=lambda word: (count[word] < 2, -count[word] * rarity[word], word))[: self.user_words]
+        count = Counter(word for entry in entries for word in set(words(" ".join(_texts(entry)))))
+        typical = sorted(count, key=lambda word: (count[word] < 2, -count[word] * rarity[word], word))[
+            : self.user_words
+        ]
         titles = [entry["title"] for entry in entries if entry["title"] != MISSING]
         chose = f"Chose {'; '.join(titles)}. " if titles else ""
-        return f"{chose}Words: {', '.join(words)}." if words else chose.strip()
+        return f"{chose}Words: {', '.join(typical)}." if typical else chose.strip()
 
 
 def _texts(data: dict[str, object]) -> list[str]:
@@ -92,5 +99,5 @@ def _texts(data: dict[str, object]) -> list[str]:
     return [text for text in found if text != MISSING]
 
 
-def _words(text: str) -> list[str]:
-    return _WORD.findall(text.lower())
+def _sentences(text: str) -> list[str]:
+    return (_SENTENCE_END_WITHOUT_BLANKS if without_blanks(text) else _SENTENCE_END).split(text)

@@ -12,7 +12,7 @@ from dmrec_core.data.dataset import Profiles
 from dmrec_core.language.embedders import Embedder, choose_embedder, semantic_vectors
 from dmrec_core.language.extractive import ExtractiveProfiler
 from dmrec_core.language.geometry import nearest
-from dmrec_core.language.profiles import ProfileWriter
+from dmrec_core.language.profiles import ProfileWriter, written
 from dmrec_core.language.prompts import Prompt, item_prompts
 from dmrec_core.language.templates import PromptTemplate
 
@@ -51,6 +51,9 @@ def item_space(
         embedder: by default TF-IDF, which takes a moment, so that an edit can be followed while it is made.
         fields: further columns of items, see ``item_prompts``.
 
+    Raises:
+        NothingWritten: the writer gave no profile at all.
+
     Example:
         >>> from dmrec_core.data.toy import toy_dataset
         >>> from dmrec_core.language.templates import TEMPLATES
@@ -60,7 +63,7 @@ def item_space(
     """
     writer = ExtractiveProfiler() if writer is None else writer
     prompts = item_prompts(dataset, template, fields)
-    profiles = tuple(record.summary for record in writer.answer(prompts))
+    profiles = tuple(record.summary for record in written(writer, prompts))
     chosen = choose_embedder(embedder)
     told = dataset.with_profiles(Profiles(profiles, ("",) * dataset.n_users, writer.name))
     vectors = semantic_vectors(told, chosen)

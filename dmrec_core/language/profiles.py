@@ -20,6 +20,10 @@ from dmrec_core.records.files import read_json, write_whole
 from dmrec_core.records.ranges import short
 
 
+class NothingWritten(ValueError):
+    """Every answer failed: there is nothing to put the writer's name to."""
+
+
 class ProfileWriter(Protocol):
     """Who answers prompts: a ``LanguageModel``, or the ``ExtractiveProfiler`` where there is none."""
 
@@ -69,7 +73,7 @@ def write_profiles(
     $$s_u = f_{LM}(\mathcal P(u)),\qquad s_i = f_{LM}(\mathcal P(i))$$
 
     An item without a valid answer gets a blank profile (its title stands in when it is embedded); a user without one
-    gets the text of ``user_texts``, and ``source`` counts them.
+    gets the text of ``user_texts``, and ``source`` counts both.
 
     Args:
         dataset: interactions and what texts there are.
@@ -86,6 +90,7 @@ def write_profiles(
 
     Raises:
         DataError: no texts to tell of; ``keep_items`` without item profiles.
+        NothingWritten: no item, or with ``keep_items`` no user, got a profile.
         EndpointError: from the writer.
 
     Example:
@@ -102,16 +107,35 @@ def write_profiles(
     if keep_items:
         item_profiles, source = dataset.profiles.item, f"{writer.name}, items by {dataset.profiles.source}"
     else:
-        items = writer.answer(item_prompts(dataset, template, fields, reviews, seed), **options)
+        items = written(writer, item_prompts(dataset, template, fields, reviews, seed), **options)
         item_profiles, source = tuple(record.summary for record in items), writer.name
-    written = dataset.with_profiles(Profiles(item_profiles, None, source))
-    users = writer.answer(user_prompts(written, template, reviews=reviews, seed=seed), **options)
+        missing = sum(not record.summary for record in items)
+        source += f", {missing} of {len(items)} items missing" if missing else ""
+    told = dataset.with_profiles(Profiles(item_profiles, None, source))
+    prompts = user_prompts(told, template, reviews=reviews, seed=seed)
+    users = written(writer, prompts, **options) if keep_items else writer.answer(prompts, **options)
     missing = sum(not record.summary for record in users)
     if missing:
         source += f", {missing} of {len(users)} users by their training items"
-    stand_ins = user_texts(written, template.history_items, seed) if missing else ("",) * len(users)
+    stand_ins = user_texts(told, template.history_items, seed) if missing else ("",) * len(users)
     user_profiles = tuple(record.summary or text for record, text in zip(users, stand_ins, strict=True))
     return ProfileRun(Profiles(item_profiles, user_profiles, source), items, users)
+
+
+def written(writer: ProfileWriter, prompts: Sequence[Prompt], **options: object) -> list[Record]:
+    """The writer's answers, at least one of which is one.
+
+    Raises:
+        NothingWritten: saying what became of the first.
+    """
+    records = writer.answer(prompts, **options)
+    if records and not any(record.summary for record in records):
+        why = records[0].why or "the writer said that none is possible"
+        raise NothingWritten(
+            f"{writer.name} wrote none of {len(records)} profiles, so nothing is kept under its name; "
+            f"{records[0].label}: {why}"
+        )
+    return records
 
 
 def extractive_profiles(dataset: RecDataset, template: PromptTemplate = TEMPLATES["items"]) -> Profiles:

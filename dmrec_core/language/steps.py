@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -21,7 +23,7 @@ from dmrec_core.data.own_reading import kept_reading, reading_of, without_readin
 from dmrec_core.language.embedders import Embedder, MiniLM, choose_embedder, semantic_vectors
 from dmrec_core.language.endpoint import Endpoint
 from dmrec_core.language.endpoint_embedder import EndpointEmbedder
-from dmrec_core.language.estimate import Price, Progress
+from dmrec_core.language.estimate import AskingProgress, Price
 from dmrec_core.language.extractive import ExtractiveProfiler
 from dmrec_core.language.language_model import DEFAULT_SETTINGS, LanguageModel
 from dmrec_core.language.own_fields import read_item_fields, read_reviews
@@ -29,7 +31,7 @@ from dmrec_core.language.profiles import ProfileWriter, load_profiles, save_prof
 from dmrec_core.language.prompts import Prompt, item_prompts, user_prompts
 from dmrec_core.language.sentence_embedders import SentenceTransformerEmbedder
 from dmrec_core.language.templates import PromptTemplate, load_template
-from dmrec_core.records.files import whole_or_not
+from dmrec_core.records.files import Unwritable, whole_or_not
 
 LISTED = 20
 """Prompts without a profile that are shown; the file lists them all."""
@@ -43,6 +45,9 @@ def make_profiles(options: argparse.Namespace) -> int:
         return 0
     folder = _own_folder(options.dataset)
     dataset = load_told(options.dataset, reading_of(options), **_no_vectors(folder))
+    out = options.out or _place(options.dataset, PROFILES)
+    if not options.dry_run:
+        _check_writable(out)
     keep = options.items == "keep" or (options.items is None and _published(options.dataset, dataset))
     items_table = items_file(folder) if folder else None
     told = {
@@ -72,7 +77,6 @@ def make_profiles(options: argparse.Namespace) -> int:
         **told,
     )
     line.end()
-    out = options.out or _place(options.dataset, PROFILES)
     save_profiles(out, run.profiles, run.without, record)
     lines = str(run).splitlines()
     _say(
@@ -124,6 +128,7 @@ def make_vectors(options: argparse.Namespace) -> int:
     out = options.out or _place(options.dataset, "vectors.npz")
     if out.suffix != ".npz":
         raise ValueError(f"--out must end in .npz, got {out}")
+    _check_writable(out)
     if out.exists() and not _ours(out):
         raise DataError(f"{out} was not written by this command; keep it elsewhere, or name another file with --out")
     folder = _own_folder(options.dataset)
@@ -156,6 +161,24 @@ def make_vectors(options: argparse.Namespace) -> int:
     return 0
 
 
+def _check_writable(out: Path) -> None:
+    """Refuse, before anything is asked, a place where the result could not be written.
+
+    Raises:
+        Unwritable: why, and the option that names another.
+    """
+    probe = out.with_name(f"{out.name}.probe")
+    try:
+        if out.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with whole_or_not(probe) as temporary:
+            temporary.write_bytes(b"")
+        probe.unlink()
+    except OSError as problem:
+        said = f"{out} cannot be written: {os.strerror(problem.errno)}; name another file with --out"
+        raise Unwritable(problem.errno, said) from problem
+
+
 def _ours(path: Path) -> bool:
     """Whether the file says what made its vectors, as this command's do; a stranger's is not overwritten."""
     with contextlib.suppress(DataError), damage_named(path, "vectors", ""):
@@ -182,6 +205,7 @@ def _endpoint(options: argparse.Namespace) -> Endpoint:
         concurrency=options.concurrency,
         timeout=options.timeout,
         patience=options.wait,
+        insecure=options.insecure,
     )
 
 
@@ -227,7 +251,7 @@ class _StatusLine:
     def __init__(self) -> None:
         self._live, self._last, self._shown = sys.stderr.isatty(), 0.0, False
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: AskingProgress) -> None:
         now, over = time.monotonic(), progress.done == progress.total
         if now - self._last < (0.1 if self._live else 10.0) and not over:
             return

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dmrec_core.data.errors import DataError
+from dmrec_core.language.words import WORD, without_blanks, words
 
 if TYPE_CHECKING:
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-WORD = r"(?u)\b\w+\b"
+WITHOUT_BLANKS = 0.01
+"""Share of the item texts from which on a corpus is read as one in a script without blanks."""
 
 
 class TfidfSvd:
@@ -25,6 +26,9 @@ class TfidfSvd:
     Lower-cased words, sub-linear term frequency, no stop list, nothing truncated; float32 out. A text without a single
     known word (an empty one, say) gets the mean item vector: it says nothing of that text, and a row of zeros would
     have no direction at all. There is nothing random left: the SVD's seed is fixed.
+
+    Where one item text in a hundred or more is in a script without blanks (Chinese, Japanese, Thai, ...), that script's
+    single characters and pairs of neighbours are its words, and ``name`` says so. Elsewhere words stay as they are.
 
     Args:
         dim: numbers per text; fewer where the corpus has fewer words or texts, and then ``name`` says so.
@@ -45,6 +49,7 @@ class TfidfSvd:
         if dim < 1:
             raise ValueError(f"dim must be at least 1, got {dim}")
         self.dim = dim
+        self._characters = False
         self._vectorizer: TfidfVectorizer | None = None
         self._svd: TruncatedSVD | None = None
         self._mean: np.ndarray | None = None
@@ -52,7 +57,7 @@ class TfidfSvd:
     @property
     def name(self) -> str:
         """Method and size, as figures print it."""
-        return f"tfidf-svd-{self.dim}"
+        return f"tfidf-svd-{self.dim}{', characters' if self._characters else ''}"
 
     def fit(self, texts: Sequence[str]) -> TfidfSvd:
         """Learn words, weights and directions from the item texts.
@@ -68,12 +73,14 @@ class TfidfSvd:
         from threadpoolctl import threadpool_limits
 
         corpus = [text for text in texts if text.strip()]
-        words = {word for text in corpus for word in re.findall(WORD, text.lower())}
-        if len(words) < 2:
+        different = {word for text in corpus for word in words(text)}
+        if len(different) < 2:
             raise DataError(
-                f"{len(texts)} item texts hold {len(words)} different words; TF-IDF needs two to tell them apart"
+                f"{len(texts)} item texts hold {len(different)} different words; TF-IDF needs two to tell them apart"
             )
-        vectorizer = TfidfVectorizer(sublinear_tf=True, dtype=np.float64, token_pattern=WORD)
+        self._characters = sum(map(without_blanks, corpus)) >= WITHOUT_BLANKS * len(corpus)
+        options = {"tokenizer": _characters, "token_pattern": None} if self._characters else {"token_pattern": WORD}
+        vectorizer = TfidfVectorizer(sublinear_tf=True, dtype=np.float64, **options)
         counts = vectorizer.fit_transform(corpus)  # (n, n_terms)
         self.dim = min(self.dim, *counts.shape)
         # Small products: threads only get in each other's way. sklearn divides by a variance that may be zero.
@@ -105,3 +112,7 @@ class TfidfSvd:
         vectors = self._svd.transform(counts)  # (n, dim)
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 1e-12)
+
+
+def _characters(text: str) -> list[str]:
+    return words(text, sizes=(1, 2))

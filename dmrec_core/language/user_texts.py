@@ -13,6 +13,7 @@ import numpy as np
 
 from dmrec_core.data.errors import DataError
 from dmrec_core.data.sources import DATASETS
+from dmrec_core.language.words import first_words
 
 if TYPE_CHECKING:
     from dmrec_core.data.dataset import RecDataset
@@ -116,8 +117,7 @@ def user_texts(
     titles, profiles = _fields(dataset)
     lines = []
     for title, profile in zip(titles, profiles, strict=True):
-        words = profile.split()
-        short = " ".join(words[:max_words_per_item])
+        short = first_words(profile, max_words_per_item)
         lines.append(": ".join(part for part in (title.strip(), short) if part))
     samples = sampled_training_items(dataset, max_items, seed)
     return tuple("\n".join(lines[item] for item in sample if lines[item]) for sample in samples)

@@ -47,7 +47,8 @@ def embed_cached(
         ``(n, d_s)`` float32, row k the vector of ``texts[k]``.
 
     Raises:
-        ValueError: ``embed`` returned another number of rows, or vectors of another width than before.
+        ValueError: ``embed`` returned another number of rows, vectors of another width than before, or one that is zero
+            or not finite. None of those is kept.
     """
     place = (folder or home() / "vectors") / hashlib.sha256(identity.encode()).hexdigest()[:24]
     distinct = sorted(set(texts), key=lambda text: (len(text), text))
@@ -62,18 +63,45 @@ def embed_cached(
                 continue
             if on_progress:
                 on_progress(start, len(distinct))
-            vectors = np.ascontiguousarray(embed(missing), dtype=np.float32)
-            if vectors.ndim != 2 or len(vectors) != len(missing):
-                raise ValueError(f"the embedder returned shape {vectors.shape} for {len(missing)} texts")
+            vectors = checked(embed(missing), missing)
+            widths = {vectors.shape[1], *map(len, known.values())}
+            if len(widths) > 1:
+                raise ValueError(f"one embedder, vectors of widths {sorted(widths)}: delete {place} and embed again")
             new = [keys[text] for text in missing]
             _write(place, new, vectors)
             known.update(zip(new, vectors, strict=True))
         if on_progress:
             on_progress(len(distinct), len(distinct))
-    widths = {len(vector) for vector in known.values()}
-    if len(widths) > 1:
-        raise ValueError(f"one embedder, vectors of widths {sorted(widths)}: delete {place} and embed again")
     return np.stack([known[keys[text]] for text in texts]) if texts else np.zeros((0, 0), dtype=np.float32)
+
+
+def checked(vectors: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+    """An embedder's ``(n, d_s)`` as float32.
+
+    Raises:
+        ValueError: it is not one vector a text, or one of them says nothing of its text.
+    """
+    with np.errstate(over="ignore"):  # becomes an infinity, which is refused
+        vectors = np.ascontiguousarray(vectors, dtype=np.float32)
+    if vectors.ndim != 2 or len(vectors) != len(texts):
+        raise ValueError(f"the embedder returned shape {vectors.shape} for {len(texts)} texts")
+    bad = np.flatnonzero(~usable(vectors))
+    if len(bad):
+        raise ValueError(
+            f"the embedder returned {len(bad)} vectors of {len(texts)} that are zero or not finite; "
+            f"the first is of a text that begins {texts[bad[0]][:60]!r}"
+        )
+    return vectors
+
+
+def usable(vectors: np.ndarray) -> np.ndarray:
+    """``(n,)`` whether each row can be a text's vector: finite, and with a direction.
+
+    Example:
+        >>> usable(np.array([[1.0, 0.0], [0.0, 0.0], [np.inf, 1.0]])).tolist()
+        [True, False, False]
+    """
+    return np.isfinite(vectors).all(axis=1) & vectors.any(axis=1)
 
 
 def _write(place: Path, keys: list[bytes], vectors: np.ndarray) -> None:
@@ -104,6 +132,8 @@ def _rows(path: Path, wanted: set[bytes]) -> Iterator[tuple[bytes, np.ndarray]]:
         vectors = file.get_tensor("vectors")
         if (file.metadata() or {}).get("sha256") != _checksum(keys, vectors):
             raise ValueError("its checksum does not match")
+        if vectors.ndim != 2 or len(vectors) != len(names) or not usable(vectors).all():
+            raise ValueError("it holds a vector that is zero or not finite")
     for name, vector in zip(names, vectors, strict=True):
         if name in wanted:
             yield name, vector
