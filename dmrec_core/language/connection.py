@@ -293,6 +293,8 @@ def _retry_after(headers: httpx.Headers) -> float | None:
         [1.5, None, None, None]
     """
     value = headers.get("retry-after", "").strip()[:100]
+    if not value.isascii():  # float() reads digits of every script
+        return None
     try:
         seconds = float(value)
     except ValueError:
