@@ -151,11 +151,11 @@ def write_xrec(folder, n_users=30, n_items=20):
 @pytest.fixture
 def google(home, tmp_path, monkeypatch):
     monkeypatch.setenv("DMREC_MIRROR", str(tmp_path / "mirror"))
-    return write_xrec(tmp_path / "mirror/xrec/google")
+    return write_xrec(tmp_path / "mirror/xrec/amazon")
 
 
 def test_the_xrec_recipe_on_a_small_file(google, tmp_path):
-    data = load_xrec("google")
+    data = load_xrec("amazon")
     profiled = google[google["item"] != 190]
     assert data.source["interactions_before"] == 300 and data.source["interactions_with_profile"] == len(profiled)
     core = keep_core(profiled, 5)
@@ -167,7 +167,7 @@ def test_the_xrec_recipe_on_a_small_file(google, tmp_path):
     assert data.titles[2] == f"title of {data.item_ids[2]}"
     assert data.profiles.item[2] == f"item_summary of {data.item_ids[2]}" and data.profiles.user is None
     shutil.rmtree(tmp_path / "mirror")
-    assert load_xrec("google").fingerprint == data.fingerprint  # from the conversion, nothing else needed
+    assert load_xrec("amazon").fingerprint == data.fingerprint  # from the conversion, nothing else needed
 
 
 def test_the_core_is_stable():
@@ -187,9 +187,9 @@ def test_the_core_is_stable():
     ],
 )
 def test_a_wrong_xrec_file_is_named(google, tmp_path, name, content, message):
-    (tmp_path / "mirror/xrec/google" / name).write_bytes(content)
+    (tmp_path / "mirror/xrec/amazon" / name).write_bytes(content)
     with pytest.raises(DataError, match=message) as error:
-        load_xrec("google")
+        load_xrec("amazon")
     assert isinstance(error.value, UnsafePickleError) == ("os" in message)
 
 
