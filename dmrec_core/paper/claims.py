@@ -26,6 +26,7 @@ from dmrec_core.paper import evidence
 from dmrec_core.paper.evidence import Answer, Evidence
 from dmrec_core.paper.plan import GRID, plan_table2, plan_table3
 from dmrec_core.records.checkout import MADE, in_checkout
+from dmrec_core.records.files import write_whole
 from dmrec_core.records.markdown import markdown_table
 from dmrec_core.records.origin import provenance
 from dmrec_core.records.writer import to_json
@@ -33,7 +34,6 @@ from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.spec import RunSpec
 from dmrec_core.runs.store import RunResult, cached, load, runs_folder
 from dmrec_core.runs.sweeps import grid
-from dmrec_core.training.checkpoint import write_atomically
 
 # key -> statement, where the paper makes it, its test, and what is said where the runs for it are missing
 CLAIMS: Mapping[str, tuple[str, str, Callable[[Evidence], Answer], str]] = {
@@ -268,8 +268,8 @@ def save(findings: Sequence[Finding], provenance: Mapping[str, object], folder: 
     facts |= dict.fromkeys(new, provenance)
     others = {finding.key: facts[finding.key] for finding in merged if facts[finding.key] != whole}
     document = {"name": "claims", "claims": [asdict(f) for f in merged], "provenance": whole, "provenance_of": others}
-    write_atomically(folder / "claims.md", markdown(merged).encode())
-    write_atomically(path, to_json(document).encode())
+    write_whole(folder / "claims.md", markdown(merged).encode())
+    write_whole(path, to_json(document).encode())
     return path
 
 

@@ -21,6 +21,7 @@ import torch
 from dmrec_core.data.load import figures_folder
 from dmrec_core.matching import DEFAULT_STRATEGY, strategy_of
 from dmrec_core.paper.measure import EVALUATIONS, Cost
+from dmrec_core.records.files import write_whole
 from dmrec_core.records.markdown import markdown_table
 from dmrec_core.records.origin import provenance
 from dmrec_core.records.writer import to_json
@@ -28,7 +29,6 @@ from dmrec_core.runs.models import CARDS
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.spec import RunSpec
 from dmrec_core.runs.store import load
-from dmrec_core.training.checkpoint import write_atomically
 
 INTERRUPTED = 130
 HEADER = "model", "", "parameters", "s an epoch (CPU)", "× {0}", "s an evaluation (CPU)", "peak, MiB", "× {0}", "load"
@@ -121,8 +121,8 @@ def write_costs(tables: Sequence[CostTable], folder: Path) -> Path:
     again = {table.device: as_numbers(table.again, table) for table in tables if table.again}
     folder.mkdir(parents=True, exist_ok=True)
     document = {"name": "cost", "numbers": numbers, "yardstick_again": again, "provenance": facts}
-    write_atomically(folder / "cost.json", to_json(document).encode())
-    write_atomically(folder / "cost.md", as_markdown(tables, facts).encode())
+    write_whole(folder / "cost.json", to_json(document).encode())
+    write_whole(folder / "cost.md", as_markdown(tables, facts).encode())
     return folder / "cost.md"
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from dmrec_core.analysis.comparisons import Comparison
 from dmrec_core.analysis.statistics import Interval
 from dmrec_core.paper.rows import HEADLINE, Row
+from dmrec_core.records.files import write_whole
 from dmrec_core.records.markdown import markdown_table, plus_minus
 from dmrec_core.records.writer import kept_name, to_json
 from dmrec_core.runs.models import CARDS
-from dmrec_core.training.checkpoint import write_atomically
 from dmrec_core.training.evaluate import metric_label
 
 LEGEND = "Mean over seeds ± half of its 95 % interval (Student's t); full ranking of all items, training items masked."
@@ -42,8 +42,8 @@ def write_table(name: str, title: str, rows: Sequence[Row], provenance: Mapping,
     name = kept_name(name, provenance)
     folder.mkdir(parents=True, exist_ok=True)
     document = {"name": name, "numbers": [as_numbers(row) for row in rows], "provenance": provenance}
-    write_atomically(folder / f"{name}.json", to_json(document).encode())
-    write_atomically(folder / f"{name}.md", as_markdown(title, rows, provenance).encode())
+    write_whole(folder / f"{name}.json", to_json(document).encode())
+    write_whole(folder / f"{name}.md", as_markdown(title, rows, provenance).encode())
     return folder / f"{name}.md"
 
 

@@ -21,6 +21,7 @@ from dmrec_core.analysis.verdicts import verdict
 from dmrec_core.data import RecDataset
 from dmrec_core.data.load import figures_folder
 from dmrec_core.matching import DEFAULT_STRATEGY, STRATEGIES
+from dmrec_core.records.files import write_whole
 from dmrec_core.records.markdown import markdown_table, plus_minus
 from dmrec_core.records.origin import provenance
 from dmrec_core.records.writer import to_json
@@ -29,7 +30,6 @@ from dmrec_core.runs.progress import ctrl_c
 from dmrec_core.runs.spec import PROFILES, RunSpec
 from dmrec_core.runs.store import RunResult, load
 from dmrec_core.runs.sweeps import RunFailed, grid, sweep
-from dmrec_core.training.checkpoint import write_atomically
 from dmrec_core.training.fit import TrainingCancelled
 
 
@@ -152,8 +152,8 @@ def main(arguments: list[str] | None = None) -> int:
         f"Commit {facts['commit']}, {facts['device']}.\n\n{as_markdown(table)}\n"
     )
     document = {"name": "texts", "numbers": {"texts": for_json(table)}, "provenance": facts}
-    write_atomically(folder / "texts.md", text.encode())
-    write_atomically(folder / "texts.json", to_json(document).encode())
+    write_whole(folder / "texts.md", text.encode())
+    write_whole(folder / "texts.json", to_json(document).encode())
     print(f"{text}\n{folder / 'texts.md'}")
     return 0
 

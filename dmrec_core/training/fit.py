@@ -14,7 +14,7 @@ from torch import Tensor
 from dmrec_core.interactions import UserBatch
 from dmrec_core.recommender import LossTerms, Recommender
 from dmrec_core.records.ranges import checked
-from dmrec_core.training.checkpoint import load_tensors, pack_training, save_tensors, unpack_training
+from dmrec_core.training.checkpoint import CheckpointError, load_tensors, pack_training, save_tensors, unpack_training
 from dmrec_core.training.device import derived_seed, enough_threads, matrix_precision, resolve_device
 from dmrec_core.training.evaluate import CUTOFFS, evaluate, metric_label
 
@@ -100,6 +100,7 @@ def fit(
     checkpoint_seconds: float = 30.0,
     progress: Callable[[Progress], None] | None = None,
     cancel: Callable[[], bool] | None = None,
+    run: str = "",
 ) -> FitResult:
     r"""Train a model in place and leave it with the weights of its best validation epoch.
 
@@ -119,6 +120,7 @@ def fit(
         checkpoint_seconds: seconds between checkpoints at least.
         progress: called after every epoch.
         cancel: asked before every mini-batch; True raises `TrainingCancelled`.
+        run: what this training is called; a checkpoint of another one is refused.
 
     Returns:
         The history, the best epoch and why the run stopped.
@@ -132,14 +134,18 @@ def fit(
     model.to(device)
     work = settings.batch_size * sum(p.numel() for p in model.parameters())
     with enough_threads(work):
-        return _fit(model, dataset, settings, seed, device, checkpoint, checkpoint_seconds, progress, cancel)
+        return _fit(model, dataset, settings, seed, device, checkpoint, checkpoint_seconds, progress, cancel, run)
 
 
-def _fit(model, dataset, settings, seed, device, checkpoint, checkpoint_seconds, progress, cancel) -> FitResult:
+def _fit(model, dataset, settings, seed, device, checkpoint, checkpoint_seconds, progress, cancel, run) -> FitResult:
     optimizer = model.optimizer(settings.learning_rate, settings.weight_decay)
     state, best_weights = _State(), _copy(model)
     if checkpoint is not None and checkpoint.exists():
         tensors, saved = load_tensors(checkpoint)
+        if saved.pop("run", run) != run:
+            raise CheckpointError(f"{checkpoint} is of another run; delete it to start this one afresh")
+        if set(saved) != {field_.name for field_ in fields(_State)}:
+            raise CheckpointError(f"{checkpoint} does not say where its run stood; delete it to start that run afresh")
         best_weights = unpack_training(tensors, model, optimizer)
         state = _State(**saved)
     last_saved = time.monotonic()
@@ -162,7 +168,7 @@ def _fit(model, dataset, settings, seed, device, checkpoint, checkpoint_seconds,
         if progress is not None:
             progress(_progress(state, settings, terms))
         if checkpoint is not None and time.monotonic() - last_saved >= checkpoint_seconds:
-            save_tensors(checkpoint, pack_training(model, best_weights, optimizer), asdict(state))
+            save_tensors(checkpoint, pack_training(model, best_weights, optimizer), asdict(state) | {"run": run})
             last_saved = time.monotonic()
 
     model.load_state_dict(best_weights)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from dmrec_core.paper import claims
+from dmrec_core.records.files import write_whole
 from dmrec_core.runs.models import CARDS
-from dmrec_core.training.checkpoint import write_atomically
 
 
 def keep(names: Iterable[str], made: Path, kept: Path) -> None:
@@ -22,7 +22,7 @@ def keep(names: Iterable[str], made: Path, kept: Path) -> None:
             _keep_claims(json.loads((made / "claims.json").read_text(encoding="utf-8")), kept)
             continue
         for path in sorted(made.glob(f"{name}.*"), key=lambda path: path.suffix == ".json"):  # the numbers last
-            write_atomically(kept / path.name, path.read_bytes())
+            write_whole(kept / path.name, path.read_bytes())
 
 
 def _keep_claims(document: Mapping, kept: Path) -> None:

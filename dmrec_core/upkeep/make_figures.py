@@ -19,7 +19,7 @@ from typing import Any
 from dmrec_core.data import DATASETS
 from dmrec_core.data.load import subfolder
 from dmrec_core.records.checkout import MADE, NotACheckout, checkout
-from dmrec_core.training.checkpoint import write_atomically
+from dmrec_core.records.files import write_whole
 from dmrec_core.upkeep import readme, reproduction
 from dmrec_core.upkeep.kept import keep
 from dmrec_core.upkeep.reproduction import Reproduced
@@ -72,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
     found = reproduction.reproduced(known, {name: documents[name] for name in documents if name in new})
     if known and found:
         text = reproduction.report(found)
-        write_atomically(build / "reproduction.md", text.encode())
+        write_whole(build / "reproduction.md", text.encode())
         print(f"\n{text}\n{build / 'reproduction.md'}")
     if options.keep:
         _keep(found, options.keep == "all", made, kept)

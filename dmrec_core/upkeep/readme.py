@@ -22,9 +22,9 @@ from dmrec_core.data import DATASETS
 from dmrec_core.matching import STRATEGIES
 from dmrec_core.paper.claims import Finding, made_with, read, runs_of
 from dmrec_core.records.checkout import checkout
+from dmrec_core.records.files import write_whole
 from dmrec_core.records.markdown import markdown_table, plus_minus
 from dmrec_core.runs.models import CARDS
-from dmrec_core.training.checkpoint import write_atomically
 from dmrec_core.training.evaluate import metric_label
 
 EQUATIONS = range(1, 20)  # of the paper
@@ -299,7 +299,7 @@ def main(arguments: list[str] | None = None) -> int:
     if before == after:
         print("README.md is up to date")
     else:
-        write_atomically(path, after.encode())
+        write_whole(path, after.encode())
         print("README.md: renewed " + ", ".join(SECTIONS))
     return 0
 
