@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmrec_core.records.checkout import MADE, in_checkout
+from dmrec_core.records.files import whole_or_not
 from dmrec_core.records.origin import provenance
 
 if TYPE_CHECKING:
@@ -57,21 +58,17 @@ def record(
     texts = {suffix: to_json(document) for suffix, document in documents.items()}
 
     folder = in_checkout(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    suffixes = [".png", ".svg", *reversed(texts)]
-    temporary = {suffix: folder / f".{name}.{os.getpid()}{suffix}" for suffix in suffixes}
-    try:
+    suffixes = [*texts, ".svg", ".png"]  # what is entered first is put in place last
+    with ExitStack() as whole:
+        temporary = {suffix: whole.enter_context(whole_or_not(folder / f"{name}{suffix}")) for suffix in suffixes}
         stamp(figure, provenance)
         with rc_context({"svg.hashsalt": name}):  # otherwise the ids inside the SVG are random
-            figure.savefig(temporary[".png"], dpi=150, bbox_inches="tight", metadata={"Software": None})
-            figure.savefig(temporary[".svg"], bbox_inches="tight", metadata={"Date": None, "Creator": None})
+            figure.savefig(temporary[".png"], format="png", dpi=150, bbox_inches="tight", metadata={"Software": None})
+            figure.savefig(
+                temporary[".svg"], format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None}
+            )
         for suffix, text in texts.items():
             temporary[suffix].write_text(text, encoding="utf-8")
-        for suffix in suffixes:
-            temporary[suffix].replace(folder / f"{name}{suffix}")
-    finally:
-        for path in temporary.values():
-            path.unlink(missing_ok=True)
     return folder / f"{name}.json"
 
 

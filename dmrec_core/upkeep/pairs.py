@@ -18,6 +18,7 @@ from jupytext.combine import combine_inputs_with_outputs
 from papermill.translators import PythonTranslator
 
 from dmrec_core.records.checkout import NotACheckout, checkout
+from dmrec_core.records.files import write_whole
 
 FORMATS = "ipynb,py:percent"
 CELL_METADATA = "tags,-all"  # "-all" alone would drop the `parameters` tag
@@ -114,9 +115,7 @@ def sync_pair(source: Path) -> bool:
     text = nbformat.writes(notebook, indent=1) + "\n"
     if twin.exists() and twin.read_text(encoding="utf-8") == text:
         return False
-    partial = twin.with_name(f".{twin.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(twin)
+    write_whole(twin, text.encode())
     return True
 
 

@@ -19,6 +19,8 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
+from dmrec_core.records.files import collect, temporary_for
+
 ADDED_BY_PAPERMILL = {"injected-parameters", "papermill-error-cell-tag"}
 
 
@@ -155,7 +157,8 @@ def run_notebook(source: Path, parameters: Mapping[str, Any], build: Path, timeo
     build = build.resolve()
     build.mkdir(parents=True, exist_ok=True)
     executed, failed = build / f"{source.stem}.ipynb", build / f"{source.stem}.failed.ipynb"
-    partial = build / f".{source.stem}.{os.getpid()}.partial.ipynb"
+    collect(build)
+    partial = temporary_for(executed).with_suffix(".partial.ipynb")  # papermill wants that ending
     try:
         with tempfile.TemporaryDirectory(prefix="dmrec-") as scratch:
             papermill.execute_notebook(

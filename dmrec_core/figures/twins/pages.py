@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib import resources
@@ -25,6 +24,7 @@ from dmrec_core.figures.live.lambda_curves import LONG_NAMES, METRICS, TERMS, ba
 from dmrec_core.figures.live.users import history_of, profile_of, titles_of, user_label
 from dmrec_core.figures.style import mark_of
 from dmrec_core.records.checkout import find_checkout
+from dmrec_core.records.files import write_whole
 from dmrec_core.records.markdown import plus_minus
 from dmrec_core.runs.store import RunResult
 
@@ -83,13 +83,7 @@ def write_twin(
         raise ValueError(
             f"{path.name} would have {len(content):,} bytes, more than {LARGEST:,}: show fewer users or runs"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, content)
     return path
 
 
