@@ -9,13 +9,14 @@ import os
 import platform
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 import filelock
-import numpy as np
 import pandas as pd
 import torch
 
@@ -27,16 +28,30 @@ from dmrec_core.language.controls import noisy, random_like, shuffled
 from dmrec_core.language.other_texts import with_language_from
 from dmrec_core.recommender import Recommender
 from dmrec_core.records.checkout import find_checkout
-from dmrec_core.records.files import write_whole
+from dmrec_core.records.files import collect, write_whole
+from dmrec_core.records.ranges import cut
 from dmrec_core.runs.build import build_model
+from dmrec_core.runs.folder import (
+    HISTORY,
+    METRICS,
+    PER_USER,
+    PROGRESS,
+    RESUME,
+    SPEC,
+    SPLITS,
+    WEIGHTS,
+    faults,
+    read_metrics,
+    read_per_user,
+    seal,
+    set_aside,
+)
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.spec import RunSpec
-from dmrec_core.training.checkpoint import Checkpoint, load_tensors, save_tensors
+from dmrec_core.training.checkpoint import Checkpoint, CheckpointError, load_tensors, save_tensors
 from dmrec_core.training.device import device_name
 from dmrec_core.training.evaluate import RankingMetrics, evaluate
 from dmrec_core.training.fit import FitResult, Progress, TrainingCancelled, fit
-
-SPLITS = ("valid", "test")
 
 
 @dataclass(frozen=True)
@@ -60,14 +75,18 @@ class RunResult:
     @property
     def history(self) -> pd.DataFrame:
         """One row an epoch: seconds, loss terms, validation metrics where evaluated."""
-        return pd.read_csv(self.folder / "history.csv")
+        return pd.read_csv(self._whole(HISTORY))
 
     def model(self, dataset: RecDataset | None = None) -> Recommender:
         """The trained model, on the CPU, ready to score."""
         model = untrained(self.spec, dataset, runs=self.folder.parent)
-        tensors, _ = load_tensors(self.folder / "weights.safetensors")
-        model.load_state_dict(tensors)
+        _put(model, load_tensors(self._whole(WEIGHTS))[0], self.folder / WEIGHTS)
         return model.eval()
+
+    def _whole(self, name: str) -> Path:
+        if why := faults(self.folder).get(name):
+            raise CheckpointError(f"{self.folder / name} cannot be used ({why}); run it again: it will be made again")
+        return self.folder / name
 
 
 def runs_folder() -> Path:
@@ -120,9 +139,13 @@ def folder_of(spec: RunSpec, dataset: RecDataset | None = None, runs: Path | Non
 
 
 def cached(spec: RunSpec, dataset: RecDataset | None = None, runs: Path | None = None) -> RunResult | None:
-    """The result of a run if it is complete on disk, else None."""
+    """The result of a run if it is complete and whole on disk, else None; a warning names what is damaged."""
     folder = folder_of(spec, dataset, runs)
-    return _read(spec, folder) if (folder / "metrics.json").exists() else None
+    result = _read(spec, folder)
+    if result is None and (folder / METRICS).exists():
+        wrong = "; ".join(f"{name}: {why}" for name, why in faults(folder).items())
+        warnings.warn(f"{folder} is not whole ({wrong}); run it again: what is damaged is made again", stacklevel=2)
+    return result
 
 
 def run(
@@ -137,7 +160,9 @@ def run(
 ) -> RunResult:
     """The result of a run: from its folder if complete, resumed if interrupted, trained otherwise.
 
-    Two processes that ask for the same run at once train it once: the second waits for the first.
+    A file that is damaged or another run's is renamed to `*.damaged`, with a warning, and made again: from the weights
+    where these are whole, otherwise by training. Two processes that ask for the same run at once train it once: the
+    second waits for the first.
 
     Args:
         spec: what to run.
@@ -161,12 +186,14 @@ def run(
     """
     dataset = load(spec) if dataset is None else dataset
     folder = folder_of(spec, dataset, runs)
-    if (folder / "metrics.json").exists():
-        return _read(spec, folder)
+    result = _read(spec, folder)
+    if result is not None:
+        return result
     folder.mkdir(parents=True, exist_ok=True)
     with _lock(folder, cancel):
-        if not (folder / "metrics.json").exists():
-            _train(spec, dataset, folder, device, progress, cancel, checkpoint_seconds)
+        collect(folder)
+        if _read(spec, folder) is None:
+            _make(spec, dataset, folder, device, progress, cancel, checkpoint_seconds)
     return _read(spec, folder)
 
 
@@ -209,7 +236,7 @@ def _lock(folder: Path, cancel: Callable[[], bool] | None) -> filelock.AcquireRe
                 raise TrainingCancelled("cancelled while another process was training this run") from None
 
 
-def _train(
+def _make(
     spec: RunSpec,
     dataset: RecDataset,
     folder: Path,
@@ -218,42 +245,74 @@ def _train(
     cancel: Callable[[], bool] | None,
     checkpoint_seconds: float,
 ) -> None:
-    _write_json(folder / "spec.json", spec.to_json())
-    model = untrained(spec, dataset, runs=folder.parent, device=device, progress=progress, cancel=cancel)
-    resume = folder / "resume.safetensors"
-    last_told = 0.0
-
-    def report(now: Progress) -> None:
-        nonlocal last_told
-        if time.monotonic() - last_told > 1:
-            _write_json(folder / "progress.json", {"epoch": now.epoch, "epochs": now.epochs, "seconds": now.seconds})
-            last_told = time.monotonic()
-        if progress is not None:
-            progress(now)
-
-    fitted = fit(
-        model,
-        dataset,
-        spec.train,
-        seed=spec.seed,
-        device=device,
-        checkpoint=Checkpoint(resume, checkpoint_seconds),
-        progress=report,
-        cancel=cancel,
-    )
-    _write_history(folder / "history.csv", fitted.history)
-    save_tensors(folder / "weights.safetensors", model.state_dict())
+    """What is missing of a run, from its weights where they are whole and its own, otherwise by training."""
+    for name, why in faults(folder).items():
+        set_aside(folder / name, why)
+    _write_json(folder / SPEC, spec.to_json())
+    weights = folder / WEIGHTS
+    tensors, state = load_tensors(weights) if weights.exists() else ({}, {})
+    if state.get("run", folder.name) != folder.name:
+        set_aside(weights, f"it is of {state['run']}, another run")
+    if state.get("run") == folder.name:
+        model = untrained(spec, dataset, runs=folder.parent, device=device, progress=progress, cancel=cancel)
+        _put(model, tensors, weights)
+    else:
+        model, fitted = _fitted(spec, dataset, folder, device, progress, cancel, checkpoint_seconds)
+        state = {"run": folder.name, "record": _record(spec, dataset, model, fitted), "history": fitted.history}
+        save_tensors(weights, model.state_dict(), state)
+    _write_history(folder / HISTORY, state["history"])
     tensors, metrics = {}, {}
     for split in SPLITS:
         ranked = evaluate(model, dataset, split)
         metrics[split] = ranked.means()
         tensors[f"{split}.users"] = torch.from_numpy(ranked.users)
         tensors |= {f"{split}.{name}": torch.from_numpy(values) for name, values in ranked.per_user.items()}
-    save_tensors(folder / "per_user.safetensors", tensors)
-    # written last: its presence says that the run is complete
-    _write_json(folder / "metrics.json", {"metrics": metrics, "record": _record(spec, dataset, model, fitted)})
-    resume.unlink(missing_ok=True)
-    (folder / "progress.json").unlink(missing_ok=True)
+    save_tensors(folder / PER_USER, tensors)
+    seal(folder, metrics, state["record"])
+
+
+def _fitted(
+    spec: RunSpec,
+    dataset: RecDataset,
+    folder: Path,
+    device: str,
+    progress: Callable[[Progress], None] | None,
+    cancel: Callable[[], bool] | None,
+    checkpoint_seconds: float,
+) -> tuple[Recommender, FitResult]:
+    """The trained model; a checkpoint that cannot be used is set aside, and a new model trained from its first step."""
+    last_told = 0.0
+
+    def report(now: Progress) -> None:
+        nonlocal last_told
+        if time.monotonic() - last_told > 1:
+            _write_json(folder / PROGRESS, {"epoch": now.epoch, "epochs": now.epochs, "seconds": now.seconds})
+            last_told = time.monotonic()
+        if progress is not None:
+            progress(now)
+
+    while True:
+        model = untrained(spec, dataset, runs=folder.parent, device=device, progress=progress, cancel=cancel)
+        try:
+            return model, fit(
+                model,
+                dataset,
+                spec.train,
+                seed=spec.seed,
+                device=device,
+                checkpoint=Checkpoint(folder / RESUME, checkpoint_seconds, folder.name),
+                progress=report,
+                cancel=cancel,
+            )
+        except CheckpointError as problem:
+            set_aside(folder / RESUME, str(problem))
+
+
+def _put(model: Recommender, tensors: Mapping[str, torch.Tensor], path: Path) -> None:
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as problem:
+        raise CheckpointError(f"{path} holds the weights of another model: {cut(str(problem), 300)}") from problem
 
 
 def _record(spec: RunSpec, dataset: RecDataset, model: Recommender, fitted: FitResult) -> dict:
@@ -274,17 +333,15 @@ def _record(spec: RunSpec, dataset: RecDataset, model: Recommender, fitted: FitR
     }
 
 
-def _read(spec: RunSpec, folder: Path) -> RunResult:
-    values = json.loads((folder / "metrics.json").read_text())
-    tensors, _ = load_tensors(folder / "per_user.safetensors")
-    arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
-    per_user = {split: _ranking(arrays, split) for split in SPLITS}
-    return RunResult(spec, folder, values["metrics"], per_user, values["record"])
-
-
-def _ranking(arrays: Mapping[str, np.ndarray], split: str) -> RankingMetrics:
-    mine = {name.removeprefix(f"{split}."): array for name, array in arrays.items() if name.startswith(f"{split}.")}
-    return RankingMetrics(mine.pop("users"), mine)
+def _read(spec: RunSpec, folder: Path) -> RunResult | None:
+    """The result, or None where it is not finished or not whole."""
+    if not (folder / METRICS).exists() or faults(folder):
+        return None
+    with suppress(OSError):  # what a process left that was killed as it finished; the folder may be read-only
+        (folder / RESUME).unlink(missing_ok=True)
+        (folder / PROGRESS).unlink(missing_ok=True)
+    values = read_metrics(folder)
+    return RunResult(spec, folder, values["metrics"], read_per_user(folder), values["record"])
 
 
 def _write_json(path: Path, values: Mapping) -> None:

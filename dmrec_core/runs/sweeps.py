@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import signal
@@ -17,6 +16,8 @@ from pathlib import Path
 import torch
 
 from dmrec_core.data import RecDataset
+from dmrec_core.records.files import collect, read_json, temporary_for
+from dmrec_core.runs.folder import PROGRESS
 from dmrec_core.runs.progress import ProgressLine, clock
 from dmrec_core.runs.spec import RunSpec
 from dmrec_core.runs.store import RunResult, cached, folder_of, run
@@ -101,8 +102,9 @@ def _run_all(
     if own:
         executor, threads = _local_executor(len(wanted), workers, device)
     folders = [folder_of(spec, dataset, runs) for spec in wanted]
-    stop = folders[0].parent / f".stop-{os.getpid()}-{id(folders)}"  # workers on any machine can see a file
+    stop = temporary_for(folders[0].parent / "stop")  # workers on any machine can see a file
     stop.parent.mkdir(parents=True, exist_ok=True)
+    collect(stop.parent)
     started = time.monotonic()
     futures: dict[Future, RunSpec] = {
         executor.submit(_work, spec, dataset, runs, device, threads, stop): spec for spec in wanted
@@ -198,7 +200,7 @@ def _status(folders: Sequence[Path], done: int, seconds: float) -> str:
 
 def _share(folder: Path) -> float:
     try:
-        now = json.loads((folder / "progress.json").read_text())
-    except (FileNotFoundError, json.JSONDecodeError):  # not begun, or finished this moment
+        now = read_json(folder / PROGRESS)
+        return min(1.0, now["epoch"] / max(1, now["epochs"]))
+    except (OSError, ValueError, TypeError, KeyError):  # not begun, finished this moment, or damaged
         return 0.0
-    return min(1.0, now["epoch"] / max(1, now["epochs"]))

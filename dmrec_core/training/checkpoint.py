@@ -12,7 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from dmrec_core.records.files import write_whole
+from dmrec_core.records.files import digest, write_whole
+from dmrec_core.records.ranges import cut
 
 
 class Checkpoint(NamedTuple):
@@ -21,10 +22,12 @@ class Checkpoint(NamedTuple):
     Args:
         path: of the file; if it exists, the training resumes from it.
         seconds: between two savings at least.
+        run: what this training is called; a checkpoint of another one is refused.
     """
 
     path: Path
     seconds: float = 30.0
+    run: str = ""
 
 
 class CheckpointError(ValueError):
@@ -32,27 +35,42 @@ class CheckpointError(ValueError):
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], state: Mapping | None = None) -> None:
-    """Write tensors, and a JSON-able `state` beside them, atomically."""
-    metadata = {"state": json.dumps(state)} if state is not None else None
+    """Write tensors, and a JSON-able `state` beside them, whole or not at all, with a checksum of both."""
     # a copy of each: safetensors refuses views that share memory
     contents = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-    write_whole(path, save(contents, metadata))
+    metadata = {} if state is None else {"state": json.dumps(state)}
+    write_whole(path, save(contents, metadata | {"sha256": _digest(contents, metadata.get("state", ""))}))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
-    """Read what `save_tensors` wrote.
+    """Read what `save_tensors` wrote; files of earlier versions, which have no checksum, too.
 
     Raises:
-        CheckpointError: the file is truncated or is not one of ours.
+        CheckpointError: the file is truncated, changed since, or is not one of ours.
     """
     try:
         with safe_open(path, framework="pt") as file:
-            state = json.loads((file.metadata() or {}).get("state", "{}"))
-            return {name: file.get_tensor(name) for name in file.keys()}, state
-    except (SafetensorError, json.JSONDecodeError, OSError) as error:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+        if metadata.get("sha256") not in (None, _digest(tensors, metadata.get("state", ""))):
+            raise ValueError("its checksum does not match")
+        state = json.loads(metadata.get("state", "{}"))
+        if not isinstance(state, dict):
+            raise ValueError("its state is none")
+    except (SafetensorError, ValueError, TypeError, AttributeError, RuntimeError, OSError) as error:
         raise CheckpointError(
-            f"{path} is not a readable checkpoint ({error}); delete it to start that run afresh"
+            f"{path} is not a readable checkpoint ({cut(str(error), 200)}); delete it to start that run afresh"
         ) from error
+    return tensors, state
+
+
+def _digest(tensors: Mapping[str, Tensor], state: str) -> str:
+    """Over names, types, shapes and bytes."""
+    parts = [
+        ((name, str(tensor.dtype), list(tensor.shape)), tensor.reshape(-1).view(torch.uint8).numpy().data)
+        for name, tensor in sorted(tensors.items())
+    ]
+    return digest([("state", state.encode()), *parts])
 
 
 def pack_training(
@@ -79,12 +97,13 @@ def unpack_training(
         group, _, rest = name.partition(".")
         groups.setdefault(group, {})[rest] = value
     try:
+        slots: dict[int, dict[str, Tensor]] = {}
+        for name, value in groups["optimizer"].items():
+            index, _, slot = name.partition(".")
+            slots.setdefault(int(index), {})[slot] = value
+        model.load_state_dict(groups["best"])
         model.load_state_dict(groups["model"])
-    except RuntimeError as error:
-        raise CheckpointError(f"the checkpoint belongs to another model: {error}") from error
-    slots: dict[int, dict[str, Tensor]] = {}
-    for name, value in groups["optimizer"].items():
-        index, _, slot = name.partition(".")
-        slots.setdefault(int(index), {})[slot] = value
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": slots})
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": slots})
+    except (RuntimeError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"the checkpoint belongs to another model: {cut(str(error), 400)}") from error
     return groups["best"]

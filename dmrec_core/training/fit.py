@@ -13,7 +13,14 @@ from torch import Tensor
 from dmrec_core.interactions import UserBatch
 from dmrec_core.recommender import LossTerms, Recommender
 from dmrec_core.records.ranges import checked
-from dmrec_core.training.checkpoint import Checkpoint, load_tensors, pack_training, save_tensors, unpack_training
+from dmrec_core.training.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    load_tensors,
+    pack_training,
+    save_tensors,
+    unpack_training,
+)
 from dmrec_core.training.device import derived_seed, enough_threads, matrix_precision, resolve_device
 from dmrec_core.training.evaluate import CUTOFFS, evaluate, metric_label
 
@@ -151,6 +158,12 @@ class _Fit:
         state, best_weights = _State(), _copy(model)
         if kept is not None and kept.path.exists():
             tensors, saved = load_tensors(kept.path)
+            if saved.pop("run", kept.run) != kept.run:
+                raise CheckpointError(f"{kept.path} is of another run; delete it to start this one afresh")
+            if set(saved) != {field_.name for field_ in fields(_State)}:
+                raise CheckpointError(
+                    f"{kept.path} does not say where its run stood; delete it to start that run afresh"
+                )
             best_weights = unpack_training(tensors, model, optimizer)
             state = _State(**saved)
         last_saved = time.monotonic()
@@ -173,7 +186,9 @@ class _Fit:
             if self.progress is not None:
                 self.progress(_progress(state, settings, terms))
             if kept is not None and time.monotonic() - last_saved >= kept.seconds:
-                save_tensors(kept.path, pack_training(model, best_weights, optimizer), asdict(state))
+                save_tensors(
+                    kept.path, pack_training(model, best_weights, optimizer), asdict(state) | {"run": kept.run}
+                )
                 last_saved = time.monotonic()
 
         model.load_state_dict(best_weights)

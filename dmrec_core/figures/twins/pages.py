@@ -8,7 +8,6 @@ where it is in its address (`09_lambda_sensitivity.html#lam=0.6`). Its numbers a
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -25,6 +24,7 @@ from dmrec_core.figures.live.users import history_of, profile_of, titles_of, use
 from dmrec_core.figures.style import mark_of
 from dmrec_core.matching import STRATEGIES
 from dmrec_core.records.checkout import find_checkout
+from dmrec_core.records.files import write_whole
 from dmrec_core.records.markdown import plus_minus
 from dmrec_core.records.markup import html_text, json_in_html, visible_text
 from dmrec_core.runs.store import RunResult
@@ -83,13 +83,7 @@ def write_twin(
         raise ValueError(
             f"{path.name} would have {len(content):,} bytes, more than {LARGEST:,}: show fewer users or runs"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, content)
     return path
 
 

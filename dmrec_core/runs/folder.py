@@ -1,0 +1,134 @@
+"""A run's folder: what a finished one holds, whether it is whole, and what becomes of a file that is not.
+
+`metrics.json`, written last, says that a run is finished; it holds the checksums of the other files and its own. What
+was trained is in `weights.safetensors` with its history and record: from it, all others can be made again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dmrec_core.records.files import digest, file_digest, read_json, write_whole
+from dmrec_core.records.ranges import cut
+from dmrec_core.training.checkpoint import load_tensors
+from dmrec_core.training.evaluate import RankingMetrics
+
+SPLITS = ("valid", "test")
+SPEC, HISTORY, PER_USER = "spec.json", "history.csv", "per_user.safetensors"
+WEIGHTS, METRICS = "weights.safetensors", "metrics.json"
+RESUME, PROGRESS = "resume.safetensors", "progress.json"  # of an unfinished run
+
+
+def seal(folder: Path, metrics: Mapping, record: Mapping) -> None:
+    """Write `metrics.json`: the run is finished, and its other files are to stay as they are now."""
+    files = {name: file_digest(folder / name) for name in (SPEC, HISTORY, PER_USER, WEIGHTS)}
+    values = {"metrics": metrics, "record": record, "run": folder.name, "files": files}
+    write_whole(folder / METRICS, json.dumps(values | {"sha256": _checksum(values)}, indent=1).encode())
+    for name in (RESUME, PROGRESS):
+        (folder / name).unlink(missing_ok=True)
+
+
+def faults(folder: Path) -> dict[str, str]:
+    """What is wrong with the files of a finished run: name -> why. Nothing where it is whole.
+
+    Files of earlier versions, which have no checksums, are whole if they can be read and agree with each other.
+    """
+    found: dict[str, str | None] = {}
+    sealed: dict = {}
+    try:
+        sealed = read_metrics(folder)
+    except (OSError, ValueError) as problem:
+        found[METRICS] = str(problem)
+    expected = sealed.get("files", {})
+    for name in (SPEC, HISTORY, PER_USER, WEIGHTS):
+        found[name] = _fault(folder / name, expected.get(name))
+    if not expected and not any(found.values()):
+        found[METRICS] = _disagreement(sealed["metrics"], read_per_user(folder))
+    return {name: why for name, why in found.items() if why}
+
+
+def read_metrics(folder: Path) -> dict:
+    """`metrics.json`: `metrics` (split -> metric -> mean over users), `record` and, since there are checksums, `files`.
+
+    Raises:
+        OSError: it is not there.
+        ValueError: it is damaged, or another run's.
+    """
+    path = folder / METRICS
+    values = read_json(path)
+    if not isinstance(values, dict) or not isinstance(values.get("record"), dict):
+        raise ValueError(f"{path}: no metrics of a run")
+    said = values.pop("sha256", None)
+    if said not in (None, _checksum(values)):
+        raise ValueError(f"{path}: its checksum does not match")
+    if values.get("run", folder.name) != folder.name:
+        raise ValueError(f"{path}: the metrics of {cut(str(values['run']))}, another run")
+    metrics = values.get("metrics")
+    if not isinstance(metrics, dict) or not all(isinstance(metrics.get(split), dict) for split in SPLITS):
+        raise ValueError(f"{path}: no metrics for {' and '.join(SPLITS)}")
+    return values
+
+
+def read_per_user(folder: Path) -> dict[str, RankingMetrics]:
+    """`per_user.safetensors`: split -> per-user metrics.
+
+    Raises:
+        ValueError: it is damaged (a `CheckpointError`), or another kind of file.
+    """
+    tensors, _ = load_tensors(folder / PER_USER)
+    arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+    ranked = {}
+    for split in SPLITS:
+        mine = {name.removeprefix(f"{split}."): array for name, array in arrays.items() if name.startswith(f"{split}.")}
+        if "users" not in mine:
+            raise ValueError(f"{folder / PER_USER}: no users of {split}")
+        ranked[split] = RankingMetrics(mine.pop("users"), mine)
+    return ranked
+
+
+def set_aside(path: Path, why: str) -> None:
+    """Rename a file that cannot be used to `*.damaged`, and say so; one that is not there is none to speak of."""
+    with suppress(FileNotFoundError):
+        aside = path.with_name(f"{path.name}.damaged")
+        os.replace(path, aside)
+        warnings.warn(f"{path} cannot be used ({cut(why, 300)}); it is now {aside.name} and made again", stacklevel=3)
+
+
+def _fault(path: Path, expected: str | None) -> str | None:
+    try:
+        if expected is not None:
+            return None if file_digest(path) == expected else "its checksum does not match"
+        if path.suffix == ".safetensors":
+            load_tensors(path)
+        elif path.suffix == ".json":
+            read_json(path)
+        elif "epoch" not in pd.read_csv(path):
+            return "no history of a training"
+    except FileNotFoundError:
+        return "it is missing"
+    except (OSError, ValueError) as problem:
+        return cut(str(problem), 300)
+    return None
+
+
+def _disagreement(metrics: Mapping[str, Mapping[str, float]], per_user: Mapping[str, RankingMetrics]) -> str | None:
+    for split, ranked in per_user.items():
+        means = ranked.means()
+        said = {name: metrics[split].get(name) for name in means}
+        if not all(isinstance(value, int | float) for value in said.values()):
+            return f"{split} lacks metrics that {PER_USER} has"
+        if not np.allclose(list(said.values()), list(means.values()), rtol=1e-9, equal_nan=True):
+            return f"its means of {split} are not those of {PER_USER}"
+    return None
+
+
+def _checksum(values: Mapping) -> str:
+    return digest([("metrics", json.dumps(values, sort_keys=True).encode())])
