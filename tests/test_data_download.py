@@ -8,6 +8,7 @@ import time
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import numpy as np
 import pytest
 
 from dmrec_core.data.archive import extract_member
@@ -254,3 +255,29 @@ def test_a_damaged_npz_counts_as_absent(tmp_path):
     assert read_npz(path) == ({}, {"é": 1})
     path.write_bytes(path.read_bytes()[:-30])
     assert read_npz(path) is None
+
+
+def test_a_file_trusted_at_first_use_says_so_and_is_not_taken_over_plain_http(server, home):
+    with pytest.warns(UserWarning, match=r"x/a\.csv: no checksum is known for it, so it is trusted .* from http://127"):
+        fetch(RemoteFile("x/a.csv", f"{server.url}/whole/a.csv"), progress=False)
+    with pytest.raises(DownloadError, match=r"http://example\.org is not https, and no checksum is known"):
+        fetch(RemoteFile("x/b.csv", "http://example.org/b.csv"), progress=False)
+
+
+def test_damaged_checksums_are_named(server, home):
+    home.mkdir()
+    (home / "checksums.json").write_text('{"x/a.csv": 1}')
+    with pytest.raises(DataError, match=r"checksums\.json is damaged"):
+        fetch(RemoteFile("x/a.csv", f"{server.url}/whole/a.csv"), progress=False)
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:200] + bytes([b[200] ^ 1]) + b[201:], lambda b: b"", lambda b: b[:90]])
+def test_a_damaged_or_foreign_conversion_is_named_and_made_again(tmp_path, damage):
+    path = tmp_path / "a.npz"
+    write_npz(path, {"numbers": np.arange(9)}, {})
+    whole = path.read_bytes()
+    for name, content in (("a.npz", damage(whole)), ("b.npz", whole)):
+        (tmp_path / name).write_bytes(content)
+        with pytest.warns(UserWarning, match=rf"{name}: a damaged conversion"):
+            assert read_npz(tmp_path / name) is None
+        assert not (tmp_path / name).exists()

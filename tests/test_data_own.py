@@ -1,7 +1,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from safetensors.numpy import save_file
+from safetensors.torch import save_file as save_torch
 
 from dmrec_core.data import DATASETS, DataError, load_dataset, load_own
 
@@ -283,3 +285,11 @@ def test_an_unknown_name_lists_what_there_is(name, close):
     with pytest.raises(ValueError, match=f"'{name}'.*Did you mean .*{close}") as error:
         load_dataset(name)
     assert all(known in str(error.value) for known in DATASETS)
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
+def test_half_precision_vectors_are_read(put, tmp_path, kind):
+    sides = {side: torch.arange(1.0, 43).reshape(21, 2).to(kind) for side in ("user", "item")}
+    save_torch(sides, tmp_path / "v.safetensors")
+    language = load_own(put(NUMBERS), vectors=tmp_path / "v.safetensors").language
+    assert language.user[0].tolist() == [7.0, 8.0] and language.user.dtype == np.float32

@@ -21,7 +21,7 @@ from dmrec_core.data.errors import DataError
 from dmrec_core.records.ranges import cut
 
 MAX_BYTES = 2 << 30  # the largest upstream file, steam's user vectors, is about 0.3 GB in float64
-MAX_STEPS = 1_000_000  # opcodes; the profiles of 23,310 users take about 300,000
+MAX_STEPS = 600_000  # opcodes; the profiles of 23,310 users take about 300,000
 MAX_BITS = 64  # of a whole number
 
 # What the upstream files may name. Several spellings of a module are the same thing over the years.
