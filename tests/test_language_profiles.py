@@ -344,7 +344,7 @@ def test_what_cannot_be_written_is_said_before_anything_is_asked(server, folder,
     for command in ("profiles", "embed"):
         assert run(command, folder, *ask) == 1
         err = capsys.readouterr().err
-        assert str(folder / "file") in err and "DMREC_HOME another folder" in err
+        assert str(folder / "file") in err and "DMREC_HOME names another folder" in err
     assert server.log() == []
     assert not [path for path in folder.iterdir() if "probe" in path.name or path.name == "profiles.json"]
 

@@ -51,8 +51,19 @@ def outcome(work: Callable[[], int], call: str) -> int:
         if not _is_explained(error):
             raise
         wrong = isinstance(error, WrongCall) or type(error) is ValueError
-        _say(f"error: {error}" + f"\nwhat it takes: {call} --help" * wrong)
+        _say(f"error: {error}{_another_place(error)}" + f"\nwhat it takes: {call} --help" * wrong)
         return WRONG_CALL if wrong else FAILED
+
+
+def _another_place(error: Exception) -> str:
+    """Where the system refused one of the kit's own folders: the variable that names another."""
+    if not isinstance(error, OSError):
+        return ""
+    from dmrec_core.data.cache import home
+    from dmrec_core.runs.store import runs_folder
+
+    places = {"DMREC_RUNS": runs_folder(), "DMREC_HOME": home()}
+    return next((f"; {name} names another folder" for name, place in places.items() if str(place) in str(error)), "")
 
 
 def _is_explained(error: Exception) -> bool:
