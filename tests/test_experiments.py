@@ -20,7 +20,7 @@ from dmrec_core.runs.progress import ctrl_c
 from dmrec_core.runs.spec import RunSpec
 from dmrec_core.runs.store import cached, folder_of, forget, load, run
 from dmrec_core.runs.sweeps import RunFailed, grid, sweep
-from dmrec_core.training.evaluate import evaluate
+from dmrec_core.training.evaluate import METRICS, Metric, evaluate
 from dmrec_core.training.fit import TrainingCancelled, TrainSettings
 
 TINY = TrainSettings(epochs=4, batch_size=256, evaluate_every=2)
@@ -237,3 +237,14 @@ def run_weights(spec, dataset):
     from dmrec_core.runs.build import build_model
 
     return list(build_model(spec, dataset).state_dict().values())
+
+
+def test_a_new_metric_is_measured_by_the_kept_weights(dataset, tmp_path, monkeypatch):
+    kept = run(SPEC, dataset, runs=tmp_path)
+    monkeypatch.setitem(METRICS, "hits", Metric("Hits", lambda hits, relevant: hits.sum(1)))
+    monkeypatch.setattr(experiments, "fit", lambda *_, **__: pytest.fail("trained again"))
+    assert cached(SPEC, dataset, tmp_path) is None
+    again = run(SPEC, dataset, runs=tmp_path)
+    assert again.metrics["test"]["hits@20"] >= again.metrics["test"]["hits@5"] > 0
+    assert again.metrics["test"]["recall@20"] == kept.metrics["test"]["recall@20"]
+    assert dict(again.record) == dict(kept.record) and cached(SPEC, dataset, tmp_path) is not None

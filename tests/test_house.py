@@ -340,7 +340,11 @@ HOMES = {  # what is written in one place -> the only files that hold it
     r"""["'](godm|cpdm|mddm)["']""": STRATEGY_NAMES_IN,
     r"±\s*\{[^}]*(high|half)": {"markdown.py"},
     r"""["']\|[\s-]*---|\[["']---["']\]""": {"markdown.py"},
-    r"os\.replace\(|getpid\(\)\}\.|\.partial\b": {"files.py", "download.py"},  # what is downloaded is moved
+    r"os\.replace\(|getpid\(\)\}\.|\.partial\b": {
+        "files.py",
+        "download.py",
+        "folder.py",
+    },  # downloads and damaged files are moved
 }
 
 

@@ -142,3 +142,13 @@ def test_the_kits_own_objects_and_names_are_one():
     named_alike = Strategy(STRATEGIES["mddm"].terms, "mine", "mine too")
     assert spec(named_alike).is_own and not spec("mddm").is_own
     assert spec(named_alike).key("data") != spec("mddm", lam=0.5).key("data")
+
+
+def test_the_panel_moves_lambda_on_a_backbone_of_ones_own(runs, data):
+    results = sweep(
+        [*grid(spec("mddm", NARROW), lam=[0.0, 1.0])], data, runs=runs, device="cpu", progress=lambda *_: None
+    )
+    panel = lambda_panel("toy", ["mddm"], grid_results=results, dataset=data, trainer=Trainer(device="cpu", runs=runs),
+                         start={"lam": 0.5})  # fmt: skip
+    measured = [trace for trace in panel.figure.data if trace.name == "you are here: measured"]
+    assert measured and set(measured[0].x) == {0.5}

@@ -50,7 +50,7 @@ from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.spec import RunSpec
 from dmrec_core.training.checkpoint import Checkpoint, CheckpointError, load_tensors, save_tensors
 from dmrec_core.training.device import device_name
-from dmrec_core.training.evaluate import RankingMetrics, evaluate
+from dmrec_core.training.evaluate import RankingMetrics, evaluate, metric_names
 from dmrec_core.training.fit import FitResult, Progress, TrainingCancelled, fit
 
 
@@ -142,10 +142,12 @@ def cached(spec: RunSpec, dataset: RecDataset | None = None, runs: Path | None =
     """The result of a run if it is complete and whole on disk, else None; a warning names what is damaged."""
     folder = folder_of(spec, dataset, runs)
     result = _read(spec, folder)
-    if result is None and (folder / METRICS).exists():
+    if result is not None:
+        return None if _lacks_a_metric(result) else result
+    if (folder / METRICS).exists():
         wrong = "; ".join(f"{name}: {why}" for name, why in faults(folder).items())
         warnings.warn(f"{folder} is not whole ({wrong}); run it again: what is damaged is made again", stacklevel=2)
-    return result
+    return None
 
 
 def run(
@@ -161,7 +163,8 @@ def run(
     """The result of a run: from its folder if complete, resumed if interrupted, trained otherwise.
 
     A file that is damaged or another run's is renamed to `*.damaged`, with a warning, and made again: from the weights
-    where these are whole, otherwise by training. Two processes that ask for the same run at once train it once: the
+    where these are whole, otherwise by training. A metric that was not known when the run was kept is measured now, by
+    its weights; nothing is trained for it. Two processes that ask for the same run at once train it once: the
     second waits for the first.
 
     Args:
@@ -187,14 +190,21 @@ def run(
     dataset = load(spec) if dataset is None else dataset
     folder = folder_of(spec, dataset, runs)
     result = _read(spec, folder)
-    if result is not None:
+    if result is not None and not _lacks_a_metric(result):
         return result
     folder.mkdir(parents=True, exist_ok=True)
     with _lock(folder, cancel):
         collect(folder)
-        if _read(spec, folder) is None:
+        result = _read(spec, folder)
+        if result is None:
             _make(spec, dataset, folder, device, progress, cancel, checkpoint_seconds)
+        elif _lacks_a_metric(result):
+            _judge(result.model(dataset), dataset, folder, result.record)
     return _read(spec, folder)
+
+
+def _lacks_a_metric(result: RunResult) -> bool:
+    return any(not set(metric_names()) <= set(result.metrics[split]) for split in SPLITS)
 
 
 def pretraining_run(spec: RunSpec) -> RunSpec | None:
@@ -261,6 +271,11 @@ def _make(
         state = {"run": folder.name, "record": _record(spec, dataset, model, fitted), "history": fitted.history}
         save_tensors(weights, model.state_dict(), state)
     _write_history(folder / HISTORY, state["history"])
+    _judge(model, dataset, folder, state["record"])
+
+
+def _judge(model: Recommender, dataset: RecDataset, folder: Path, record: Mapping[str, object]) -> None:
+    """Rank every split, and say with it that the run is finished."""
     tensors, metrics = {}, {}
     for split in SPLITS:
         ranked = evaluate(model, dataset, split)
@@ -268,7 +283,7 @@ def _make(
         tensors[f"{split}.users"] = torch.from_numpy(ranked.users)
         tensors |= {f"{split}.{name}": torch.from_numpy(values) for name, values in ranked.per_user.items()}
     save_tensors(folder / PER_USER, tensors)
-    seal(folder, metrics, state["record"])
+    seal(folder, metrics, record)
 
 
 def _fitted(

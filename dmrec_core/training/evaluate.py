@@ -65,6 +65,11 @@ METRICS = {"recall": Metric("Recall", _recall), "ndcg": Metric("NDCG", _ndcg)}
 """Every metric of the kit; one more entry, and it is measured, kept and printed like the others."""
 
 
+def metric_names(cutoffs: Sequence[int] = CUTOFFS) -> tuple[str, ...]:
+    """What an evaluation measures: `recall@5`, `ndcg@5`, ..."""
+    return tuple(f"{kind}@{n}" for n in cutoffs for kind in METRICS)
+
+
 def metric_label(name: str) -> str:
     """How a metric is printed.
 
