@@ -110,7 +110,7 @@ PEAK = """
 import json, sys, torch
 sys.path.insert(0, sys.argv[1])
 from test_speed import *
-from dmrec_core.memory import resident_mib
+from dmrec_core.records.memory import resident_mib
 train, users, items = amazon_shaped()
 before = resident_mib("VmHWM")  # not `ru_maxrss`: a child inherits its parent's at `fork`
 if sys.argv[2] == "textbook":
