@@ -83,3 +83,7 @@ def test_no_fault_is_a_traceback_in_many_files(tmp_path):
 def test_every_fault_is_made():
     made = {fault.name for seed in range(1500) for fault in make(seed)[2]}
     assert made == {fault.name for fault in (*CSV_FAULTS, *PARQUET_FAULTS, *BYTE_FAULTS)}
+
+
+def test_a_file_whose_column_statistics_lie_does_not_end_the_process(tmp_path):
+    try_file(tmp_path, 7758)  # one flipped bit; pyarrow aborts where it is asked of such a column's metadata

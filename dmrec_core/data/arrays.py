@@ -132,6 +132,9 @@ def read_parquet(path: Path, wanted: Collection[str]) -> tuple[dict[str, pa.Chun
     texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
     file = pq.ParquetFile(path, read_dictionary=texts)
     values, grown = file.metadata.num_rows, 0
+    if not 0 <= values <= FREE_ROWS + ROWS_PER_BYTE * size:
+        raise ValueError(f"{values:,} rows in a file of {size:,} bytes")
+    file.scan_contents()  # what is wrong with a column is an error here; asked of its metadata, it ends the process
     for group in map(file.metadata.row_group, range(file.metadata.num_row_groups)):
         for column in map(group.column, range(group.num_columns)):
             if column.path_in_schema.split(".")[0] in wanted:
