@@ -176,7 +176,7 @@ def test_figures_of_such_data(made, shown):
 def test_jupyterlab_shows_the_same_texts(notebook, shut_down):
     """Its own Markdown and mathematics, and tables as pandas writes them."""
     cells = [
-        "from tests.hostile_texts import TITLES\n"
+        f"TITLES = {TITLES!r}\n"  # written out: the kernel's folder is not the checkout, it finds no `tests`
         "import pandas as pd\n"
         "from dmrec_core import notebook\n"
         "notebook.begin(device='cpu')",
