@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from dmrec_core.language import with_language
 from dmrec_core.recommender import LossTerms
 from dmrec_core.runs.build import build_model
 from dmrec_core.runs.presets import paper_settings
+from dmrec_core.training import device as devices
 from dmrec_core.training.checkpoint import Checkpoint, CheckpointError, load_tensors
 from dmrec_core.training.device import resolve_device
 from dmrec_core.training.evaluate import evaluate
@@ -197,6 +199,26 @@ def test_cuda_trains_to_the_same_quality_as_the_cpu(dataset):
         fit(model, dataset, settings, device=device)
         quality.append(evaluate(model, dataset, "valid").means()["recall@20"])
     assert quality[1] == pytest.approx(quality[0], rel=0.1)
+
+
+def test_bf16_is_refused_where_it_would_crawl(dataset, monkeypatch):
+    """A small model may: it costs nothing. A large one says how many times slower it would be, before anything."""
+    monkeypatch.setattr(devices, "bf16_ratio", lambda _: 44.0)
+    settings = TrainSettings(epochs=1, batch_size=128, precision="bf16")
+    fit(new_model(dataset), dataset, settings, device="cpu")
+    monkeypatch.setattr(devices, "SMALL", 1.0)
+    with pytest.raises(ValueError, match=r"takes 44 times as long in bf16 as in float32.*Train in 'float32' here"):
+        fit(new_model(dataset), dataset, settings, device="cpu")
+    fit(new_model(dataset), dataset, replace(settings, precision="float32"), device="cpu")
+    monkeypatch.setattr(devices, "bf16_ratio", lambda _: 0.5)
+    fit(new_model(dataset), dataset, settings, device="cpu")
+
+
+def test_bf16s_time_is_measured_once():
+    devices.bf16_ratio.cache_clear()
+    ratio = devices.bf16_ratio(torch.device("cpu"))
+    assert 0.05 < ratio < 5000
+    assert devices.bf16_ratio(torch.device("cpu")) == ratio and devices.bf16_ratio.cache_info().hits == 1
 
 
 def test_bf16_trains(dataset):

@@ -95,7 +95,10 @@ def embedder(parser: Parser, more: str = "") -> None:
 
 def precision(parser: Parser) -> None:
     """`--precision`."""
-    what = "of the runs' matrix products (default: %(default)s)"
+    what = (
+        "of the runs' matrix products; bf16 is faster where the processor has units for it, and refused elsewhere "
+        "(default: %(default)s)"
+    )
     parser.add_argument("--precision", default="float32", choices=("float32", "bf16"), help=what)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -54,6 +56,37 @@ def enough_threads(work: float) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@functools.cache
+def bf16_ratio(device: torch.device) -> float:
+    """How long a matrix product takes in bfloat16, as a multiple of float32's time; timed once a process.
+
+    About a half where a processor or GPU has units for it, and 30 to 500 where it has none and torch converts number by
+    number (pytorch#146508).
+    """
+    best = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        square, seconds = torch.ones(256, 256, dtype=dtype, device=device), []
+        for _ in range(4):  # the first one warms up
+            start = time.perf_counter()
+            (square @ square)[0, 0].item()  # waits for the device
+            seconds.append(time.perf_counter() - start)
+        best[dtype] = min(seconds[1:])
+    return best[torch.bfloat16] / best[torch.float32]
+
+
+def require_fast(precision: str, device: torch.device, work: float) -> None:
+    """Refuse bf16 where it would be slower than float32 by more than half, for a model whose steps are not small.
+
+    Raises:
+        ValueError: it would; the message says by how much.
+    """
+    if precision == "bf16" and work >= SMALL and (ratio := bf16_ratio(device)) > 1.5:
+        raise ValueError(
+            f"precision is 'bf16', and on this {device.type} a matrix product takes {ratio:.0f} times as long in bf16 "
+            "as in float32: it has no units for it. Train in 'float32' here; runs kept in bf16 are read as they are"
+        )
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from dmrec_core.training.checkpoint import (
     save_tensors,
     unpack_training,
 )
-from dmrec_core.training.device import derived_seed, enough_threads, matrix_precision, resolve_device
+from dmrec_core.training.device import derived_seed, enough_threads, matrix_precision, require_fast, resolve_device
 from dmrec_core.training.evaluate import CUTOFFS, evaluate, metric_label
 
 if TYPE_CHECKING:
@@ -131,10 +131,12 @@ def fit(
         TrainingCancelled: `cancel` said so.
         TrainingDiverged: a loss term is NaN or infinite.
         CheckpointError: the checkpoint is not a readable one of this model.
+        ValueError: the precision is bf16, for which this device has no units.
     """
     device = resolve_device(device)
     model.to(device)
     work = settings.batch_size * sum(p.numel() for p in model.parameters())
+    require_fast(settings.precision, device, work)
     with enough_threads(work):
         return _Fit(model, dataset, settings, seed, device, checkpoint, progress, cancel).run()
 

@@ -23,6 +23,7 @@ from dmrec_core.data import RecDataset
 from dmrec_core.dmrec import DMRec
 from dmrec_core.interactions import user_batch
 from dmrec_core.meta_network import MetaNetwork
+from dmrec_core.training.device import bf16_ratio
 from dmrec_core.training.evaluate import evaluate
 from dmrec_core.training.fit import TrainSettings, fit
 
@@ -33,9 +34,9 @@ USERS, ITEMS, INTERACTIONS, D_S = 11_000, 9_332, 120_464, 1_536
 pytestmark = pytest.mark.benchmark
 
 
-def has_bf16_units() -> bool:
-    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    return "avx512_bf16" in flags or "amx_bf16" in flags
+# Where a processor has no units for bf16, its epoch is 30 to 500 times float32's: an hour of waiting that says nothing.
+BF16_RATIO = bf16_ratio(torch.device("cpu"))
+BF16_PAYS = BF16_RATIO < 1.5
 
 
 def amazon_shaped() -> tuple[sp.csr_matrix, torch.Tensor, torch.Tensor]:
@@ -83,12 +84,14 @@ def test_an_epoch_beside_the_textbooks():
         optimizer = model.optimizer(1e-3, 0.0)
         return lambda: one_epoch(model, train, optimizer, bf16)
 
-    slow, fast, half, floor = medians(
-        lambda: textbook.epoch(adam), ours(False), ours(True), decoder_products_in_bf16, repetitions=9
-    )
-    ratios = f"float32 {fast / slow:.3f} x, bf16 {half / slow:.3f} x, of which products {floor / slow:.3f} x"
-    wanted = f"wanted: at most 0.5 x{', and 0.2 x in bf16' * has_bf16_units()}"
-    print(f"\nepoch: textbook {slow:.2f} s, {ratios} ({wanted})")
+    in_bf16 = [ours(True), decoder_products_in_bf16] if BF16_PAYS else []
+    slow, fast, *halves = medians(lambda: textbook.epoch(adam), ours(False), *in_bf16, repetitions=9)
+    print(f"\nepoch: textbook {slow:.2f} s, float32 {fast / slow:.3f} x (wanted: at most 0.5 x)")
+    if BF16_PAYS:
+        half, floor = (seconds / slow for seconds in halves)
+        print(f"bf16 {half:.3f} x, of which products {floor:.3f} x (wanted, with units for it: at most 0.2 x)")
+    else:
+        print(f"bf16 left out: this processor has no units for it, a product takes {BF16_RATIO:.0f} x float32's time")
     with FlopCounterMode(display=False) as textbooks:
         textbook.epoch(adam)
     with FlopCounterMode(display=False) as mine:
@@ -130,10 +133,11 @@ def test_an_epoch_needs_at_most_three_fifths_of_the_textbooks_memory():
         command = [sys.executable, "-c", PEAK, str(Path(__file__).parent), which]
         return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")[-2])
 
-    textbook, float32, bf16 = peak("textbook"), peak("float32"), peak("bf16")
-    ratios = f"float32 {float32 / textbook:.2f} x, bf16 {bf16 / textbook:.2f} x"
-    print(f"\npeak above the data: textbook {textbook:.0f} MiB, {ratios}")
-    assert float32 <= 0.6 * textbook and bf16 <= 0.6 * textbook
+    textbook = peak("textbook")
+    for precision in ("float32", *["bf16"] * BF16_PAYS):
+        share = peak(precision) / textbook
+        print(f"\npeak above the data: textbook {textbook:.0f} MiB, {precision} {share:.2f} x")
+        assert share <= 0.6
 
 
 def test_full_evaluation_beside_a_loop_over_users():
