@@ -33,7 +33,8 @@
 dataset = "toy"  # or "yelp-xrec", "amazon", ..., or the folder of your own data
 embedder = "auto"  # what turns texts into vectors
 device = "auto"
-seed = 2024
+seeds = 3  # for what is said about training; pictures show the first seed's model
+first_seed = 2024
 lam = 0.5  # lambda of the trained models
 figures_dir = "build/figures"  # those of other data than toy in a folder of their own there
 
@@ -58,7 +59,7 @@ from dmrec_core import (
 )
 from dmrec_core.figures import kept, live
 
-lesson = notebook.begin(dataset, embedder, device, seed, figures_dir)
+lesson = notebook.begin(dataset, embedder, device, range(first_seed, first_seed + seeds), figures_dir)
 data, checked = lesson.data, lesson.checked
 
 # %% [markdown]
@@ -92,7 +93,7 @@ notebook.show_source(base_network)
 # same holes are in the encoder's input. $w_u$ is never dropped.
 
 # %%
-generator = torch.Generator().manual_seed(seed)
+generator = torch.Generator().manual_seed(first_seed)
 many = torch.stack([base_network(rows.dropout(0.3, generator), W, w) for _ in range(4000)])
 error = many.std(0) / len(many) ** 0.5
 off = ((many.mean(0) - by_hand).abs() / error.clamp(min=1e-3))[0].max()
@@ -108,7 +109,7 @@ checked.assert_true("dropout leaves Eq. 7 right on average", float(off) < 4.5, f
 # \qquad f_\varphi:\mathbb R^{d_s}\to\mathbb R^{2d} \tag{6}$$
 
 # %%
-torch.manual_seed(seed)
+torch.manual_seed(first_seed)
 meta = MetaNetwork(user_vectors=w, item_vectors=W, latent=2, hidden=5)  # d_s = 3 -> 5 -> 4
 first, _, second = meta.layers
 hidden = torch.tanh(by_hand @ first.weight.T + first.bias)  # (2, 3) -> (2, 5)
@@ -139,9 +140,10 @@ notebook.show_source(MetaNetwork.forward, DiagonalGaussian.from_heads)
 # %%
 flat_specs = {name: lesson.spec(name, latent=2, lam=lam) for name in ("godm", "mddm")}
 full_specs = {name: lesson.spec(name, lam=lam) for name in ("godm", "cpdm", "mddm")}  # for the sections below
-done = iter(lesson.sweep(*flat_specs.values(), *full_specs.values()))
-flat, full = ({name: next(done) for name in specs} for specs in (flat_specs, full_specs))
-models = {name: result.model(data) for name, result in flat.items()}
+results = lesson.sweep(*flat_specs.values(), *full_specs.values())
+runs_of = [results[k : k + seeds] for k in range(0, len(results), seeds)]
+flat, full = dict(zip(flat_specs, runs_of[:2], strict=True)), dict(zip(full_specs, runs_of[2:], strict=True))
+models = {name: of_seeds[0].model(data) for name, of_seeds in flat.items()}
 counts = np.diff(data.train.indptr)
 user = int(np.argsort(counts, kind="stable")[int(0.9 * data.n_users)])  # busier than nine in ten
 clicked = data.train.indices[data.train.indptr[user] : data.train.indptr[user + 1]]
@@ -186,7 +188,7 @@ checked.assert_close("no click and no text: the same answer for everybody", noth
 # is what the model recommends; the other two show what each branch contributes.
 
 # %%
-model = full["godm"].model(data)
+model = full["godm"][0].model(data)
 batch = user_batch(data.train, np.array([user]))
 with torch.no_grad():
     spaces = model.spaces(batch)
@@ -213,26 +215,30 @@ print(f"distance of the two sides' means {apart:.2f}, length of the fused mean {
 # their slope is below a tenth of what it was. `std` is the mean σ of $p$.
 
 # %%
-untrained = runs.build_model(full["godm"].spec, data)
+untrained = runs.build_model(full["godm"][0].spec, data)
+after = [analysis.language_inputs(run.model(data).meta_network, data) for run in full["godm"]]  # one table a seed
 inputs = {
     "before training": analysis.language_inputs(untrained.meta_network, data),
-    "after training": analysis.language_inputs(model.meta_network, data),
+    "after training": pd.concat(after).groupby(level=0).mean(),  # each user's mean over the seeds
 }
 groups = {name: analysis.by_history(table) for name, table in inputs.items()}
-after = inputs["after training"]
-correlation = after[["items", "norm"]].corr(method="spearman").iloc[0, 1]
+correlation = inputs["after training"][["items", "norm"]].corr(method="spearman").iloc[0, 1]
 checked.assert_true("busier users have longer inputs", correlation > 0.8, f"rank correlation {correlation:.2f}")
-by_group = groups["after training"]
-print(
-    f"mean σ of p: {by_group['std'].iloc[0]:.2f} for the quietest users, {by_group['std'].iloc[-1]:.2f} for the busiest"
-)
 pd.concat(groups).round(3)
 
+# %%
+ends = [
+    analysis.by_history(table)["std"].iloc[[0, -1]].to_numpy() for table in after
+]  # (quietest, busiest), a seed each
+surer = analysis.mean_interval([quietest - busiest for quietest, busiest in ends])
+says_surer = analysis.verdict(surer)
+print(f"mean σ of p, the quietest group's minus the busiest one's, {seeds} seeds: {surer:+}")
+print(f"'the trained language side is surer about busy users': {says_surer}")
+
 # %% [markdown]
-# On `toy` the language side is sure about *busy* users, whose input is long, and unsure about quiet ones. It has learnt
-# to count clicks, which is a collaborative signal: it arrived through $x_u$ in Eq. 7, not through any text. That is
-# worth remembering when a figure says that "language" helps: Eq. 7 gives the language branch the user's whole row of
-# clicks, in another basis.
+# Where this holds, the language side's width has come to follow the *number of clicks*. That is a collaborative signal:
+# it arrived through $x_u$ in Eq. 7, not through any text. That is worth remembering when a figure says that "language"
+# helps: Eq. 7 gives the language branch the user's whole row of clicks, in another basis.
 #
 # ## Which branch does the work?
 #
@@ -240,23 +246,30 @@ pd.concat(groups).round(3)
 # everybody.
 
 # %%
-work = {}
-for strategy, trained in full.items():
-    with torch.no_grad():
-        three = trained.model(data).spaces(user_batch(data.train, np.arange(data.n_users)))
-    work[f"DMRec-{strategy[0].upper()}"] = {
-        name: float(side.mean.var(0).mean()) for name, side in three._asdict().items()
-    }
-work = pd.DataFrame(work).T
-share = work["collaborative"] / (work["collaborative"] + work["language"])
-work.assign(**{"collaborative share": share}).round(3)
+variances = []
+for strategy, of_seeds in full.items():
+    for run in of_seeds:
+        with torch.no_grad():
+            three = run.model(data).spaces(user_batch(data.train, np.arange(data.n_users)))
+        row = {name: float(side.mean.var(0).mean()) for name, side in three._asdict().items()}
+        row["collaborative share"] = row["collaborative"] / (row["collaborative"] + row["language"])
+        variances.append({"strategy": f"DMRec-{strategy[0].upper()}"} | row)
+variances = pd.DataFrame(variances)
+work = variances.groupby("strategy", sort=False).mean()
+share = work["collaborative share"]
+for name, rows in variances.groupby("strategy", sort=False):
+    less = analysis.mean_interval(0.5 - rows["collaborative share"])  # half: both branches tell users apart alike
+    print(
+        f"{name}: 'the collaborative branch tells users apart less than the language branch': {analysis.verdict(less)}"
+    )
+work.round(3)
 
 # %% [markdown]
 # In the published MDDM and CPDM the collaborative branch is a *residual*: the matching term pulls it to mean 0 and
-# variance 1, and the language mean appears nowhere in that term (derived in notebook 04). If the table shows a
-# collaborative share near zero, then the branch named "collaborative" has been switched off on this data, and the
-# model lives on the sum of text vectors. It still reads every click, through Eq. 7. Whether the same happens on real
-# data depends on the vectors: run this notebook with `dataset="yelp-xrec"`.
+# variance 1, and the language mean appears nowhere in that term (derived in notebook 04). Where its share is near zero,
+# the branch named "collaborative" has been switched off on this data, and the model lives on the sum of text vectors.
+# It still reads every click, through Eq. 7. Whether that happens on your data depends on the vectors: run this notebook
+# with `dataset="yelp-xrec"`.
 #
 # ## The figure
 
@@ -312,9 +325,10 @@ notebook.check("Exercise 3", answer_3, truth=1 / 0.7, tolerance=5e-3, hint="So t
 # %%
 numbers = {
     "inputs": {name: table.to_dict() for name, table in groups.items()},
-    "variance_of_means": work.to_dict(),
+    "surer_about_busy_users": {"difference": surer.mean, "low": surer.low, "high": surer.high, "verdict": says_surer},
+    "variance_of_means": work.drop(columns="collaborative share").to_dict(),
     "collaborative_share": share.to_dict(),
     "rank_correlation_items_norm": correlation,
 }
-path = lesson.keep("03_language_space", figure, numbers, [*flat.values(), *full.values()])
+path = lesson.keep("03_language_space", figure, numbers, results)
 print(path.name)

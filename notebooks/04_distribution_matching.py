@@ -224,13 +224,35 @@ notebook.show_source(gaussian.kl)
 panels.explore(live.draw_kl, **live.CONTROLS[live.draw_kl], **panels.questions.BOTH_DIRECTIONS)
 
 # %% [markdown]
-# **Why the direction matters for a recommender.** A user may have two tastes, say crime novels and cookery books. One
-# Gaussian cannot hold two tastes. Minimising $KL(\text{tastes}\|q)$ covers both with one wide heap, much of it on books
-# the user would never read. Minimising $KL(q\|\text{tastes})$ *seeks a mode*: it picks one taste and forgets the other.
-# Eq. 2, 14 and 15 all use the second direction.
+# **When the direction matters.** Both directions are zero at $q = p$ and nowhere else. In Eq. 14 and 15 $q$ and $p$ are
+# single diagonal Gaussians, so a free $q$ ends at $p$ by either. The direction decides where $q$ *cannot* become its
+# target:
+#
+# - **Two tastes**, say crime novels and cookery books, and one Gaussian to hold them: $KL(\text{tastes}\|q)$ covers both
+#   with one wide heap, $KL(q\|\text{tastes})$ *seeks a mode* and forgets the other taste. Only Eq. 2 has such a target:
+#   its gap is $KL(q\|\text{true posterior})$, and a true posterior may have two humps. $p_\varphi$ never has.
+# - **Correlated dimensions** and a diagonal $q$: with correlation $r$, the second direction takes the width
+#   $\sqrt{1-r^2}$ that is left when the other dimension is known, the first the whole width. One hump, and still too
+#   narrow.
+# - **A $q$ that something else holds** (the reconstruction): too wide by a factor $c$ costs about $c^2/2$, too
+#   narrow by the same factor only about $\log c$.
 
 # %%
 panels.explore(live.draw_mode_seeking, **live.CONTROLS[live.draw_mode_seeking], **panels.questions.MODE_SEEKING)
+
+# %%
+r = 0.8
+target = torch.tensor([[1.0, r], [r, 1.0]], dtype=torch.float64)  # variances 1, correlation r
+narrow = torch.full((2,), 1 - r**2, dtype=torch.float64, requires_grad=True)  # variances of a diagonal q
+wide = torch.ones(2, dtype=torch.float64, requires_grad=True)
+second_way = 0.5 * (
+    (torch.linalg.inv(target).diagonal() * narrow).sum() - narrow.log().sum()
+)  # KL(q‖target) + constant
+first_way = 0.5 * ((target.diagonal() / wide).sum() + wide.log().sum())  # KL(target‖q) + constant
+slopes_there = torch.stack([*torch.autograd.grad(second_way, narrow), *torch.autograd.grad(first_way, wide)])
+checked.assert_close(
+    "best diagonal q: variance 1 − r² in Eq. 14's direction, 1 in the other", slopes_there, 0 * slopes_there
+)
 
 # %% [markdown]
 # ## Part 3 · CPDM: meet in the middle
@@ -257,7 +279,9 @@ notebook.show_source(gaussian.log_mixture_density)
 # %% [markdown]
 # The divergence from a mixture has no closed form, so the matching needs a stand-in, and there are two in the kit:
 #
-# - **moment-matched** (`variant="paper"`): the Gaussian with the mixture's mean and variance, the closest to it;
+# - **moment-matched** (`variant="paper"`): the Gaussian with the mixture's mean and variance. It is the closest to the
+#   mixture in the sense of $KL(\text{mixture}\|\cdot)$, the direction that covers; in the other direction one of the two
+#   humps may be closer. At $\alpha=\tfrac12$ no Gaussian makes Eq. 12 smaller;
 # - **geometric** (`variant="published"`): means and *log*-variances are averaged. Its variance ignores how far apart
 #   the means are, so it is narrow and sits between the two humps, where neither $q$ nor $p$ has mass.
 
@@ -288,6 +312,10 @@ print("composite", tuple(mean.shape), "\nKL(p‖com)", halves[0], "\nKL(q‖com)
 # %%
 composite = gaussian.moment_matched_composite(q, p, alpha=0.3)
 checked.assert_close("Eq. 12 by hand equals the core", by_hand, matching.composite_divergence(q, p, composite))
+best = [part.requires_grad_() for part in gaussian.moment_matched_composite(q, p, alpha=0.5)]
+lowest = matching.composite_divergence(q, p, DiagonalGaussian(*best)).sum()
+flat_there = torch.stack(torch.autograd.grad(lowest, best))
+checked.assert_close("at α = ½ the moment-matched one makes Eq. 12 smallest", flat_there, torch.zeros_like(flat_there))
 notebook.show_source(matching.composite_divergence, gaussian.moment_matched_composite, gaussian.geometric_composite)
 
 # %% [markdown]
@@ -417,9 +445,10 @@ pd.concat(tables, keys=["language σ = 1", "language σ = 0.1"]).style.format("{
 
 # %% [markdown]
 # - **Eq. 9** grows with the distance and does not care how sure the text is.
-# - **Its root** (published) pulls with the same strength 1 at every distance, and hardly slackens close to the target:
-#   only the $10^{-7}$ under the root keeps the slope finite at 0. Compare the first columns of the two tables: with
-#   equal widths even a distance of 0.01 is pulled with full strength.
+# - **Its root** (published) has the slope $\Delta/\sqrt{\Delta^2+(\sigma_\phi-\sigma_\varphi)^2+10^{-7}}$ at distance
+#   $\Delta$: 1 at every distance where the widths are *equal*, and less the more they differ. Compare the first columns
+#   of the two tables. The $10^{-7}$ stands *under* the root, which makes the slope 0 at $q=p$; added after the root it
+#   would leave a kink there, which has no slope.
 # - **The mixture itself** goes flat: two far distributions do not feel each other, and cannot be trained together. The
 #   stand-ins cure this, the moment-matched one gently, the geometric one with a square.
 # - **MDDM** divides by the text's variance. A sure text pulls a hundred times harder. If the network makes the text
@@ -427,9 +456,16 @@ pd.concat(tables, keys=["language σ = 1", "language σ = 0.1"]).style.format("{
 
 # %%
 wide, sure = slopes[1.0], slopes[0.1]
-checked.assert_true(
-    "the root's pull does not fade", abs(wide["GODM, its root (published)"] - 1).max() < 1e-3, "1 ± 0.001"
-)
+for std, table in slopes.items():
+    formula = distances / np.sqrt(distances**2 + (1 - std) ** 2 + 1e-7)
+    checked.assert_close(f"slope of W2, language σ = {std}", formula, table["GODM, its root (published)"])
+at_target = torch.zeros(1, 1, dtype=torch.float64, requires_grad=True)  # the mean of q, where p's mean is, too
+equal_q = DiagonalGaussian(at_target, torch.zeros_like(at_target))
+under = gaussian.wasserstein2(equal_q, theory.gaussian(0.0, 1.0), epsilon=1e-7)
+after = gaussian.wasserstein2(equal_q, theory.gaussian(0.0, 1.0)) + 1e-7
+slope_under, slope_after = (torch.autograd.grad(w2.sum(), at_target)[0].item() for w2 in (under, after))
+checked.assert_true("ε under the root: slope 0 at q = p; after it: none", slope_under == 0 and math.isnan(slope_after),
+                    f"{slope_under:g} and {slope_after}")  # fmt: skip
 flat = abs(wide["CPDM, the mixture itself"][-1])
 checked.assert_true("the mixture is flat far away", flat < 1e-9, f"slope {flat:.0e} at distance 30")
 ratio = sure["MDDM (both)"][2] / wide["MDDM (both)"][2]
@@ -447,6 +483,12 @@ checked.assert_close("ten times surer text, a hundred times the pull", ratio, 10
 # - $q(x_u, s_u)$: the population of users; the divergence is averaged over it.
 #
 # $$E_{q(x_u,s_u)}\,D_{KL}(q_\phi\|p_\varphi) = I(z_u;x_u) - \tilde I(z_u;s_u) \tag{16}$$
+#
+# **Read "$s_u$" with care.** The paper writes $p_\varphi(z_u|s_u)$, as if the language side saw texts alone. The model's
+# $p_\varphi$ reads the clicks, too (Eq. 7), so it is a $p_\varphi(z|s,x)$, and $\tilde I$ then bounds $I(z;s,x)$, which for
+# a $z$ drawn from $q_\phi(z|x)$ is all of $I(z;x)$. Such a $p$ can bring the divergence to zero by copying the encoder,
+# with nothing read in any text. And the published code has the **fused** distribution in $q_\phi$'s place (last part of
+# this notebook). What follows is the paper's reading: $p$ sees texts only.
 #
 # The proof is one line: add and subtract $\log q(z)$, the average posterior over all users, inside
 # $E[\log q_\phi(z|x) - \log p_\varphi(z|s)]$. The first half becomes $I(z;x)$, the second $\tilde I(z;s)$.
@@ -476,6 +518,12 @@ averaged = theory.mean_of_draws(gaussian.kl(users_q, users_p))
 checked.assert_within("Eq. 16, I(z;x) by Monte Carlo", found.interactions.value, i_x, found.interactions.standard_error)
 checked.assert_within("Eq. 16, Ĩ(z;s) by Monte Carlo", found.texts.value, i_s_bound, found.texts.standard_error)
 checked.assert_within("Eq. 16, the core's KL over 3000 users", averaged.value, divergence, averaged.standard_error)
+nosy = DiagonalGaussian(
+    (users_q.mean + users_p.mean) / 2, torch.full_like(users_q.mean, math.log(0.3))
+)  # reads x and s
+read = theory.information(users_q, nosy, samples=2, generator=torch.Generator().manual_seed(seed + 2)).texts
+checked.assert_true("a p that reads clicks, too, knows more of z than any text", read.value - 4 * read.standard_error > i_s,
+                    f"{read.value:.3f} > I(z;s) = {i_s:.3f}")  # fmt: skip
 notebook.show_source(theory.information)
 
 # %% [markdown]
@@ -483,7 +531,8 @@ notebook.show_source(theory.information)
 #
 # - **misreading**, $I(z;s)-\tilde I(z;s)$: the meta-network can remove this by reading better;
 # - **what only interactions can tell**, $I(z;x)-I(z;s)$: no text can ever explain it. The only way to lower *this* part
-#   is to **forget** it. Matching is a price on knowing things that the text does not know.
+#   is to **forget** it: a price on knowing things that the text does not know. (A $p$ that reads clicks has a second way:
+#   take them over.)
 
 # %%
 panels.explore(live.draw_information, **live.CONTROLS[live.draw_information], **panels.questions.INFORMATION)
@@ -496,6 +545,7 @@ panels.explore(live.draw_information, **live.CONTROLS[live.draw_information], **
 #
 # $$L_{IB} = I(z_u;s_u) - \beta I(z_u;x_u)\;\ge\;\tilde I(z_u;s_u) - I(z_u;x_u) = -D_{KL}(q_\phi\|p_\varphi) \tag{17}$$
 #
+# Again $s$ is the texts alone, as the paper has it; with the model's $p$, both $I(z;s)$ and its bound hold the clicks.
 # Two steps: $I(z;s)\ge\tilde I(z;s)$, and $-\beta I(z;x)\ge -I(z;x)$ since $\beta\le1$ and information is never
 # negative. The equality is Eq. 16.
 
@@ -542,7 +592,7 @@ print(f"doubt 2, in this data set: {own} of {data.n_users} users have a text vec
 # |---|---|---|
 # | $z$ is drawn from | a sum, in words; $z^*$ is undefined | means added, **log-variances** added |
 # | the prior pulls on | $q_\phi$ | that fused distribution |
-# | GODM | squared W2 between $q$ and $p$ | root of it, plus $10^{-7}$, between $q$ and $p$ |
+# | GODM | squared W2 between $q$ and $p$ | $\sqrt{W_2^2 + 10^{-7}}$ between $q$ and $p$ |
 # | CPDM | mixture, any α | average of means and log-variances, α = ½; **fused** against $p$ |
 # | MDDM | $q$ against $p$ | **fused** against $p$ |
 #
