@@ -228,9 +228,9 @@ panels.explore(live.draw_kl, **live.CONTROLS[live.draw_kl], **panels.questions.B
 # single diagonal Gaussians, so a free $q$ ends at $p$ by either. The direction decides where $q$ *cannot* become its
 # target:
 #
-# - **Two tastes**, say crime novels and cookery books, and one Gaussian to hold them: $KL(\text{tastes}\|q)$ covers both
-#   with one wide heap, $KL(q\|\text{tastes})$ *seeks a mode* and forgets the other taste. Only Eq. 2 has such a target:
-#   its gap is $KL(q\|\text{true posterior})$, and a true posterior may have two humps. $p_\varphi$ never has.
+# - **Two tastes**, say crime novels and cookery books, and one Gaussian to hold them: $KL(\text{tastes}\|q)$ covers
+#   both with one wide heap, $KL(q\|\text{tastes})$ *seeks a mode* and forgets the other taste. Only Eq. 2 has such a
+#   target: its gap is $KL(q\|\text{true posterior})$, and a true posterior may have two humps. $p_\varphi$ never has.
 # - **Correlated dimensions** and a diagonal $q$: with correlation $r$, the second direction takes the width
 #   $\sqrt{1-r^2}$ that is left when the other dimension is known, the first the whole width. One hump, and still too
 #   narrow.
@@ -280,8 +280,8 @@ notebook.show_source(gaussian.log_mixture_density)
 # The divergence from a mixture has no closed form, so the matching needs a stand-in, and there are two in the kit:
 #
 # - **moment-matched** (`variant="paper"`): the Gaussian with the mixture's mean and variance. It is the closest to the
-#   mixture in the sense of $KL(\text{mixture}\|\cdot)$, the direction that covers; in the other direction one of the two
-#   humps may be closer. At $\alpha=\tfrac12$ no Gaussian makes Eq. 12 smaller;
+#   mixture in the sense of $KL(\text{mixture}\|\cdot)$, the direction that covers; in the other direction one of the
+#   two humps may be closer. At $\alpha=\tfrac12$ no Gaussian makes Eq. 12 smaller;
 # - **geometric** (`variant="published"`): means and *log*-variances are averaged. Its variance ignores how far apart
 #   the means are, so it is narrow and sits between the two humps, where neither $q$ nor $p$ has mass.
 
@@ -484,11 +484,11 @@ checked.assert_close("ten times surer text, a hundred times the pull", ratio, 10
 #
 # $$E_{q(x_u,s_u)}\,D_{KL}(q_\phi\|p_\varphi) = I(z_u;x_u) - \tilde I(z_u;s_u) \tag{16}$$
 #
-# **Read "$s_u$" with care.** The paper writes $p_\varphi(z_u|s_u)$, as if the language side saw texts alone. The model's
-# $p_\varphi$ reads the clicks, too (Eq. 7), so it is a $p_\varphi(z|s,x)$, and $\tilde I$ then bounds $I(z;s,x)$, which for
-# a $z$ drawn from $q_\phi(z|x)$ is all of $I(z;x)$. Such a $p$ can bring the divergence to zero by copying the encoder,
-# with nothing read in any text. And the published code has the **fused** distribution in $q_\phi$'s place (last part of
-# this notebook). What follows is the paper's reading: $p$ sees texts only.
+# **Read "$s_u$" with care.** The paper writes $p_\varphi(z_u|s_u)$, as if the language side saw texts alone. The
+# model's $p_\varphi$ reads the clicks, too (Eq. 7), so it is a $p_\varphi(z|s,x)$, and $\tilde I$ then bounds
+# $I(z;s,x)$, which for a $z$ drawn from $q_\phi(z|x)$ is all of $I(z;x)$. Such a $p$ can bring the divergence to zero
+# by copying the encoder, with nothing read in any text. And the published code has the **fused** distribution in
+# $q_\phi$'s place (last part of this notebook). What follows is the paper's reading: $p$ sees texts only.
 #
 # The proof is one line: add and subtract $\log q(z)$, the average posterior over all users, inside
 # $E[\log q_\phi(z|x) - \log p_\varphi(z|s)]$. The first half becomes $I(z;x)$, the second $\tilde I(z;s)$.
@@ -531,8 +531,8 @@ notebook.show_source(theory.information)
 #
 # - **misreading**, $I(z;s)-\tilde I(z;s)$: the meta-network can remove this by reading better;
 # - **what only interactions can tell**, $I(z;x)-I(z;s)$: no text can ever explain it. The only way to lower *this* part
-#   is to **forget** it: a price on knowing things that the text does not know. (A $p$ that reads clicks has a second way:
-#   take them over.)
+#   is to **forget** it: a price on knowing things that the text does not know. (A $p$ that reads clicks has a second
+#   way: take them over.)
 
 # %%
 panels.explore(live.draw_information, **live.CONTROLS[live.draw_information], **panels.questions.INFORMATION)

@@ -167,7 +167,7 @@ notebook.show_source(fit)
 #
 # The base model and DMRec with each strategy, each with several seeds. Thin lines are single seeds, thick lines their
 # mean as far as all seeds go. Left: progress per pass over the data. Right: progress per second, which is what you wait
-# for; the second branch costs time, so a method can win on the left and lose on the right.
+# for; the language branch costs time, so a method can win on the left and lose on the right.
 
 # %%
 results = lesson.sweep(*map(lesson.spec, ("base", "godm", "cpdm", "mddm")))
@@ -176,7 +176,7 @@ figure = kept.training_curves(curves)
 figure
 
 # %% [markdown]
-# ## How much does the second branch cost?
+# ## How much does the language branch cost?
 #
 # Seconds include validation. They are from this machine; compare them with one another, not with another machine's.
 

@@ -171,9 +171,9 @@ if others:
     print(f"\n'sparse users gain most' on {data.name}, λ = {mddm.lam:g}, {seeds} seeds: {said}")
 
 # %% [markdown]
-# On `toy`, texts are written from the items' true themes and most users are quiet (the table of groups above), so a gain
-# of sparse users is built in, and says that the code works. A group with few users has a wide interval: not to see a
-# gain there is not to see that there is none.
+# On `toy`, texts are written from the items' true themes and most users are quiet (the table of groups above), so a
+# gain of sparse users is built in, and says that the code works. A group with few users has a wide interval: not to see
+# a gain there is not to see that there is none.
 #
 # **Relative or absolute?** The sparsest group usually has the lowest metric, so the same absolute gain is a larger
 # percentage there. The verdict above is about absolute differences; the percentages are in the figure.

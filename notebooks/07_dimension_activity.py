@@ -12,8 +12,8 @@
 # %% [markdown]
 # # 07 · Which latent dimensions are used?
 #
-# A variational autoencoder pays for every dimension in which users differ: the pull towards the prior is zero only where
-# every user's distribution *is* the prior. So it may switch off dimensions that do not earn their price: they
+# A variational autoencoder pays for every dimension in which users differ: the pull towards the prior is zero only
+# where every user's distribution *is* the prior. So it may switch off dimensions that do not earn their price: they
 # *collapse*. The paper's Figure 4 asks whether DMRec keeps more of them alive. Where the base model has none that
 # collapsed, there is nothing to keep alive, and what can differ is how active the dimensions are: two claims, judged
 # apart below.
@@ -163,9 +163,10 @@ verdicts.style.format(
 
 # %%
 first, control, rest = (verdicts["difference"].iloc[k] for k in (0, 2, 3))
+decided = verdicts["'more active'"].iloc[3]
 print(
-    f"Log activity of the decoded mean over the base: {first:+.2f}. "
-    f"Of a base whose prior has the same weight: {control:+.2f}. Left for the language: {rest:+.2f}."
+    f"Log activity of the decoded mean over the base: {first:+.2f}. Of a base whose prior has the same weight: "
+    f"{control:+.2f}. Left for the language: {rest:+.2f} ('more active' {decided})."
 )
 
 # %% [markdown]
