@@ -12,9 +12,12 @@
 # %% [markdown]
 # # 03 · The language space: from text vectors to a distribution over tastes
 #
+# *Appendix, about 30 minutes: the meta-network from the bottom. Reads best after 02.*
+#
 # Notebook 01 turned every user and every item into a text vector. A vector is a point: it says *what*, but not *how
 # sure*. DMRec passes it through a small **probabilistic meta-network**, which answers with a Gaussian in the same
-# latent space as the encoder's. Only then can the two be matched.
+# latent space as that of the encoder, the network that reads clicks (notebook 02). Only then can the two be matched.
+# What the taste is drawn from is the **fused** distribution: both put together.
 #
 # **You will be able to** compute the meta-network's input and output by hand, say what makes the language side sure of
 # itself, and measure which of the two branches tells users apart after training.
@@ -134,7 +137,8 @@ notebook.show_source(MetaNetwork.forward, DiagonalGaussian.from_heads)
 #
 # ## A user clicks, and both spaces watch
 #
-# Two trained models with two latent dimensions, so that we can see them: DMRec-G (GODM) and DMRec-M (MDDM). We take one
+# Two trained models with two latent dimensions, so that we can see them: DMRec-G, whose strategy is GODM (*global
+# optimality for distribution matching*), and DMRec-M with MDDM (*mixing divergence*; both notebook 04). We take one
 # user, show the models none of their clicks, then one, then two, and so on. Rings are at one and two σ.
 
 # %%
@@ -276,11 +280,11 @@ for name, rows in variances.groupby("strategy", sort=False):
 work.round(3)
 
 # %% [markdown]
-# In the published MDDM and CPDM the collaborative branch is a *residual*: the matching term pulls it to mean 0 and
-# variance 1, and the language mean appears nowhere in that term (derived in notebook 04). Where its share is near zero,
-# the branch named "collaborative" has been switched off on this data, and the model lives on the sum of text vectors.
-# It still reads every click, through Eq. 7. Whether that happens on your data depends on the vectors: run this notebook
-# with `dataset="yelp-xrec"`.
+# In the published MDDM and CPDM (*composite prior*, DMRec-C) the collaborative branch is a *residual*: the matching
+# term pulls it to mean 0 and variance 1, and the language mean appears nowhere in that term (derived in notebook 04).
+# Where its share is near zero, the branch named "collaborative" has been switched off on this data, and the model lives
+# on the sum of text vectors. It still reads every click, through Eq. 7. Whether that happens on your data depends on
+# the vectors: run this notebook with `dataset="yelp-xrec"`.
 #
 # ## The figure
 
@@ -306,8 +310,8 @@ figure
 # | gradient through the matching term | not mentioned | not stopped: it trains encoder and meta-network |
 # | initial weights | "Xavier" | PyTorch's default |
 #
-# The ablation "w/o PMN" drops Eq. 7. Neither paper nor code says what then remains as input; the kit takes $w_u$ alone
-# (`aggregate=False`, notebook 08).
+# The ablation "w/o PMN" (the paper's name for the probabilistic meta-network) drops Eq. 7. Neither paper nor code says
+# what then remains as input; the kit takes $w_u$ alone (`aggregate=False`, notebook 08).
 #
 # ## What we checked
 
@@ -318,17 +322,17 @@ checked.show()
 # ## Exercises
 #
 # 1. A user clicked 8 items. All item vectors and $w_u$ are the same vector of length 1. How long is $g$?
-# 2. With $d = 200$, how many outputs has the meta-network's second layer?
+# 2. Write Eq. 7 in one line, a function of `x`, `(B, N)`, `W`, `(N, d_s)`, and `w`, `(B, d_s)`.
 # 3. With dropout 0.3, by which factor is the vector of an item that *stays* multiplied? Three digits.
 
 # %%
 answer_1 = None
-answer_2 = None
+answer_2 = None  # def answer_2(x, W, w): ...
 answer_3 = None
 
-notebook.check("Exercise 1", answer_1, truth=9, hint="Eight items and the bias, all in one direction.")
-notebook.check("Exercise 2", answer_2, truth=400, hint="A mean and a log-variance for each dimension.")
-notebook.check("Exercise 3", answer_3, truth=1 / 0.7, tolerance=5e-3, hint="So that the sum is right on average.")
+notebook.check("03.1", answer_1)
+notebook.check("03.2", answer_2)
+notebook.check("03.3", answer_3)
 
 # %% [markdown]
 # ## Keep the figure and its numbers
