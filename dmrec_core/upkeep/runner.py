@@ -64,7 +64,7 @@ def discover(folder: Path, only: Iterable[str] = ()) -> list[Path]:
     Raises:
         ValueError: an entry of `only` that fits none; the message lists what there is.
     """
-    sources = sorted(folder.glob(NOTEBOOKS), key=number_of)
+    sources = sorted(folder.glob(NOTEBOOKS), key=lambda path: (number_of(path), path.stem))
     if not only:
         return sources
     chosen = set()
