@@ -408,7 +408,7 @@ pd.DataFrame({"Recall@20": recall, "± standard error": errors}).round(4)
 # %%
 for ours, theirs in (("text alone", "popularity"), ("text, centred", "text alone")):
     found = analysis.paired_test(scored[ours], scored[theirs])
-    print(f"'{ours}' ranks better than '{theirs}': {analysis.verdict(found.difference)} "
+    print(f"'{ours}' ranks better than '{theirs}': {analysis.verdict(found.difference).replace('seeds', 'users')} "
           f"({found.difference:+}, {found.test} over {len(scored[ours]):,} users, p = {found.p:.2g})")  # fmt: skip
 
 # %% [markdown]

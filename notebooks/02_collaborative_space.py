@@ -320,7 +320,7 @@ rank = pd.DataFrame(
     }
 )
 found = analysis.paired_test(*(r.per_user["test"].per_user["recall@20"] for r in (wide, result)))
-print(f"'the wider space ranks better': {analysis.verdict(found.difference)} "
+print(f"'the wider space ranks better': {analysis.verdict(found.difference).replace('seeds', 'users')} "
       f"({found.difference:+} Recall@20 over users, one seed)")  # fmt: skip
 rank.round(4)
 

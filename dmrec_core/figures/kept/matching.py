@@ -86,9 +86,10 @@ def slopes_figure(distances: np.ndarray, slopes: Mapping[str, Mapping[str, np.nd
         for reading, slope in readings.items():
             strategy, kind = (part.strip() for part in reading.replace(" (both)", ", both").split(",", 1))
             line = "-" if "published" in kind else ":" if "itself" in kind else "--"
-            axis.plot(distances, np.abs(slope), line, color=mark_of(strategy.lower()).color, label=reading)
+            mark = mark_of(strategy.lower())
+            axis.plot(distances, np.abs(slope), line, color=mark.color, marker=mark.marker, markevery=6, label=reading)
         axis.set(title=title, xlabel="distance of the means", xscale="log", yscale="log", ylim=(1e-4, 1e4))
-    axis.legend(fontsize=8.5, loc="lower right")
+    figure.axes[0].legend(fontsize=8.5, loc="upper left")
     figure.axes[0].set_ylabel("slope of the matching term")
     return figure
 
