@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 from dmrec_core import __version__
 from dmrec_core.data import RecDataset
 from dmrec_core.data.load import figures_folder
+from dmrec_core.exercises import EXERCISES, Exercise
 from dmrec_core.figures import style
 from dmrec_core.matching import DEFAULT_STRATEGY, Strategy
 from dmrec_core.paper import has_text
@@ -278,37 +279,47 @@ def _cell(cell: object) -> str:
     return cell.data if isinstance(cell, Markdown) else markdown_text(cell, newline="<br>")
 
 
-def check(exercise: str, yours: Any, truth: Any, tolerance: float = 1e-3, hint: str = "") -> None:
-    """Judge an answer to an exercise; never raises, so that a notebook runs to its end unanswered or wrong.
+def check(exercise: str, yours: Any, truth: Any = None, tolerance: float = 1e-3, hint: str = "") -> None:
+    """Judge an answer to an exercise; no answer makes it raise, so that a notebook runs to its end unanswered or wrong.
 
     Args:
-        exercise: its name, e.g. "Exercise 1".
+        exercise: its number, e.g. "04.2", of `dmrec_core.exercises`; with a `truth` here, any name.
         yours: the reader's answer; None or `...` while there is none.
         truth: the value it must have, or a function of the answer that says whether it is right.
         tolerance: relative, for numbers.
         hint: shown when the answer is wrong.
 
+    Raises:
+        ValueError: neither a truth nor a known number is given.
+
     Example:
         >>> check("Exercise 1", 2.0, truth=1 + 1)
         Exercise 1: right.
-        >>> check("Exercise 1", None, truth=2)
-        Exercise 1: no answer yet. Replace None above and run the cell again.
+        >>> check("04.1", 9.0)
+        Exercise 04.1: not yet. Distances of means and of *standard deviations*. (The way: notebook.solution("04.1"))
     """
+    known = EXERCISES[exercise] if truth is None and exercise in EXERCISES else None
+    if known is None and truth is None:
+        raise ValueError(f"no exercise is called {exercise!r}; there is {', '.join(EXERCISES)}")
+    name = f"Exercise {exercise}" if known else exercise
+    asked = known or Exercise(truth, hint, "", tolerance)
     if yours is None or yours is ...:
-        print(f"{exercise}: no answer yet. Replace {yours!r} above and run the cell again.".replace("Ellipsis", "..."))
+        print(f"{name}: no answer yet. Replace {yours!r} above and run the cell again.".replace("Ellipsis", "..."))
         return
+    way = f' (The way: notebook.solution("{exercise}"))' if known else ""
     try:
-        right = bool(truth(yours)) if callable(truth) else _agrees(yours, truth, tolerance)
+        right = asked.accepts(yours)
     except Exception as error:  # noqa: BLE001  whatever a reader's answer does, the notebook goes on and says so
-        print(f"{exercise}: your answer cannot be judged: {type(error).__name__}: {error}")
+        print(f"{name}: your answer cannot be judged: {type(error).__name__}: {error}")
     else:
-        print(f"{exercise}: right." if right else f"{exercise}: not yet. {hint}".rstrip())
+        print(f"{name}: right." if right else f"{name}: not yet. {asked.hint}{way}".rstrip())
 
 
-def _agrees(yours: Any, truth: Any, tolerance: float) -> bool:
-    if isinstance(truth, str):
-        return str(yours).strip().casefold() == truth.strip().casefold()
-    if isinstance(truth, bool | set | frozenset):
-        return yours == truth
-    mine, theirs = (torch.as_tensor(value).detach().double() for value in (yours, truth))
-    return mine.shape == theirs.shape and torch.allclose(mine, theirs, rtol=tolerance, atol=tolerance * 1e-3)
+def solution(exercise: str) -> Markdown:
+    """The worked solution of an exercise, e.g. "04.2".
+
+    Example:
+        >>> print(solution("08.1").data)
+        **08.1** $1/(1+0.25) = 0.8$.
+    """
+    return Markdown(f"**{exercise}** {EXERCISES[exercise].solution}")

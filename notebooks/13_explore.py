@@ -12,6 +12,8 @@
 # %% [markdown]
 # # 13 · Explore: one user, one λ, and a backbone of your own
 #
+# *Appendix, about 25 minutes: a playground. Reads after 09.*
+#
 # The notebooks before this one spoke of averages. Here you look at people: pick a user and a λ, and see their history,
 # the text about them, the three distributions, what they cost in the loss and what they are offered. Then you write a
 # recommender of your own in 20 lines and plug DMRec into it.

@@ -25,6 +25,7 @@ from dmrec_core.records.markdown import markdown_table, plus_minus
 from dmrec_core.records.markup import markdown_text
 from dmrec_core.runs.models import CARDS
 from dmrec_core.training.evaluate import metric_label
+from dmrec_core.upkeep.runner import discover, number_of
 
 EQUATIONS = range(1, 20)  # of the paper
 OWNED = re.compile(r"Eq\. (\d+)(?:\.|,[^.]*\.| with [^.]*\.)(?:\s|$)")  # how an owner's second paragraph begins
@@ -61,7 +62,7 @@ def owners(root: Path) -> dict[int, list[Owner]]:
 def cards(root: Path) -> dict[int, list[Path]]:
     """Equation -> the notebooks whose text displays it with its number, `\\tag{n}`."""
     found: dict[int, list[Path]] = {}
-    for path in sorted((root / "notebooks").glob("[0-9][0-9]_*.py")):
+    for path in discover(root / "notebooks"):
         shown = {int(number) for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#")
                  for number in TAG.findall(line)}  # fmt: skip
         for number in sorted(shown):
@@ -78,7 +79,7 @@ def equations_table(root: Path) -> str:
         what = mine[0].summary.rstrip(".") if mine else "-"
         where = ", ".join(f"[`{owner.name}`]({owner.path.as_posix()})" for owner in mine) or "-"
         notebooks = ", ".join(
-            f"[{path.stem[:2]}]({path.with_suffix('.ipynb').as_posix()})" for path in shown.get(number, [])
+            f"[{number_of(path)}]({path.with_suffix('.ipynb').as_posix()})" for path in shown.get(number, [])
         )
         rows.append((str(number), what, where, notebooks or "-"))
     return markdown_table(("Eq.", "what it is", "in the core", "walked through in"), rows)

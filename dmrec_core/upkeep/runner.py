@@ -21,6 +21,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from dmrec_core.records.files import collect, temporary_for
 
+NOTEBOOKS = "[0-9][0-9]*_*.py"
 ADDED_BY_PAPERMILL = {"injected-parameters", "papermill-error-cell-tag"}
 
 
@@ -46,19 +47,30 @@ class _SameInterpreter(AsyncKernelManager):
         return self._kernel_spec
 
 
+def number_of(notebook: Path) -> str:
+    """What stands before a notebook's name.
+
+    Example:
+        >>> number_of(Path("notebooks/04b_matching_in_depth.py"))
+        '04b'
+    """
+    return notebook.stem.partition("_")[0]
+
+
 def discover(folder: Path, only: Iterable[str] = ()) -> list[Path]:
-    """The notebooks `NN_name.py` of `folder` in order; `only` picks some by number or name.
+    """The notebooks `NN_name.py` of `folder` in order, an appendix `NNb_name.py` after its own; `only` picks some by
+    number or name.
 
     Raises:
         ValueError: an entry of `only` that fits none; the message lists what there is.
     """
-    sources = sorted(folder.glob("[0-9][0-9]_*.py"))
+    sources = sorted(folder.glob(NOTEBOOKS), key=lambda path: (number_of(path), path.stem))
     if not only:
         return sources
     chosen = set()
     for wanted in only:
         stem = Path(wanted).stem
-        fitting = [path for path in sources if stem == path.stem or stem.zfill(2) == path.stem[:2]]
+        fitting = [path for path in sources if stem == path.stem or stem.lstrip("0") == number_of(path).lstrip("0")]
         if not fitting:
             there = ", ".join(path.stem for path in sources) or "no notebook at all"
             raise ValueError(f"no notebook is called {wanted!r} in {folder}; there is {there}")

@@ -1,6 +1,8 @@
-"""The kept figure of notebook 04: what each strategy does with two Gaussians, on one page, for print."""
+"""The kept figures of notebooks 04 and 04b: what each strategy does with two Gaussians, for print."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -69,6 +71,26 @@ def matching_figure(numbers: dict) -> Figure:
         f"Two Gaussians in one latent dimension; variant {numbers['variant']}, λ = {numbers['lam']:g}, "
         f"α = {numbers['alpha']:g}"
     )
+    return figure
+
+
+def slopes_figure(distances: np.ndarray, slopes: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
+    """Notebook 04b: how hard each matching term pulls on a mean.
+
+    Args:
+        distances: between the two means, `(n,)`.
+        slopes: a panel's title -> reading of the term -> slope, `(n,)`, as `theory.mean_slopes` names them.
+    """
+    figure = Figure(figsize=(13, 5), layout="constrained")
+    for axis, (title, readings) in zip(figure.subplots(1, len(slopes), sharey=True), slopes.items(), strict=True):
+        for reading, slope in readings.items():
+            strategy, kind = (part.strip() for part in reading.replace(" (both)", ", both").split(",", 1))
+            line = "-" if "published" in kind else ":" if "itself" in kind else "--"
+            mark = mark_of(strategy.lower())
+            axis.plot(distances, np.abs(slope), line, color=mark.color, marker=mark.marker, markevery=6, label=reading)
+        axis.set(title=title, xlabel="distance of the means", xscale="log", yscale="log", ylim=(1e-4, 1e4))
+    figure.axes[0].legend(fontsize=8.5, loc="upper left")
+    figure.axes[0].set_ylabel("slope of the matching term")
     return figure
 
 

@@ -131,7 +131,7 @@ def draw_mode_seeking(separation: float = 5.0, share: float = 0.5, width: float 
         name = f"{name}; KL(tastes‖q) {to:.2f}, KL(q‖tastes) {back:.2f}"
         figure.add_trace(area(density(GRID, gaussian(mean, std)), name, color, dash, GRID))
     picked = "picks one taste" if fits.seeking[1] < 0.75 * fits.covering[1] else "still covers both: they overlap"
-    finish(figure, f"the direction that Eq. 2, 14 and 15 use {picked}", height=420)
+    finish(figure, f"KL(q‖tastes), the direction of Eq. 2, {picked}", height=420)
     figure.update_xaxes(title_text="latent dimension z", range=[-8, 8])
     figure.update_yaxes(title_text="density")
     figure.update_layout(legend={"orientation": "v"}, margin={"b": 140})
