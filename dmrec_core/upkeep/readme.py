@@ -61,7 +61,7 @@ def owners(root: Path) -> dict[int, list[Owner]]:
 def cards(root: Path) -> dict[int, list[Path]]:
     """Equation -> the notebooks whose text displays it with its number, `\\tag{n}`."""
     found: dict[int, list[Path]] = {}
-    for path in sorted((root / "notebooks").glob("[0-9][0-9]_*.py")):
+    for path in sorted((root / "notebooks").glob("[0-9][0-9]*_*.py")):
         shown = {int(number) for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#")
                  for number in TAG.findall(line)}  # fmt: skip
         for number in sorted(shown):
@@ -78,7 +78,8 @@ def equations_table(root: Path) -> str:
         what = mine[0].summary.rstrip(".") if mine else "-"
         where = ", ".join(f"[`{owner.name}`]({owner.path.as_posix()})" for owner in mine) or "-"
         notebooks = ", ".join(
-            f"[{path.stem[:2]}]({path.with_suffix('.ipynb').as_posix()})" for path in shown.get(number, [])
+            f"[{path.stem.partition('_')[0]}]({path.with_suffix('.ipynb').as_posix()})"
+            for path in shown.get(number, [])
         )
         rows.append((str(number), what, where, notebooks or "-"))
     return markdown_table(("Eq.", "what it is", "in the core", "walked through in"), rows)

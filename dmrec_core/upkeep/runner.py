@@ -47,18 +47,18 @@ class _SameInterpreter(AsyncKernelManager):
 
 
 def discover(folder: Path, only: Iterable[str] = ()) -> list[Path]:
-    """The notebooks `NN_name.py` of `folder` in order; `only` picks some by number or name.
+    """The notebooks of `folder` in order, `NN_name.py` or `NNb_name.py`; `only` picks some by number or name.
 
     Raises:
         ValueError: an entry of `only` that fits none; the message lists what there is.
     """
-    sources = sorted(folder.glob("[0-9][0-9]_*.py"))
+    sources = sorted(folder.glob("[0-9][0-9]*_*.py"))
     if not only:
         return sources
     chosen = set()
     for wanted in only:
         stem = Path(wanted).stem
-        fitting = [path for path in sources if stem == path.stem or stem.zfill(2) == path.stem[:2]]
+        fitting = [path for path in sources if stem == path.stem or stem.zfill(2) == path.stem.partition("_")[0]]
         if not fitting:
             there = ", ".join(path.stem for path in sources) or "no notebook at all"
             raise ValueError(f"no notebook is called {wanted!r} in {folder}; there is {there}")
