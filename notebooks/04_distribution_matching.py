@@ -671,8 +671,9 @@ notebook.check(
 # %% [markdown]
 # ## Keep the figure and its numbers
 #
-# The whole notebook on one page, for the paper's equations. Set `lam` and `alpha` in the parameters to draw another.
-# Beside it goes a *twin*: one HTML file with sliders for two Gaussians that needs no kernel. Open it from the folder.
+# The whole notebook on one page; what depends on the variant is drawn for both. Set `lam` and `alpha` in the parameters
+# to draw another. Beside it goes a *twin*: one HTML file with sliders for two Gaussians that needs no kernel. Open it
+# from the folder.
 
 # %%
 numbers = kept.matching_numbers(lam, alpha)
