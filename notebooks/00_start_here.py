@@ -17,7 +17,8 @@
 # (SIGIR 2025) brings the two together. It does not glue the text onto the user; it turns the text into a second
 # *probability distribution* over the user's tastes and pulls the two distributions towards each other.
 #
-# **After this page you will be able to** say what the two spaces are, what λ does, and whether language helped here. About 15 minutes.
+# **After this page you will be able to** say what the two spaces are, what λ does, how a recommendation is judged, and
+# whether language helped here. About 15 minutes.
 #
 # ```mermaid
 # flowchart LR
@@ -101,6 +102,43 @@ Markdown(
 )
 
 # %% [markdown]
+# ## How a recommendation is judged
+#
+# > **What the model reads.** A user's *training* items only, also at test time; validation items are not added.
+# >
+# > **What it ranks.** All items. Those they trained on are masked; validation items stay candidates at test, so they
+# > may take a place above a test item. Users without a test item are left out of the mean.
+# >
+# > **Recall@N** = hits among the first N / all held-out items of the user. It is never divided by N: with 30 held-out
+# > items, Recall@20 cannot reach 1.
+# >
+# > **NDCG@N** ("normalised discounted cumulative gain") also asks how high up the hits are. A hit at rank $r$ counts
+# > $1/\log_2(r+1)$, the *discount*: rank 1 counts 1, rank 3 one half. The sum is divided by a perfect ranking's.
+# >
+# > **When training stops.** Every few epochs Recall@20 is measured on the validation items. After so many measurements
+# > without a new best one (the *patience*) training stops, and the best weights are kept. The test items are looked at
+# > once, at the end.
+# >
+# > **What `±` is.** A 95 % interval of the mean over *seeds* (Student's t): how much the number moves when the same
+# > training is repeated with other random numbers. It does not say how it would move with other users or other data.
+#
+# By hand: two held-out items, found at ranks 2 and 5.
+
+# %%
+ranks, n_held_out = torch.tensor([2.0, 5.0]), 2
+recall = len(ranks) / n_held_out
+gained = (1 / torch.log2(ranks + 1)).sum()
+perfect = (1 / torch.log2(torch.arange(1, n_held_out + 1) + 1)).sum()  # both at the top
+print(f"Recall@20 = {recall:.2f}, NDCG@20 = {gained:.3f} / {perfect:.3f} = {gained / perfect:.3f}")
+hits = torch.zeros(1, 20, dtype=torch.bool)
+hits[0, ranks.long() - 1] = True
+core = training.ranking_metrics(hits, torch.tensor([n_held_out]), cutoffs=(20,))
+checked.assert_close("Recall@20 by hand", recall, core["recall@20"][0])
+checked.assert_close("NDCG@20 by hand", gained / perfect, core["ndcg@20"][0])
+settings = lesson.spec().train
+print(f"training: measured every {settings.evaluate_every} epochs, patience {settings.patience} measurements")
+
+# %% [markdown]
 # ## Train the base model and DMRec
 #
 # The base model is Mult-VAE: clicks in, scores out. DMRec-M is the same network with the language space attached and
@@ -127,10 +165,6 @@ headline = pd.DataFrame(rows)
 headline.style.format({"gain in %": "{:+.1f}", "p (paired t)": "{:.2g}"}, na_rep="one seed", escape="html").hide()
 
 # %% [markdown]
-# **Recall@20**: of the items held out for a user, the share that is among the 20 best-scored ones. **NDCG@20** also
-# asks how high up they are. `±` is a 95 % interval over seeds: another seed gives another number, and a
-# difference inside that noise is no difference.
-#
 # ## The picture: who gains?
 #
 # Users in groups by how much they clicked. Grey bars: how many users each group has. If language fills the gaps that
