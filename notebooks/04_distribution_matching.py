@@ -362,8 +362,8 @@ checked.show()  # what we checked
 # %% [markdown]
 # ## Keep the figure and its numbers
 #
-# For the paper's equations; `lam` and `alpha` in the parameters draw another. Beside it goes a *twin*: one HTML file
-# with sliders for two Gaussians that needs no kernel.
+# What depends on the variant is drawn for both; `lam` and `alpha` in the parameters draw another. Beside it goes a
+# *twin*: one HTML file with sliders for two Gaussians that needs no kernel.
 
 # %%
 numbers = kept.matching_numbers(lam, alpha)

@@ -10,7 +10,7 @@ import torch
 from plotly.subplots import make_subplots
 
 from dmrec_core.figures.live.drawing import X, area, curve, finish, rings
-from dmrec_core.figures.style import ALARM, COLLABORATIVE, LANGUAGE, MATCHED, NEUTRAL
+from dmrec_core.figures.style import ALARM, COLLABORATIVE, LANGUAGE, MATCHED, NEUTRAL, OTHER
 from dmrec_core.gaussian import (
     DiagonalGaussian,
     geometric_composite,
@@ -125,7 +125,7 @@ def draw_mode_seeking(separation: float = 5.0, share: float = 0.5, width: float 
     figure = go.Figure()
     figure.add_trace(area(target, "two tastes", NEUTRAL, "dot", GRID))
     for (mean, std), (to, back), name, color, dash in (
-        (fits.covering, fits.kl_covering, "minimises KL(tastes‖q): covers", LANGUAGE, "dash"),
+        (fits.covering, fits.kl_covering, "minimises KL(tastes‖q): covers", OTHER, "dash"),
         (fits.seeking, fits.kl_seeking, "minimises KL(q‖tastes): seeks", COLLABORATIVE, "solid"),
     ):
         name = f"{name}; KL(tastes‖q) {to:.2f}, KL(q‖tastes) {back:.2f}"
