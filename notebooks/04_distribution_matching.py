@@ -54,7 +54,7 @@ from torch.distributions import Normal, kl_divergence
 from dmrec_core import DiagonalGaussian, gaussian, matching, notebook, panels, runs, theory, user_batch
 from dmrec_core.figures import kept, live, twins
 
-lesson = notebook.begin(dataset, embedder, device, seed, figures_dir)
+lesson = notebook.begin(dataset, embedder, device, seed, figures_dir, lam=lam, alpha=alpha)
 data, checked = lesson.data, lesson.checked
 torch.set_printoptions(precision=4)
 
@@ -622,7 +622,7 @@ after = pd.Series(
 spread = after.drop("base model")
 checked.assert_true(
     "after 12 epochs the four are still one model",
-    spread.max() - spread.min() < 0.002,
+    spread.max() - spread.min() < max(0.002, 3 / data.n_users),  # rounding can move a few users' rankings
     f"spread {spread.max() - spread.min():.1e}",
 )
 after.to_frame("test Recall@20 after 12 epochs").round(4)

@@ -12,6 +12,7 @@ from dmrec_core.data import is_own
 from dmrec_core.data.load import subfolder
 from dmrec_core.records.checkout import MADE, checkout, find_checkout
 from dmrec_core.records.files import check_writable, write_whole
+from dmrec_core.runs.parameters import check_parameters
 from dmrec_core.upkeep import readme, reproduction
 from dmrec_core.upkeep.kept import keep
 from dmrec_core.upkeep.reproduction import Reproduced
@@ -111,6 +112,7 @@ def _plan(
     for source, parameters in declared.items():
         mine = {name: value for name, value in fixed.items() if name in parameters}
         mine |= {name: parse_value(name, text, parameters[name]) for name, text in given.items() if name in parameters}
+        check_parameters(mine)
         plan[source] = mine
     return plan
 
