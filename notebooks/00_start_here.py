@@ -73,7 +73,7 @@ from dmrec_core import analysis, language, notebook, panels, top_items, training
 from dmrec_core.figures import kept
 from dmrec_core.records import markdown_text
 
-lesson = notebook.begin(dataset, embedder, device, range(first_seed, first_seed + seeds), figures_dir)
+lesson = notebook.begin(dataset, embedder, device, seeds, figures_dir, first_seed=first_seed, user=user)
 data, checked = lesson.data, lesson.checked
 
 # %% [markdown]
@@ -212,7 +212,7 @@ def top10(result):
     with torch.no_grad():
         scores = model.score(batch)
     scores[0, batch.rows.items] = -torch.inf  # what they already clicked is not recommended
-    return top_items(scores, 10)[0].tolist()
+    return [i for i in top_items(scores, 10)[0].tolist() if scores[0, i] > -torch.inf]  # fewer where fewer are left
 
 
 held_out = set(row(data.test, user))
@@ -220,7 +220,7 @@ columns = {
     name: [("✓ " if i in held_out else "") + titles_of([i])[0] for i in top10(runs[0])]
     for name, runs in (("base", base), ("DMRec-M", dmrec))
 }
-pd.DataFrame(columns, index=range(1, 11)).rename_axis("rank")
+pd.DataFrame(columns, index=range(1, 1 + len(columns["base"]))).rename_axis("rank")
 
 # %% [markdown]
 # ✓ marks items the user did choose later.

@@ -63,7 +63,7 @@ from dmrec_core import (
 )
 from dmrec_core.figures import kept, live
 
-lesson = notebook.begin(dataset, "none", device, seed, figures_dir)
+lesson = notebook.begin(dataset, "none", device, seed, figures_dir, users_shown=users_shown)
 data, checked = lesson.data, lesson.checked
 
 # %% [markdown]

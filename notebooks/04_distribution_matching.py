@@ -64,7 +64,7 @@ from torch.distributions import Normal, kl_divergence
 from dmrec_core import DiagonalGaussian, gaussian, matching, notebook, panels, runs, theory, user_batch
 from dmrec_core.figures import kept, live, twins
 
-lesson = notebook.begin(dataset, embedder, device, seed, figures_dir)
+lesson = notebook.begin(dataset, embedder, device, seed, figures_dir, lam=lam, alpha=alpha)
 data, checked = lesson.data, lesson.checked
 torch.set_printoptions(precision=4)
 

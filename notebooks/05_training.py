@@ -60,7 +60,7 @@ from dmrec_core import (
 )
 from dmrec_core.figures import kept
 
-lesson = notebook.begin(dataset, embedder, device, range(first_seed, first_seed + seeds), figures_dir)
+lesson = notebook.begin(dataset, embedder, device, seeds, figures_dir, first_seed=first_seed)
 data, checked = lesson.data, lesson.checked
 
 # %% [markdown]

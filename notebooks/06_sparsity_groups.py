@@ -43,7 +43,10 @@ from dmrec_core import analysis, notebook, panels
 from dmrec_core.data import RecDataset
 from dmrec_core.figures import kept, live
 
-lesson = notebook.begin(dataset, embedder, device, range(first_seed, first_seed + seeds), figures_dir)
+lesson = notebook.begin(
+    dataset, embedder, device, seeds, figures_dir, first_seed=first_seed,
+    count_on=count_on, n_groups=n_groups, metric=metric,
+)  # fmt: skip
 data, checked = lesson.data, lesson.checked
 
 # %% [markdown]

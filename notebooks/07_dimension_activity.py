@@ -41,7 +41,7 @@ import torch
 from dmrec_core import analysis, notebook, panels
 from dmrec_core.figures import kept, live
 
-lesson = notebook.begin(dataset, embedder, device, range(first_seed, first_seed + seeds), figures_dir)
+lesson = notebook.begin(dataset, embedder, device, seeds, figures_dir, first_seed=first_seed)
 data, checked = lesson.data, lesson.checked
 
 # %% [markdown]

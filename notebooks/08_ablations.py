@@ -51,7 +51,7 @@ from dmrec_core import (
 from dmrec_core.figures import kept
 from dmrec_core.runs import build_model
 
-lesson = notebook.begin(dataset, embedder, device, range(first_seed, first_seed + seeds), figures_dir)
+lesson = notebook.begin(dataset, embedder, device, seeds, figures_dir, first_seed=first_seed, variant=variant)
 data, checked = lesson.data, lesson.checked
 spec = partial(lesson.spec, variant=variant)
 lam = spec("mddm").lam

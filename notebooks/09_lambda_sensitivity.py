@@ -48,7 +48,9 @@ from dmrec_core import analysis, notebook, panels, runs
 from dmrec_core.figures import kept, twins
 
 STRATEGIES = ("godm", "cpdm", "mddm")
-lesson = notebook.begin(dataset, embedder, device, range(first_seed, first_seed + seeds), figures_dir)
+lesson = notebook.begin(
+    dataset, embedder, device, seeds, figures_dir, first_seed=first_seed, lambdas=lambdas, variant=variant
+)
 data, checked = lesson.data, lesson.checked
 
 # %% [markdown]
@@ -136,9 +138,9 @@ if variant == "published" and {0.0, 1.0} <= set(lambdas):
         print(f"{name}: {interval}")
     print(f"base:         {line.base_level('recall@20')}")
     spread = max(i.mean for i in ends.values()) - min(i.mean for i in ends.values())
-    # rounding can move a few users' rankings, not more
+    allowed = max(0.01, 3 / data.n_users)  # rounding can move a few users' rankings, not more
     checked.assert_true(
-        "GODM and CPDM at λ = 0 and MDDM at λ = 1 are one model", spread < 0.01, f"they differ by {spread:.4f}"
+        "GODM and CPDM at λ = 0 and MDDM at λ = 1 are one model", spread < allowed, f"they differ by {spread:.4f}"
     )
 
 # %% [markdown]

@@ -61,7 +61,10 @@ from dmrec_core.figures import kept
 from dmrec_core.paper import claims, printed, tables
 from dmrec_core.runs import L_DIFFREC_YELP, build_model
 
-lesson = notebook.begin(dataset, embedder, device, range(first_seed, first_seed + seeds), figures_dir, needs_text=False)
+lesson = notebook.begin(
+    dataset, embedder, device, seeds, figures_dir, first_seed=first_seed,
+    needs_text=False, variant=variant, tune=tune, precision=precision, patience=patience,
+)  # fmt: skip
 data, checked = lesson.data, lesson.checked
 texts = paper.has_text(data)
 if not texts:
@@ -361,7 +364,7 @@ print(f"It ends closer to the centre of all users' means for {100 * closer:.0f} 
 # %%
 if texts:
     late = {"epoch": 3, "step": 50, "generator": torch.Generator().manual_seed(first_seed)}
-    batch = user_batch(data.train, np.arange(64), **late)
+    batch = user_batch(data.train, np.arange(min(64, data.n_users)), **late)
     for model in ("mult-vae", "cvga", "l-diffrec"):
         attached = row_of[f"{model} mddm"].runs[0].model(data)
         inside = {name: round(float(value), 3) for name, value in attached.loss(batch).means().items()}

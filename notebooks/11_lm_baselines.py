@@ -61,7 +61,10 @@ from dmrec_core.figures import kept
 from dmrec_core.paper import claims, printed, tables
 from dmrec_core.runs import CARDS, untrained
 
-lesson = notebook.begin(dataset, embedder, device, range(first_seed, first_seed + seeds), figures_dir, needs_text=False)
+lesson = notebook.begin(
+    dataset, embedder, device, seeds, figures_dir, first_seed=first_seed,
+    needs_text=False, tune=tune, precision=precision, patience=patience,
+)  # fmt: skip
 data, checked = lesson.data, lesson.checked
 texts = paper.has_text(data)
 if not texts:

@@ -49,7 +49,10 @@ from dmrec_core.figures import kept
 from dmrec_core.paper import texts
 from dmrec_core.training import metric_label
 
-lesson = notebook.begin(dataset, embedder, device, range(first_seed, first_seed + seeds), figures_dir)
+lesson = notebook.begin(
+    dataset, embedder, device, seeds, figures_dir, first_seed=first_seed, lambdas=lambdas,
+    noise_shares=noise_shares, more_epochs=more_epochs, metric=metric, other_embedders=other_embedders,
+)  # fmt: skip
 data, checked = lesson.data, lesson.checked
 
 # %% [markdown]
@@ -169,7 +172,7 @@ for step, before, after in [*zip(steps, order, order[1:], strict=False), ("the w
             "difference": found.difference.mean,
             "low": found.difference.low,
             "high": found.difference.high,
-            "share of the gain": found.difference.mean / whole.difference.mean,
+            "share of the gain": found.difference.mean / whole.difference.mean if whole.difference.mean else np.nan,
             "p_seeds": found.p_seeds,
             "p_users": found.p_users,
             "is above zero": analysis.verdict(found.difference),
@@ -177,11 +180,10 @@ for step, before, after in [*zip(steps, order, order[1:], strict=False), ("the w
     )
 decomposition = pd.DataFrame(rows)
 decomposition.style.format(
-    {"difference": "{:+.4f}", "low": "{:+.4f}", "high": "{:+.4f}", "share of the gain": "{:+.0%}"}
-    | {"p_seeds": "{:.2g}", "p_users": "{:.2g}"},
+    {"difference": "{:+.4f}", "low": "{:+.4f}", "high": "{:+.4f}", "p_seeds": "{:.2g}", "p_users": "{:.2g}"},
     na_rep="one seed",
     escape="html",
-).hide()
+).format("{:+.0%}", "share of the gain", na_rep="no gain").hide()
 
 # %% [markdown]
 # ## Noise as a dial
