@@ -62,7 +62,7 @@ from dmrec_core import (
 )
 from dmrec_core.figures import kept, live
 
-lesson = notebook.begin(dataset, embedder, device, range(first_seed, first_seed + seeds), figures_dir, lam=lam)
+lesson = notebook.begin(dataset, embedder, device, seeds, figures_dir, first_seed=first_seed, lam=lam)
 data, checked = lesson.data, lesson.checked
 
 # %% [markdown]
