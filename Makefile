@@ -12,7 +12,7 @@ REST_OF_SUITE := slow or browser or benchmark
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup test figures tables lab sync lint check check-rest clean
+.PHONY: help setup test figures tables lab sync execute lint check check-rest clean
 
 help: ## list the commands
 	@echo "usage: make <command> [DATASET=toy] [ARGS=...]"
@@ -53,6 +53,9 @@ lab: setup ## open JupyterLab on the first notebook; where the port is taken it 
 
 sync: setup ## rebuild every notebooks/*.ipynb from its .py
 	$(PY) -m dmrec_core notebooks sync
+
+execute: setup ## run the notebooks whose kept outputs are stale, and keep what they show: ARGS='--only 05'
+	$(PY) -m dmrec_core notebooks execute $(ARGS)
 
 lint: setup ## format, lint and notebook pairs
 	$(PY) -m ruff format --check .
