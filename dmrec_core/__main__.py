@@ -28,6 +28,7 @@ COMMANDS = {
     "upkeep of the checkout": {
         "notebooks": "check, rebuild or execute the .ipynb half of every notebook",
         "readme": "renew the generated parts of README.md",
+        "site": "build the notebooks as pages that need no kernel",
     },
 }
 NAMES = [name for group in COMMANDS.values() for name in group]

@@ -28,6 +28,7 @@ SHOWN = ("text/plain", "text/html", "text/markdown", "image/png")  # all that Gi
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _MEASURED = re.compile(r"\d+\.\d+(?= m?s\b)")  # a time that was measured, not one that is assumed
+_STYLE = re.compile(r"<style[^>]*>.*?</style>", re.DOTALL)
 _STYLER = re.compile(r"\bT_[0-9a-f]{5}(?=_|\b)")  # pandas draws a new id for every styled table
 _ABSOLUTE = re.compile(
     r"(?<![\w.:/~<])(?:/(?:home|root|Users|tmp|var|opt|usr|work|mnt|private)/|[A-Z]:\\)[^\s'\"<>),;]*"
@@ -111,7 +112,7 @@ def cleaned(notebook: nbformat.NotebookNode, drawn: Callable[[Mapping], bytes]) 
         notebook: executed; it is changed.
         drawn: makes a PNG of a plotly figure.
     """
-    count = 0
+    count, styles = 0, set()
     for number, cell in enumerate(notebook.cells, start=1):
         if cell.cell_type != "code":
             continue
@@ -125,6 +126,10 @@ def cleaned(notebook: nbformat.NotebookNode, drawn: Callable[[Mapping], bytes]) 
                     continue
             elif "data" in output:
                 output.data = nbformat.from_dict(_shown(output.data, drawn, number))
+                if "text/html" in output.data:  # every source brings the colours of its words: once a page is enough
+                    output.data["text/html"] = _STYLE.sub(
+                        lambda style: _once(style[0], styles), output.data["text/html"]
+                    )
                 output.metadata = nbformat.from_dict({})
             outputs.append(output)
         for output in outputs:
@@ -149,6 +154,12 @@ def _shown(data: Mapping, drawn: Callable[[Mapping], bytes], number: int) -> dic
             text = _STYLER.sub(f"T_{number:05}", _ADDRESS.sub("", shown[kind]))
             shown[kind] = _without_folders(text)
     return shown
+
+
+def _once(style: str, seen: set[str]) -> str:
+    new = style not in seen
+    seen.add(style)
+    return style if new else ""
 
 
 def _without_folders(text: str) -> str:

@@ -13,7 +13,7 @@ from PIL import Image
 
 WIDTH = 760  # pixels of a figure that says no width of its own
 HEIGHT = 430
-SHARPNESS = 1.5  # pixels of the picture for one of the page
+WIDEST = 1200  # pixels of any picture
 
 
 class NoBrowser(RuntimeError):
@@ -70,13 +70,13 @@ def _started() -> tuple:
 
     playwright = sync_playwright().start()
     browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-    page = browser.new_page(device_scale_factor=SHARPNESS)
+    page = browser.new_page()
     page.set_content("<body style='margin:0'><div id='figure'></div></body>")
     page.add_script_tag(content=get_plotlyjs())
     return page, browser.close, playwright.stop
 
 
-def smaller(png: bytes, colours: int = 192) -> bytes:
+def smaller(png: bytes, colours: int = 96) -> bytes:
     """The picture with a palette: a third of the bytes, and no difference that one sees in a chart.
 
     Example:
@@ -87,6 +87,8 @@ def smaller(png: bytes, colours: int = 192) -> bytes:
     """
     picture = Image.open(io.BytesIO(png)).convert("RGBA")
     flat = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+    if flat.width > WIDEST:
+        flat = flat.resize((WIDEST, round(flat.height * WIDEST / flat.width)), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     flat.quantize(colours, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
     return min(png, buffer.getvalue(), key=len)
