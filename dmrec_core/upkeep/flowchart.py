@@ -117,7 +117,8 @@ def _line(arrow: Arrow, places: dict[str, tuple[int, int]], heights: dict[str, i
         left, right = sorted((x, to_x))
         middle = y + heights[arrow.start] / 2
         way = (left + BOX, middle, right, middle) if x <= to_x else (right, middle, left + BOX, middle)
-        yield from _written(textwrap.wrap(arrow.label, 19), (left + BOX + right) / 2, middle + 6)
+        said = textwrap.wrap(arrow.label, 19)
+        yield from _written(said, (left + BOX + right) / 2, middle - 8 - ROW * len(said))
     else:
         way = (x + BOX / 2, y + heights[arrow.start], to_x + BOX / 2, to_y)
     look = f'class="arrow{" dashed" * arrow.dashed}" marker-end="url(#tip)"' + ' marker-start="url(#tip)"' * arrow.both

@@ -149,6 +149,8 @@ def _shown(data: Mapping, drawn: Callable[[Mapping], bytes], number: int) -> dic
         shown["image/png"] = base64.b64encode(drawn(data[PLOTLY])).decode()
     elif "image/png" in shown:
         shown["image/png"] = base64.b64encode(smaller(base64.b64decode(shown["image/png"]))).decode()
+    if len(shown) > 1:
+        shown.pop("text/plain", None)  # nobody sees it beside the other
     for kind in shown:
         if kind != "image/png":
             text = _STYLER.sub(f"T_{number:05}", _ADDRESS.sub("", shown[kind]))

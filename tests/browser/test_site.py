@@ -55,7 +55,7 @@ def test_every_link_inside_leads_somewhere(site):
         for link in links.to:
             if re.match(r"[a-z]+:", link):
                 continue
-            file, anchor = urldefrag(link)
+            file, anchor = urldefrag(re.sub(r"\?[^#]*", "", link))
             target = (page.parent / unquote(file)).resolve() if file else page
             if not target.is_file() or not target.is_relative_to(site):
                 dead.append(f"{page.name}: {link}")
