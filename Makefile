@@ -12,7 +12,7 @@ REST_OF_SUITE := slow or browser or benchmark
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup test figures tables lab sync lint check check-rest clean
+.PHONY: help setup test figures tables lab site sync execute lint check check-rest clean
 
 help: ## list the commands
 	@echo "usage: make <command> [DATASET=toy] [ARGS=...]"
@@ -34,7 +34,7 @@ $(STAMP): pyproject.toml constraints.txt
 	    echo "make: $$python cannot create a virtual environment (on Debian and Ubuntu: apt install python3-venv)." >&2; \
 	    exit 1; }; }
 	@echo "installing into $(VENV): minutes the first time, and about 2 GB (torch)"
-	$(PY) -m pip install -c constraints.txt -e '.[text,dev]'
+	$(PY) -m pip install -c constraints.txt -e '.[text,site,dev]'
 	@touch $@
 
 test: setup ## the default test suite (under 10 minutes on 2 cores)
@@ -51,8 +51,14 @@ lab: setup ## open JupyterLab on the first notebook; where the port is taken it 
 	JUPYTER_CONFIG_PATH="$(CURDIR)/.jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" \
 	  $(PY) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" $(ARGS)
 
+site: setup ## build the notebooks as pages that need no kernel, in build/site: open index.html
+	$(PY) -m dmrec_core site $(ARGS)
+
 sync: setup ## rebuild every notebooks/*.ipynb from its .py
 	$(PY) -m dmrec_core notebooks sync
+
+execute: setup ## run the notebooks whose kept outputs are stale, and keep what they show: ARGS='--only 05'
+	$(PY) -m dmrec_core notebooks execute $(ARGS)
 
 lint: setup ## format, lint and notebook pairs
 	$(PY) -m ruff format --check .

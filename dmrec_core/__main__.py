@@ -26,8 +26,9 @@ COMMANDS = {
         "recommend": "train DMRec and write a list for every user",
     },
     "upkeep of the checkout": {
-        "notebooks": "check or rebuild the .ipynb half of every notebook",
+        "notebooks": "check, rebuild or execute the .ipynb half of every notebook",
         "readme": "renew the generated parts of README.md",
+        "site": "build the notebooks as pages that need no kernel",
     },
 }
 NAMES = [name for group in COMMANDS.values() for name in group]

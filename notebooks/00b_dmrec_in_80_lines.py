@@ -48,7 +48,7 @@ from torch.nn import functional as F
 from dmrec_core import DMRec, MetaNetwork, MultVAE, analysis, evaluate, notebook, panels, user_batch
 from dmrec_core.figures import kept, live
 
-lesson = notebook.begin(dataset, embedder, "cpu", seed, figures_dir, user=user, lam=lam)
+lesson = notebook.begin(dataset, embedder, "cpu", seed, figures_dir, user=user, lam=lam, steps=steps)
 data, checked = lesson.data, lesson.checked
 torch.set_default_dtype(torch.float64)  # so that "equal" below means equal to six digits behind the point
 HTML(live.user_card(data, user))

@@ -49,7 +49,7 @@ def environment(path: Path) -> tuple[dict, dict[str, str], list[str]]:
 
 @pytest.mark.parametrize(
     ("file", "extras", "installs_the_kit"),
-    [("environment.yml", ["text", "dev"], True), (".binder/environment.yml", ["text"], False)],
+    [("environment.yml", ["text", "site", "dev"], True), (".binder/environment.yml", ["text"], False)],
 )
 def test_conda_asks_for_the_same_names_and_bounds_as_pyproject(checkout, file, extras, installs_the_kit):
     whole, conda, pip = environment(checkout / file)
@@ -80,7 +80,7 @@ def test_constraints_hold_one_exact_version_inside_every_bound(checkout):
     for name, bound in exact.items():
         assert bound.startswith("==") and "," not in bound, f"{name}{bound} is not one exact version"
         assert Version(bound[2:]).local is None, f"{name}{bound}: a local version exists on one index only"
-    for name, bound in wanted(checkout, ["text", "dev"]).items():
+    for name, bound in wanted(checkout, ["text", "site", "dev"]).items():
         assert name in exact, f"{name} has no line in constraints.txt"
         assert exact[name][2:] in Requirement(f"{name}{bound}").specifier, f"{name}{exact[name]} is outside {bound}"
 

@@ -52,14 +52,24 @@ def outdated(folder: Path) -> list[str]:
     return list(dict.fromkeys(faults))
 
 
+def of_older_runs(numbers_version: Mapping[str, int]) -> list[str]:
+    """Why numbers made by these versions of the models (model -> numbers version) are not the code's of now.
+
+    Example:
+        >>> of_older_runs({"mult-vae": 0})[0]
+        "its runs of mult-vae are of numbers version 0, the code's is 1"
+    """
+    now = {model: card.numbers_version for model, card in CARDS.items()}
+    return [
+        f"its runs of {model} are of numbers version {version}, the code's is {now.get(model, 'none')}"
+        for model, version in numbers_version.items()
+        if version != now.get(model)
+    ]
+
+
 def _outdated(facts: Mapping) -> list[str]:
     if not facts.get("runs"):
         return []
     if "numbers_version" not in facts:
         return ["its provenance does not say of which numbers version its runs are"]
-    now = {model: card.numbers_version for model, card in CARDS.items()}
-    return [
-        f"its runs of {model} are of numbers version {version}, the code's is {now.get(model, 'none')}"
-        for model, version in facts["numbers_version"].items()
-        if version != now.get(model)
-    ]
+    return of_older_runs(facts["numbers_version"])

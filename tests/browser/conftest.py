@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -20,6 +19,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
+
+from dmrec_core.upkeep.outputs import drop
+from dmrec_core.upkeep.pictures import find_chromium
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = CHECKOUT / "build" / "screenshots"
@@ -49,15 +51,10 @@ ERRORS = f"""() => {CURRENT}.content.widgets.filter(c => c.model.type === "code"
   c.model.outputs.toJSON().filter(o => o.output_type === "error").map(o => `${{o.ename}}: ${{o.evalue}}`))"""
 
 
-def _chromium() -> str | None:
-    named = os.environ.get("DMREC_CHROMIUM")
-    return named or next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
-
-
 @pytest.fixture(scope="session")
 def browser() -> Iterator:
     """A headless chromium of this machine, driven by playwright; no browser is downloaded."""
-    path = _chromium()
+    path = find_chromium()
     if path is None:
         reason = "no chromium on this machine (apt install chromium, or name one in DMREC_CHROMIUM)"
         if REQUIRED:
@@ -186,7 +183,7 @@ def _wait_for(url: str, server: subprocess.Popen, log: Path, seconds: float = 24
 @pytest.fixture
 def voila(browser, tmp_path) -> Iterator[str]:
     """The address of the first notebook, served by Voila."""
-    copy = nbformat.read(CHECKOUT / "notebooks/00_start_here.ipynb", as_version=4)
+    copy = _without_outputs(CHECKOUT / "notebooks/00_start_here.ipynb")
     _write_figures_to(copy, tmp_path / "figures")
     nbformat.write(copy, tmp_path / "page.ipynb")
     port = _free_port()
@@ -217,6 +214,13 @@ def _environment() -> dict[str, str]:
     return environment
 
 
+def _without_outputs(path: Path) -> nbformat.NotebookNode:
+    """A notebook as one that was never run: what is there afterwards was made by the run."""
+    copy = nbformat.read(path, as_version=4)
+    drop(copy)
+    return copy
+
+
 def _write_figures_to(copy: nbformat.NotebookNode, folder: Path) -> None:
     """Keep a notebook's figures away from the checkout, as papermill would inject it."""
     at = next(i for i, cell in enumerate(copy.cells) if "parameters" in cell.metadata.get("tags", []))
@@ -242,7 +246,7 @@ def notebook(lab, watch) -> Iterator[Callable[..., Watched]]:
         return watched
 
     def _read(source: Path) -> nbformat.NotebookNode:
-        copy = nbformat.read(source, as_version=4)
+        copy = _without_outputs(source)
         _write_figures_to(copy, lab.figures)
         return copy
 

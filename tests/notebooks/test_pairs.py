@@ -10,7 +10,8 @@ import nbformat
 import pytest
 
 from dmrec_core.__main__ import main
-from dmrec_core.upkeep.pairs import HEADER, check_pairs, sync_pair
+from dmrec_core.upkeep.outputs import stamp
+from dmrec_core.upkeep.pairs import HEADER, check_pairs, rebuilt, write_pair
 
 
 def test_the_committed_pairs_agree(checkout):
@@ -22,7 +23,21 @@ def pair(write) -> Path:
     """A source whose twin is up to date."""
     source = write("01_tiny", "def double(x):\n    return 2 * x", "double(3)")
     assert sync_pair(source)
+    pretend_to_run(source)
     return source
+
+
+def sync_pair(source: Path) -> bool:
+    return write_pair(source, rebuilt(source))
+
+
+def pretend_to_run(source: Path) -> None:
+    def run(notebook):
+        notebook.cells[-1].outputs = [nbformat.v4.new_output("stream", text="6")]
+        notebook.cells[-1].execution_count = 3
+        stamp(notebook, {})
+
+    edit_twin(source, run)
 
 
 def faults(source: Path) -> str:
@@ -45,6 +60,8 @@ def test_a_synced_pair_has_no_fault_and_is_not_written_again(pair):
 
 def test_two_machines_make_the_same_twin(pair):
     twin = pair.with_suffix(".ipynb")
+    twin.unlink()
+    sync_pair(pair)
     first = twin.read_bytes()
     twin.unlink()
     sync_pair(pair)
@@ -59,21 +76,52 @@ def test_sync_keeps_the_ids_of_the_cells_that_were_there(pair):
     after = {cell.source: cell.id for cell in nbformat.read(twin, as_version=4).cells}
     assert {source: after[source] for source in before} == before
     assert len(set(after.values())) == len(before) + 1
-    assert faults(pair) == ""
+    assert "has no outputs" in faults(pair)
 
 
-def test_sync_removes_outputs_and_keeps_the_parameters_tag(pair):
+def outputs_of(source: Path) -> list:
+    cells = nbformat.read(source.with_suffix(".ipynb"), as_version=4).cells
+    return [cell.outputs for cell in cells if cell.cell_type == "code" and cell.outputs]
+
+
+def test_sync_keeps_the_outputs_of_unchanged_cells(pair):
+    edit_twin(pair, lambda notebook: notebook.metadata.update(odd=1))
+    assert sync_pair(pair)
+    assert outputs_of(pair) and faults(pair) == ""
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        ("double(3)", "double(4)"),
+        ("# A tiny notebook", "# A small notebook"),
+        ('tags=["parameters"]', 'tags=["parameters", "b"]'),
+    ],
+)
+def test_sync_drops_the_outputs_of_other_cells_and_the_check_says_what_makes_them(pair, edited, capsys):
+    pair.write_text(pair.read_text().replace(*edited))
+    assert main(["notebooks", "sync", "--notebooks", str(pair.parent)]) == 0  # a rebuild is whole without a run
+    assert "notebooks execute --only 01" in capsys.readouterr().out
+    assert not outputs_of(pair)
+    assert faults(pair).endswith("run `python -m dmrec_core notebooks execute --only 01`")
+
+
+def test_sync_removes_what_another_program_wrote(pair):
     def run(notebook):
-        notebook.cells[-1].outputs = [nbformat.v4.new_output("stream", text="6")]
-        notebook.cells[-1].execution_count = 3
+        notebook.cells[-1].outputs = [nbformat.v4.new_output("stream", text="7")]
         notebook.metadata["widgets"] = {"state": {}}
 
     edit_twin(pair, run)
-    assert "cell 4 holds an output" in faults(pair) and "widget state" in faults(pair)
+    assert "its outputs are not those that were stamped" in faults(pair) and "widget state" in faults(pair)
     assert sync_pair(pair)
-    assert faults(pair) == ""
+    assert "widget state" not in faults(pair) and not outputs_of(pair)
     twin = json.loads(pair.with_suffix(".ipynb").read_text())
     assert [cell["metadata"].get("tags") for cell in twin["cells"]] == [None, ["parameters"], None, None]
+
+
+def test_outputs_of_an_older_numbers_version_are_stale(pair):
+    edit_twin(pair, lambda notebook: stamp(notebook, {"mult-vae": 0}))
+    assert "its runs of mult-vae are of numbers version 0" in faults(pair)
 
 
 @pytest.mark.parametrize(
@@ -112,6 +160,7 @@ def test_jupyterlab_pairs_the_halves_by_the_header(pair):
     opened = jupytext.read(pair.with_suffix(".ipynb"))
     assert 'tags=["parameters"]' in jupytext.writes(opened, fmt="py:percent")
     assert HEADER.splitlines()[3] in jupytext.writes(opened, fmt="py:percent")
+    assert "sources" in str(opened.metadata) and "sources" not in jupytext.writes(opened, fmt="py:percent")  # the stamp
 
 
 def test_the_command_says_what_it_did_and_fails_on_a_fault(pair, capsys):

@@ -1,0 +1,111 @@
+"""The site: the kept notebooks as pages, with the live figures in them, and what the runs say."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import nbformat
+
+from dmrec_core.records.checkout import checkout
+from dmrec_core.records.markup import html_text
+from dmrec_core.upkeep.flowchart import svg
+from dmrec_core.upkeep.outputs import stale
+
+PAGES = "site"  # of the checkout: settings, style and the pages that are no notebook
+MERMAID = re.compile(r"```mermaid\n(.*?)```", re.DOTALL)
+PANELS = "lambda_panel(", "user_panel("  # a cell whose controls the live figure has too
+LIVE_OF = {"00_start_here": "09_lambda_sensitivity"}  # a notebook that shows another one's live figure
+
+
+class SiteFailed(RuntimeError):
+    """Sphinx refused a page; it said which and why."""
+
+
+def build_site(out: Path | None = None) -> Path:
+    """Build the pages; the folder that holds them, `index.html` first, which needs no server and no network.
+
+    Args:
+        out: where they go; `build/site` of the checkout by default.
+
+    Raises:
+        SiteFailed: Sphinx is not installed, or a page is wrong.
+    """
+    root = checkout()
+    out = (out or root / "build" / "site").resolve()
+    try:
+        from sphinx.cmd.build import build_main
+    except ImportError as error:
+        raise SiteFailed("the site is built by Sphinx: pip install -c constraints.txt -e '.[site]'") from error
+    pages = gather(root, out.with_name(f"{out.name}-source"))
+    shutil.rmtree(out, ignore_errors=True)
+    if build_main(["-q", "-W", "--keep-going", "-b", "html", "-d", str(pages / ".doctrees"), str(pages), str(out)]):
+        raise SiteFailed(f"pages are wrong, see above; they lie in {pages}")
+    shutil.rmtree(out / "_sources", ignore_errors=True)
+    (out / ".nojekyll").touch()  # or GitHub would not serve _static
+    print(out / "index.html")
+    return out
+
+
+def gather(root: Path, pages: Path) -> Path:
+    """Everything the site is made of, in the folder `pages`, which is emptied first."""
+    shutil.rmtree(pages, ignore_errors=True)
+    shutil.copytree(root / PAGES, pages, ignore=shutil.ignore_patterns("__pycache__"))
+    for folder in ("_static", "extra/live", "extra/files", "notebooks"):
+        (pages / folder).mkdir(parents=True)
+    (pages / "style.css").rename(pages / "_static" / "style.css")
+    for twin in (root / "figures").glob("*.html"):
+        shutil.copy(twin, pages / "extra" / "live")
+    for page in (root / "figures").rglob("*.md"):
+        target = pages / page.relative_to(root)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        text = page.read_text(encoding="utf-8")
+        if not text.startswith("# "):  # the statements, whose markdown notebooks show under a heading of theirs
+            folder = page.parent.relative_to(root / "figures").as_posix()
+            text = f"# The paper's statements, judged on {'toy' if folder == '.' else folder}\n\n{text}"
+        target.write_text(text, encoding="utf-8")
+    for path in sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+        shutil.copy(path, pages / "extra" / "files")
+        notebook = nbformat.read(path, as_version=4)
+        if why := stale(notebook):
+            print(f"{path.name}: {why}")
+        _as_page(notebook, path.stem, root, pages / "notebooks")
+        nbformat.write(notebook, pages / "notebooks" / path.name)
+    return pages
+
+
+def _as_page(notebook: nbformat.NotebookNode, name: str, root: Path, pages: Path) -> None:
+    """What a page has and a notebook has not: a way to the notebook, its live figure, a drawn diagram."""
+    drawn = 0
+    for cell in notebook.cells:
+        if cell.cell_type != "markdown":
+            continue
+        for diagram in MERMAID.findall(cell.source):
+            drawn += 1
+            (pages / f"{name}-{drawn}.svg").write_text(svg(diagram), encoding="utf-8")
+            picture = f"![How the parts of the model hang together]({name}-{drawn}.svg)\n"
+            cell.source = MERMAID.sub(lambda _, picture=picture: picture, cell.source, count=1)
+    title, _, rest = notebook.cells[0].source.partition("\n")
+    link = f'<a href="../files/{name}.ipynb" download>this page as a notebook</a>'
+    notebook.cells[0].source = f'{title}\n\n<p class="notebook-link">{link}, to run and change</p>\n{rest}'
+    live = f"{LIVE_OF.get(name, name)}.html"
+    if (root / "figures" / live).is_file():
+        notebook.cells.insert(_where_it_moves(notebook), _live(live, html_text(title.lstrip("# "))))
+
+
+def _where_it_moves(notebook: nbformat.NotebookNode) -> int:
+    """Behind the panel that the live figure stands for, or before the notebook's checks."""
+    sources = [cell.source for cell in notebook.cells]
+    panel = next((at for at, source in enumerate(sources) if any(each in source for each in PANELS)), None)
+    if panel is not None:
+        return panel + 1
+    return next((at for at, source in enumerate(sources) if source.startswith("## What we checked")), len(sources))
+
+
+def _live(file: str, about: str) -> nbformat.NotebookNode:
+    return nbformat.v4.new_markdown_cell(
+        f"**Live, without a kernel.** Move the slider; the address of "
+        f'<a href="../live/{file}">the figure on a page of its own</a> keeps what you chose.\n\n'
+        f'<iframe class="live" src="../live/{file}" title="Live figure: {about}" loading="lazy"></iframe>'
+    )

@@ -1,0 +1,137 @@
+"""The site from a folder, without a server: every page opens, stays in its folder, and fits a phone."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urldefrag
+
+import pytest
+from playwright.sync_api import expect
+
+from dmrec_core.upkeep.site import build_site
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
+LIVE = {
+    "00_start_here": "09_lambda_sensitivity",
+    "04_distribution_matching": "04_distribution_matching",
+    "09_lambda_sensitivity": "09_lambda_sensitivity",
+    "13_explore": "13_explore",
+}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    return build_site(tmp_path_factory.mktemp("site") / "site")
+
+
+@pytest.fixture(scope="module")
+def pages(site) -> list[Path]:
+    """Every page but the live figures, which have tests of their own."""
+    return sorted(path for path in site.rglob("*.html") if path.parent.name != "live")
+
+
+class Links(HTMLParser):
+    """What a page points to, and the anchors that can be pointed to in it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.to: list[str] = []
+        self.anchors: set[str] = {""}
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        self.anchors |= {given[name] for name in ("id", "name") if given.get(name)}
+        self.to += [given[name] for name in ("href", "src") if given.get(name)]
+
+
+def test_every_link_inside_leads_somewhere(site):
+    read = {path: Links(path) for path in site.rglob("*.html")}
+    dead = []
+    for page, links in read.items():
+        for link in links.to:
+            if re.match(r"[a-z]+:", link):
+                continue
+            file, anchor = urldefrag(re.sub(r"\?[^#]*", "", link))
+            target = (page.parent / unquote(file)).resolve() if file else page
+            if not target.is_file() or not target.is_relative_to(site):
+                dead.append(f"{page.name}: {link}")
+            elif target in read and unquote(anchor) not in read[target].anchors and target.parent.name != "live":
+                dead.append(f"{page.name}: {link}")
+    assert len(read) > 20 and not dead, dead
+
+
+def test_every_notebook_has_a_page_in_order_and_can_be_fetched(site, checkout):
+    names = sorted(path.stem for path in (checkout / "notebooks").glob("*.ipynb"))
+    index = Links(site / "index.html").to
+    assert list(dict.fromkeys(link for link in index if re.match(r"notebooks/\d\d_[\w]+\.html$", link))) == [
+        f"notebooks/{name}.html" for name in names
+    ]
+    for name, following in zip(names, [*names[1:], None], strict=True):
+        links = Links(site / "notebooks" / f"{name}.html").to
+        assert f"../files/{name}.ipynb" in links
+        assert following is None or f"{following}.html" in links
+
+
+def opened(watch, page: Path, site: Path, **options):
+    """A page after its load, from disk; afterwards nothing was asked for beyond its folder and nothing went wrong."""
+    watched = watch(**options)
+    asked, said = [], []
+    watched.page.context.on("request", lambda request: asked.append(unquote(request.url)))
+    watched.page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    watched.page.goto(page.as_uri(), wait_until="load")
+    watched.clean()
+    outside = [url for url in asked if not url.startswith((site.as_uri(), "data:", "blob:", "about:"))]
+    assert not said and not outside, (page.name, said, outside)
+    return watched.page
+
+
+def test_every_page_opens_and_says_what_its_pictures_show(site, pages, watch):
+    for path in pages:
+        page = opened(watch, path, site)
+        assert page.locator("h1").first.inner_text().strip()
+        silent = page.evaluate("() => [...document.images].filter(i => !i.alt.trim()).map(i => i.src)")
+        broken = page.evaluate("() => [...document.images].filter(i => !i.naturalWidth).map(i => i.src)")
+        assert not silent and not broken, (path.name, silent, broken)
+        assert "\\tag" not in page.locator("article").inner_text(), path.name
+        page.context.close()
+
+
+def test_no_page_scrolls_sideways_on_a_phone(site, pages, watch, screenshots):
+    for path in pages:
+        page = opened(watch, path, site, **PHONE)
+        if path.parent.name == "notebooks":
+            page.screenshot(path=screenshots / f"site-{path.stem}-phone.png")
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= 390, path.name
+        page.context.close()
+
+
+@pytest.mark.parametrize(("name", "live"), LIVE.items())
+def test_a_live_figure_moves_in_its_page(site, watch, name, live):
+    page = opened(watch, site / "notebooks" / f"{name}.html", site)
+    frame = page.locator("iframe.live")
+    assert frame.get_attribute("src") == f"../live/{live}.html" and frame.get_attribute("title")
+    frame.scroll_into_view_if_needed()
+    inside = page.frame_locator("iframe.live")
+    said = inside.locator("#status").inner_text()
+    inside.locator("#lam").press("ArrowRight")
+    expect(inside.locator("#status")).not_to_have_text(said)
+    page.context.close()
+
+
+def test_equations_are_drawn_and_numbered(site, watch):
+    page = opened(watch, site / "notebooks" / "04_distribution_matching.html", site)
+    assert page.locator(".eqno").all_inner_texts()[:1] == ["(8)"]
+    assert page.locator("div.math math").first.bounding_box()["height"] > 15
+    assert "$" not in page.locator("article p").first.inner_text()
+    page.context.close()
+
+
+def test_search_finds_a_page_without_a_server(site, watch):
+    page = opened(watch, site / "search.html", site)
+    page.goto((site / "search.html").as_uri() + "?q=wasserstein")
+    expect(page.locator("#search-results li a").filter(has_text="04")).not_to_have_count(0)
+    page.context.close()
