@@ -15,11 +15,11 @@ from dmrec_core.commands import shared
 
 def add_options(parser: shared.Parser) -> None:
     """What it takes."""
-    from dmrec_core.runs.models import CARDS
+    from dmrec_core.runs.models import TRAINED
 
     add = parser.add_argument
     shared.dataset(parser)
-    shared.models(parser, list(CARDS))
+    shared.models(parser, list(TRAINED))
     add("--timed-epochs", type=shared.count, default=3, metavar="N",
         help="epochs to be timed, after a first one (default: %(default)s)")  # fmt: skip
     add("--threads", type=shared.count, metavar="N",
