@@ -83,6 +83,7 @@ class ModelCard:
         starts_from: whether it starts from a trained LightGCN of the same data and seed.
         idle: fields of `RunSpec` that cannot matter when it is trained on its own.
         solved: whether it is a `ClosedForm`, which has a solution in place of a training, and no seed.
+        squares: item-item matrices that are held at once while it is solved.
         numbers_version: raised when a change of code changes its numbers at an unchanged spec.
 
     Example:
@@ -101,6 +102,7 @@ class ModelCard:
     starts_from: Callable[[Mapping[str, object]], bool] = never
     idle: tuple[str, ...] = ()
     solved: bool = False
+    squares: int = 0
     numbers_version: int = field(default=1)
 
     def __str__(self) -> str:
@@ -221,11 +223,11 @@ BASELINES = {
 SOLVED = {"is_backbone": False, "solved": True, "idle": ("hidden", "latent", "dropout", "kl_weight", "seed", "train")}
 LINEAR = {
     "popularity": ModelCard("Popularity", _closed_form(Popularity), _weighs_text, **SOLVED),
-    "item-knn": ModelCard("item-kNN", _closed_form(ItemKNN), _weighs_text, **SOLVED),
-    "ease": ModelCard("EASE", _closed_form(EASE), _weighs_text, **SOLVED),
+    "item-knn": ModelCard("item-kNN", _closed_form(ItemKNN), _weighs_text, squares=ItemKNN.workings, **SOLVED),
+    "ease": ModelCard("EASE", _closed_form(EASE), _weighs_text, squares=EASE.workings, **SOLVED),
     "gf-cf": ModelCard("GF-CF", _gf_cf, _weighs_text, **SOLVED),
     "ials": ModelCard("iALS", _closed_form(IALS), _weighs_text, deviation="from one start, not drawn anew", **SOLVED),
-    "l3ae": ModelCard("L3AE", _closed_form(L3AE, always), always, **SOLVED),
+    "l3ae": ModelCard("L3AE", _closed_form(L3AE, always), always, squares=L3AE.workings, **SOLVED),
 }
 TRAINED = BACKBONES | BASELINES
 CARDS = TRAINED | LINEAR
