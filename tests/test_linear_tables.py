@@ -138,20 +138,17 @@ def test_a_kept_table_is_what_its_numbers_say_and_the_presets_are_what_it_chose(
         assert {key for key, card in LINEAR.items() if card.name in sentence} == above
 
 
-# the table, to the fourth digit: test Recall@20 and NDCG@20
+# what trials without this code had found at the same settings: test Recall@20 and NDCG@20
 REACHED = {
     ("amazon", "popularity"): (0.0318, 0.0182),
     ("amazon", "ease"): (0.1692, 0.1192),
-    ("amazon", "gf-cf"): (0.1680, 0.1100),
     ("yelp", "popularity"): (0.0238, 0.0148),
     ("yelp", "ease"): (0.1104, 0.0711),
     ("yelp", "gf-cf"): (0.1290, 0.0827),
     ("yelp-xrec", "popularity"): (0.0672, 0.0321),
-    ("yelp-xrec", "item-knn"): (0.2309, 0.1145),
     ("yelp-xrec", "ease"): (0.2547, 0.1269),
     ("yelp-xrec", "gf-cf"): (0.2736, 0.1353),
     ("google-xrec", "popularity"): (0.0836, 0.0347),
-    ("google-xrec", "item-knn"): (0.2288, 0.1133),
     ("google-xrec", "ease"): (0.2319, 0.1160),
     ("google-xrec", "gf-cf"): (0.2680, 0.1316),
 }
@@ -161,4 +158,4 @@ REACHED = {
 def test_the_kept_tables_reach_what_trials_had_found(name, model):
     numbers = {row["key"]: row["ours"] for row in json.loads(PLACES[name].read_text())["numbers"]}[model]
     found = tuple(round(numbers[metric]["mean"], 4) for metric in paper.TABLE3_METRICS)
-    assert found == pytest.approx(REACHED[name, model], abs=1.01e-4)
+    assert found == pytest.approx(REACHED[name, model], abs=1e-6)

@@ -30,9 +30,9 @@ METRICS = printed.TABLE3_METRICS
 LEGEND = (
     "Test split. Each is solved from the training clicks: one number, the same for every seed. What is shown is the "
     "setting with the best validation Recall@20 of as many as were tried; a text's weight is tried at the setting that "
-    "the clicks alone chose, 0 among the weights. Seconds and MiB: to build and solve the setting shown, in one "
-    "process with {threads} thread(s), memory above what it held before. The seconds are elapsed ones: as this page "
-    "was made, the machine's load was {load} on {cores} cores, and most of that is other work."
+    "the clicks alone chose, 0 among the weights. Seconds and MiB: to build and solve the setting shown in one "
+    "process with {threads} thread(s), memory above what it held before. CPU: processor time of the same, which does "
+    "not count waiting for other processes; the machine's load was {load} on {cores} cores as this page was made."
 )
 
 
@@ -111,6 +111,7 @@ def _numbers(row: Row) -> dict:
         "tried": len(row.plan.options),
         "valid": {metric: row.runs[0].metrics["valid"][metric] for metric in METRICS},
         "seconds": record["seconds"],
+        "processor_seconds": record.get("processor_seconds"),
         "peak_mib": record["peak_mib"],
     }
 
@@ -125,7 +126,7 @@ def as_markdown(document: Mapping) -> str:
         names = dict.fromkeys(f"{best[metric]['label']} on {best[metric]['model']}" for metric in METRICS)
         lines.append(["the paper's best DMRec", ", ".join(names),
                       *(f"{best[metric]['value']:.4f}" for metric in METRICS), *[""] * 4])  # fmt: skip
-    header = ["model", "", *map(metric_label, METRICS), "setting", "tried", "s", "MiB"]
+    header = ["model", "", *map(metric_label, METRICS), "setting", "tried", "s (CPU)", "MiB"]
     parts = [
         f"# Linear references, on {markdown_text(facts['dataset'])}",
         "; ".join(f"{name}: {markdown_text(value)}" for name, value in said.items()) + ".",
@@ -173,8 +174,9 @@ def findings(document: Mapping) -> list[str]:
 
 def _cells(row: Mapping) -> list[str]:
     setting = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in row["settings"].items())
+    seconds = f"{row['seconds']:.1f} ({_said(row['processor_seconds'], '.1f')})"
     return [CARDS[row["model"]].name, row["label"], *(f"{_value(row, metric):.4f}" for metric in METRICS),
-            setting or "—", str(row["tried"]), f"{row['seconds']:.1f}", _said(row["peak_mib"], ",.0f")]  # fmt: skip
+            setting or "—", str(row["tried"]), seconds, _said(row["peak_mib"], ",.0f")]  # fmt: skip
 
 
 def _said(value: float | None, how: str) -> str:

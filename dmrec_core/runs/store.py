@@ -343,7 +343,7 @@ def _record(spec: RunSpec, dataset: RecDataset, model: Recommender, fitted: FitR
         "epochs": len(fitted.history),
         "stopped": fitted.stopped,
         "seconds": round(fitted.seconds, 3),
-        **({"peak_mib": fitted.peak_mib} if spec.solved else {}),
+        **({"peak_mib": fitted.peak_mib, "processor_seconds": fitted.processor_seconds} if spec.solved else {}),
         "device": device_name(device),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,

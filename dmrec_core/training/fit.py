@@ -94,6 +94,7 @@ class FitResult:
     stopped: str  # "patience" or "epochs"; a closed form says so
     seconds: float
     peak_mib: float | None = None  # of a closed form; None where it is not measured
+    processor_seconds: float | None = None  # likewise
 
 
 def fit(
