@@ -3,7 +3,7 @@
 Every model runs a few epochs and evaluations in a process of its own, one after another, on the CPU and on the GPU
 where there is one. cost.md and cost.json go to figures/, those of any other data set than toy to figures/<dataset>/;
 they are written anew after every model. Times are comparable within one session only, so a stopped one is not gone on
-with: --models measures the others.
+with: --models measures the others. What is solved, not trained, has no epochs: `tables --tables linear` measures it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from dmrec_core.commands import shared
 
 def add_options(parser: shared.Parser) -> None:
     """What it takes."""
-    from dmrec_core.runs.models import TRAINED
+    from dmrec_core.runs.models import CARDS
 
     add = parser.add_argument
     shared.dataset(parser)
-    shared.models(parser, list(TRAINED))
+    shared.models(parser, list(CARDS))
     add("--timed-epochs", type=shared.count, default=3, metavar="N",
         help="epochs to be timed, after a first one (default: %(default)s)")  # fmt: skip
     add("--threads", type=shared.count, metavar="N",

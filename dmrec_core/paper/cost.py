@@ -214,6 +214,11 @@ def measure_models(options: argparse.Namespace) -> int:
     folder = figures_folder(options.dataset, options.out)
     devices = options.devices or ["cpu", *["cuda"] * torch.cuda.is_available()]
     specs = specs_of(options.dataset, options.models)
+    if not specs:
+        raise ValueError(
+            f"{', '.join(options.models)}: solved, not trained, so there are no epochs to measure; "
+            "tables --tables linear says what solving takes"
+        )
     load(_textless(specs[0]))  # what is wrong with the data is said at once, and not by every process
     done: list[CostTable] = []
     try:

@@ -86,7 +86,7 @@ class Reproduced:
 def documents(folder: Path) -> dict[str, dict]:
     """Name -> the JSON of every figure and table in `folder`; nothing that measures time."""
     paths = [path for path in sorted(folder.glob("*.json")) if not path.name.startswith(".")]
-    timed = [path for path in paths if path.name.endswith(".timing.json") or path.stem == "cost"]
+    timed = [path for path in paths if path.name.endswith(".timing.json") or path.stem in ("cost", "linear")]
     return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths if path not in timed}
 
 
