@@ -18,6 +18,17 @@ TEXT_WEIGHTS = (0.0, 0.003, 0.01, 0.03)  # of item-kNN, EASE, GF-CF and iALS wit
 # What validation chose of them, by `python -m dmrec_core tables --tables linear`; a test holds it against
 # figures/<data set>/linear.json. Other data take each model's own defaults.
 CHOSEN: Mapping[str, Mapping[str, Mapping[str, float]]] = {
+    "toy": {
+        "item-knn": {"shrinkage": 100},
+        "ease": {"l2": 200},
+        "gf-cf": {"filter_weight": 1, "k": 16},
+        "ials": {"latent": 32, "unobserved": 0.003},
+        "l3ae": {"distillation": 100, "l2": 1000},
+        "item-knn text": {"shrinkage": 100, "text_weight": 0.03},
+        "ease text": {"l2": 200, "text_weight": 0.01},
+        "gf-cf text": {"filter_weight": 1, "k": 16, "text_weight": 0.003},
+        "ials text": {"latent": 32, "text_weight": 0.01, "unobserved": 0.003},
+    },
     "amazon": {
         "item-knn": {"shrinkage": 10},
         "ease": {"l2": 50},
