@@ -50,5 +50,10 @@ CHOSEN: Mapping[str, Mapping[str, Mapping[str, float]]] = {
         "ease": {"l2": 200},
         "gf-cf": {"filter_weight": 1, "k": 32},
         "ials": {"latent": 32, "unobserved": 0.01},
+        "l3ae": {"distillation": 10, "l2": 200},
+        "item-knn text": {"shrinkage": 100, "text_weight": 0.01},
+        "ease text": {"l2": 200, "text_weight": 0.003},
+        "gf-cf text": {"filter_weight": 1, "k": 32, "text_weight": 0.003},
+        "ials text": {"latent": 32, "text_weight": 0.03, "unobserved": 0.01},
     },
 }
