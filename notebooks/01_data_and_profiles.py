@@ -383,7 +383,7 @@ pd.DataFrame(cones, index=["mean cosine", "after centring"]).T.round(3)
 
 # %%
 rankings = {
-    "popularity": training.Popularity(data),
+    "popularity": training.Popularity(data.train).solve(),
     "text alone": training.TextSimilarity(vectors),
     "text, centred": training.TextSimilarity(flat),
     "text, shuffled": training.TextSimilarity(language.shuffled(vectors, seed=seed)),

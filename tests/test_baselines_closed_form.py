@@ -1,4 +1,4 @@
-"""The linear references: each against its equation written out densely in float64, their state, errors and tuning."""
+"""The linear references: each against its equation written out densely in float64, their state and errors."""
 
 import numpy as np
 import pytest
@@ -10,11 +10,14 @@ from dmrec_core.data import load_dataset, toy_dataset
 from dmrec_core.interactions import user_batch, user_batches
 from dmrec_core.language import with_language
 from dmrec_core.records import memory
+from dmrec_core.runs.build import build_model
+from dmrec_core.runs.models import LINEAR
+from dmrec_core.runs.spec import RunSpec
 from dmrec_core.training.checkpoint import load_tensors, save_tensors
 from dmrec_core.training.evaluate import evaluate
 from dmrec_core.training.floors import chance_recall
-from dmrec_core.training.tuning import GRIDS, KINDS, LINEAR, TEXT_WEIGHTS, reference, tune
 
+KINDS = {"item-knn": ItemKNN, "ease": EASE, "gf-cf": GFCF, "ials": IALS, "l3ae": L3AE}
 USERS, ITEMS = 40, 12
 WITH_TEXT = ["item-knn", "ease", "gf-cf", "ials"]  # which take text as an addition
 FOR_TOY = {"gf-cf": {"k": 8}, "ials": {"latent": 8, "reg": 0.03}}  # so few items span no 64 directions
@@ -52,6 +55,10 @@ def scores(model, matrix):
 
 def small(name, train, vectors, **settings):
     return KINDS[name](train, item_vectors=vectors, **({"k": 3} if name == "gf-cf" else {}), **settings)
+
+
+def reference(name, dataset, **settings):
+    return build_model(RunSpec(model=name, settings=settings), dataset)
 
 
 def same(found, expected, **tolerance):
@@ -123,7 +130,7 @@ def test_gf_cf_is_its_filter_by_a_dense_eigendecomposition(dense, train, k, alph
     normalised = dense / np.sqrt(of_user)[:, None] * inverse
     v = np.linalg.eigh(normalised.T @ normalised)[1][:, -k:]  # eigenvalues ascend
     low_pass = inverse[:, None] * (v @ v.T) * np.sqrt(of_item)
-    model = GFCF(train, k=k, alpha=alpha).solve()
+    model = GFCF(train, k=k, filter_weight=alpha).solve()
     same(scores(model, train), dense @ (normalised.T @ normalised + alpha * low_pass))
     assert torch.equal(model.weight, GFCF(train, k=k).solve().weight), "the same vectors every time"
 
@@ -159,7 +166,7 @@ def test_text_adds_cosines_with_the_history_and_nothing_at_weight_0(dense, train
     same(scores(small(name, train, 3 * vectors, text_weight=0.7).solve(), train), expected)
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", LINEAR)
 def test_its_state_is_all_that_another_process_needs(toy, tmp_path, name):
     solved = reference(name, toy).solve()
     save_tensors(tmp_path / "weights.safetensors", solved.state_dict())
@@ -177,10 +184,9 @@ def test_its_state_is_all_that_another_process_needs(toy, tmp_path, name):
 @pytest.mark.parametrize("name", LINEAR)
 def test_beats_chance_and_popularity_and_scores_each_user_alone(toy, name):
     model = reference(name, toy, **FOR_TOY.get(name, {}))
-    recall = evaluate(model if name == "popularity" else model.solve(), toy).means()["recall@20"]
-    bound = (
-        chance_recall(toy) if name == "popularity" else evaluate(reference("popularity", toy), toy).means()["recall@20"]
-    )
+    recall = evaluate(model.solve(), toy).means()["recall@20"]
+    popular = evaluate(reference("popularity", toy).solve(), toy).means()["recall@20"]
+    bound = chance_recall(toy) if name == "popularity" else popular
     assert recall > 1.2 * bound
     alone = model.score(user_batch(toy.train, np.array([17])))[0]
     torch.testing.assert_close(scores(model, toy.train)[17], alone)
@@ -200,7 +206,7 @@ def test_beats_chance_and_popularity_and_scores_each_user_alone(toy, name):
         (L3AE, {"item_vectors": None}, "item vectors"),
         (L3AE, {"item_vectors": torch.ones(ITEMS, 2), "distillation": -1}, "distillation must be 0 or more"),
         (GFCF, {"k": ITEMS}, "k must be from 1 to 11"),
-        (GFCF, {"k": 2, "alpha": -1}, "alpha must be 0 or more"),
+        (GFCF, {"k": 2, "filter_weight": -1}, "filter_weight must be 0 or more"),
         (IALS, {"reg": 0}, "reg must be above 0"),
     ],
 )
@@ -236,50 +242,11 @@ def test_free_memory_is_the_containers_where_that_is_less(tmp_path, monkeypatch)
     assert memory.free_memory() == 1300
 
 
-def test_tuning_chooses_on_validation_and_shows_every_setting(toy):
-    table = tune("item-knn", toy, grid={"shrinkage": (0, 10), "neighbours": (None, 5)})
-    assert table[["shrinkage", "neighbours"]].values.tolist() == [[0, None], [0, 5], [10, None], [10, 5]]
-    assert table["chosen"].sum() == 1
-    assert table.loc[table["chosen"], "valid recall@20"].item() == table["valid recall@20"].max()
-    assert (table["seconds"] > 0).all()
-    again = reference("item-knn", toy, shrinkage=0, neighbours=5).solve()
-    assert table["test ndcg@20"][1] == evaluate(again, toy).means()["ndcg@20"]
-    assert table["valid recall@20"][1] == evaluate(again, toy, "valid").means()["recall@20"]
-
-
-def test_tuning_with_text_tries_each_weight_and_none(toy):
-    table = tune("ease", toy, text=True, grid={"l2": (100,)})
-    assert table["text_weight"].tolist() == list(TEXT_WEIGHTS)
-    without = tune("ease", toy, grid={"l2": (100,)})
-    assert table["test recall@20"][0] == without["test recall@20"][0] != table["test recall@20"].iloc[-1]
-
-
-def test_a_tie_is_won_by_the_setting_that_comes_first(toy):
-    assert tune("item-knn", toy, grid={"neighbours": (None, toy.n_items)})["chosen"].tolist() == [True, False]
-
-
-@pytest.mark.parametrize(("name", "text"), [("popularity", True), ("l3ae", True), ("eaze", False)])
-def test_what_cannot_be_tuned_says_so(toy, name, text):
-    with pytest.raises(ValueError, match=f"; got '{name}'"):
-        tune(name, toy, text=text)
-
-
-def test_the_filters_grid_stops_where_a_small_data_set_does():
-    tiny = toy_dataset(n_users=60, n_items=30)
-    assert tune("gf-cf", tiny)["k"].unique().tolist() == [16]
-
-
-def test_every_grid_names_settings_its_model_has(toy):
-    assert tuple(GRIDS) == LINEAR
-    for name, grid in GRIDS.items():
-        reference(name, toy, **{setting: values[0] for setting, values in grid.items()})
-
-
 REACHED = {  # yelp-xrec, test Recall@20 and NDCG@20
     "popularity": ({}, 0.0672, 0.0321),
-    "item-knn": ({"shrinkage": 10, "neighbours": None}, 0.2309, 0.1145),
+    "item-knn": ({"shrinkage": 10}, 0.2309, 0.1145),
     "ease": ({"l2": 1000}, 0.2547, 0.1269),
-    "gf-cf": ({"k": 64, "alpha": 1.0}, 0.2736, 0.1353),
+    "gf-cf": ({"k": 64, "filter_weight": 1.0}, 0.2736, 0.1353),
 }
 
 
@@ -288,6 +255,5 @@ REACHED = {  # yelp-xrec, test Recall@20 and NDCG@20
 def test_reaches_its_known_numbers_on_yelp_xrec(mirror, name):
     dataset = load_dataset("yelp-xrec")
     settings, recall, ndcg = REACHED[name]
-    table = tune(name, dataset, grid={setting: (value,) for setting, value in settings.items()})
-    assert table["test recall@20"].item() == pytest.approx(recall, abs=1e-4)
-    assert table["test ndcg@20"].item() == pytest.approx(ndcg, abs=1e-4)
+    found = evaluate(reference(name, dataset, **settings).solve(), dataset).means()
+    assert (found["recall@20"], found["ndcg@20"]) == pytest.approx((recall, ndcg), abs=1e-4)

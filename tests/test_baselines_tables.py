@@ -17,6 +17,7 @@ from dmrec_core.paper.plan import GRID, has_text, plan_table2, plan_table3, tune
 from dmrec_core.paper.rows import fill
 from dmrec_core.paper.tables import as_markdown, as_numbers, write_table
 from dmrec_core.records.origin import provenance
+from dmrec_core.runs.models import BACKBONES, BASELINES
 from dmrec_core.runs.store import run
 from dmrec_core.training.fit import TrainSettings
 
@@ -49,7 +50,7 @@ def test_table_3_repeats_table_2_and_knows_no_other_data():
 
 
 def test_rows_of_table_2():
-    plans = plan_table2("amazon")
+    plans = plan_table2("amazon", BACKBONES)
     assert len(plans) == 3 * 4 + 1 and len({plan.key for plan in plans}) == len(plans)
     by_key = {plan.key: plan for plan in plans}
     assert [o.lam for o in by_key["mult-vae mddm"].options] == [0.6]
@@ -69,7 +70,7 @@ def test_tuning_gives_the_base_the_same_grid():
 
 
 def test_rows_of_table_3_say_where_the_printed_numbers_come_from():
-    plans = plan_table3("yelp")
+    plans = plan_table3("yelp", BASELINES)
     assert [plan.key for plan in plans][-1] == "mult-vae mddm"
     assert plans[-1].against == tuple(plan.key for plan in plans[:-1])
     assert all("the printed number" in plan.notes[-1] for plan in plans)
@@ -85,7 +86,7 @@ def dataset():
 
 
 def test_tuning_gives_every_baseline_as_many_values_as_lambda_has():
-    plain, tuned = plan_table3("amazon"), plan_table3("amazon", tune=GRID)
+    plain, tuned = plan_table3("amazon", BASELINES), plan_table3("amazon", BASELINES, tune=GRID)
     assert {len(plan.options) for plan in tuned} == {len(GRID)}
     for one, several in zip(plain[:-1], tuned[:-1], strict=True):
         assert one.options[0] in several.options  # the published value is among them, and is the same run
@@ -96,17 +97,17 @@ def test_tuning_gives_every_baseline_as_many_values_as_lambda_has():
 
 @pytest.mark.parametrize("values", [(0.3,), (0.2, 0.5, 1.0), (0.1, 0.2, 0.3, 0.4)])
 def test_on_a_grid_of_ones_own_everybody_has_as_many_values(values):
-    *baselines, ours = plan_table3("amazon", tune=values)
+    *baselines, ours = plan_table3("amazon", BASELINES, tune=values)
     assert [o.lam for o in ours.options] == list(values)
     assert {len(plan.options) for plan in baselines} == {len(values)}
-    assert all(plan_table3("amazon")[k].options[0] in plan.options for k, plan in enumerate(baselines))
+    assert all(plan_table3("amazon", BASELINES)[k].options[0] in plan.options for k, plan in enumerate(baselines))
     by_key = {plan.key: plan for plan in plan_table2("amazon", ["mult-vae"], tune=values)}
     assert {o.kl_weight for o in by_key["mult-vae base tuned"].options} == {1.0, *values}
 
 
 def test_data_without_texts_keeps_the_rows_that_read_none():
-    assert [plan.key for plan in without_vectors(plan_table3("amazon"))] == ["lightgcn"]
-    assert all(plan.label.startswith("base") for plan in without_vectors(plan_table2("amazon", tune=GRID)))
+    assert [plan.key for plan in without_vectors(plan_table3("amazon", BASELINES))] == ["lightgcn"]
+    assert all(plan.label.startswith("base") for plan in without_vectors(plan_table2("amazon", BACKBONES, GRID)))
     plain = toy_dataset(n_users=30, n_items=30)
     assert has_text(plain) and not has_text(replace(plain, titles=None, profiles=None))
 

@@ -213,7 +213,7 @@ def test_where_nobody_has_three_items_the_advice_fits(tmp_path):
     (tmp_path / "interactions.csv").write_text("user,item\na,x\na,y\nb,x\n")
     data = load_own(tmp_path)
     with pytest.raises(ValueError, match="no user has 3 items, the fewest of which one can be held out"):
-        evaluate(Popularity(data), data)
+        evaluate(Popularity(data.train).solve(), data)
 
 
 def test_commands_take_what_a_reading_is():

@@ -13,7 +13,7 @@ from dmrec_core.data import load_own, toy_dataset
 from dmrec_core.runs import recommend
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.recommend import recommendations
-from dmrec_core.runs.store import folder_of
+from dmrec_core.runs.store import folder_of, load, run
 from dmrec_core.runs.sweeps import sweep
 from dmrec_core.training.fit import TrainSettings
 from dmrec_core.training.floors import Popularity
@@ -35,13 +35,13 @@ def folder(tmp_path, monkeypatch):
 
 def test_everybody_gets_new_items_best_first(folder):
     data = load_own(folder)
-    table = recommendations(Popularity(data), data, n=5, batch_size=7)
+    table = recommendations(Popularity(data.train).solve(), data, n=5, batch_size=7)
     assert list(table) == ["user", "rank", "item", "title", "score"]
     assert set(table["user"]) == set(data.user_ids) and table["rank"].max() == 5
     had = pd.read_csv(folder / "interactions.csv")
     assert table.merge(had, on=["user", "item"]).empty, "not what they have, in any split"
     assert (table.groupby("user")["score"].diff().dropna() <= 0).all()
-    everything = recommendations(Popularity(data), data, n=1000)
+    everything = recommendations(Popularity(data.train).solve(), data, n=1000)
     assert len(everything) + len(had) == data.n_users * data.n_items, "no more than there is"
     assert np.isfinite(everything["score"]).all()
 
@@ -63,6 +63,17 @@ def test_from_csv_to_a_list_in_one_command(folder, capsys, monkeypatch):
     spec = paper_settings("shop", strategy="mddm", embedder="tfidf")
     assert folder_of(spec) == folder_of(paper_settings(str(folder), strategy="mddm", embedder="tfidf")), "one folder"
     assert folder_of(spec).exists() and folder_of(spec).name.startswith("shop-mult-vae-mddm-")
+
+
+def test_a_linear_reference_recommends_alone(folder, capsys):
+    assert main(["recommend", str(folder), "--backbone", "ease", "-n", "3", "--seed", "7"]) == 0
+    said = capsys.readouterr().out
+    assert "vectors: none; solved, no seed" in said
+    assert said.count("test recall@20") == 1 and "one seed" not in said
+    spec = paper_settings(str(folder), "ease")
+    best = run(spec).model(load(spec))
+    expected = recommendations(best, load(spec), 3)
+    assert pd.read_csv(folder / "recommendations.csv")["item"].astype(str).tolist() == [*map(str, expected["item"])]
 
 
 def test_a_title_that_is_a_formula_is_written_as_text_and_said(tmp_path, capsys, monkeypatch):

@@ -50,6 +50,11 @@ def test_every_backbone_with_and_without_dmrec_and_every_baseline_is_measured():
     assert specs[1].lam == 0.6 and specs_of("amazon", ["kar"])[0].model == "kar"
 
 
+def test_what_is_solved_has_no_epochs_to_measure(capsys):
+    assert main(["cost", "toy", "--models", "ease", "popularity"]) == 2
+    assert "solved, not trained" in capsys.readouterr().err
+
+
 def test_a_measurement_of_one_model():
     spec = paper_settings("toy", "mult-vae", "mddm")
     found = measure.measure(spec, epochs=2, device="cpu")

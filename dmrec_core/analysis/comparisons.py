@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from dmrec_core.analysis.statistics import Interval, SparsityGroups, mean_interval, paired_test
+from dmrec_core.analysis.statistics import Interval, SparsityGroups, exact, mean_interval, paired_test
 from dmrec_core.analysis.summaries import by_setting
 from dmrec_core.runs.store import RunResult
 
@@ -46,7 +46,8 @@ def compare(
 ) -> Comparison:
     """Runs of two settings, paired by seed and by user.
 
-    Two kinds of luck are told apart: another seed (the interval and `p_seeds`) and other users (`p_users`).
+    Two kinds of luck are told apart: another seed (the interval and `p_seeds`) and other users (`p_users`). A model
+    that is solved, not trained, has one run, which stands beside every seed of the other; two differ by one number.
 
     Args:
         ours, theirs: one run a seed, the same seeds in both, in any order.
@@ -64,10 +65,11 @@ def compare(
     _same_seeds_and_users(ours, theirs, split)
     if users is not None:
         mine, yours = mine[:, users], yours[:, users]
+    mine, yours = np.broadcast_arrays(mine, yours)
     a, b = mine.mean(1), yours.mean(1)
     n_seeds, n_users = mine.shape
     return Comparison(
-        difference=mean_interval(a - b),
+        difference=exact(a[0] - b[0]) if _solved(ours) and _solved(theirs) else mean_interval(a - b),
         relative=float(a.mean() / b.mean() - 1) if b.mean() > 0 else float("nan"),
         p_seeds=paired_test(a, b).p if n_seeds > 1 else None,
         p_users=paired_test(mine.mean(0), yours.mean(0)).p if n_users > 1 else None,
@@ -129,9 +131,14 @@ def _by_seed(runs: Sequence[RunResult]) -> list[RunResult]:
     return sorted(runs, key=lambda run: run.spec.seed)
 
 
+def _solved(runs: Sequence[RunResult]) -> bool:
+    return all(run.spec.solved for run in runs)
+
+
 def _same_seeds_and_users(ours: Sequence[RunResult], theirs: Sequence[RunResult], split: str) -> None:
     mine, yours = ([run.spec.seed for run in _by_seed(runs)] for runs in (ours, theirs))
-    if mine != yours or len(set(mine)) != len(mine):
+    seeded = not (_solved(ours) or _solved(theirs))
+    if (seeded and mine != yours) or len(set(mine)) != len(mine) or len(set(yours)) != len(yours):
         raise ValueError(f"a paired comparison needs one run a seed and the same seeds; got {mine} and {yours}")
     first = ours[0].per_user[split].users
     if not all(np.array_equal(first, run.per_user[split].users) for run in (*ours, *theirs)):

@@ -163,6 +163,16 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> Interval:
     return Interval(float(x.mean()), float(x.mean()) - half, float(x.mean()) + half, len(x))
 
 
+def exact(value: float) -> Interval:
+    """A number that no seed changes: its interval has no width, and it is of no seed.
+
+    Example:
+        >>> str(exact(0.25))
+        '0.2500'
+    """
+    return Interval(float(value), float(value), float(value), 0)
+
+
 @dataclass(frozen=True)
 class PairedTest:
     """Two models compared on the same seeds, or on the same users."""
@@ -195,5 +205,7 @@ def paired_test(a: Sequence[float], b: Sequence[float], test: str = "paired t") 
 
 
 def metric_over_seeds(results: Sequence, metric: str = "recall@20", split: str = "test") -> Interval:
-    """Mean and interval of a metric over runs that differ in their seeds."""
+    """Mean and interval of a metric over runs that differ in their seeds; the number itself where none has a seed."""
+    if all(result.spec.solved for result in results):
+        return exact(results[0].metrics[split][metric])
     return mean_interval([result.metrics[split][metric] for result in results])

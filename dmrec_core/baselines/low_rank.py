@@ -24,7 +24,7 @@ class GFCF(ClosedForm):
     Args:
         train: binary CSR matrix X, `(n_users, n_items)`.
         k: singular vectors, fewer than users and items.
-        alpha: $\alpha$, weight of the low-pass filter, 0 or more.
+        filter_weight: $\alpha$, of the low-pass filter, 0 or more.
         text: `item_vectors` and `text_weight`, as `ClosedForm`.
 
     Example:
@@ -37,11 +37,11 @@ class GFCF(ClosedForm):
     filter as their code has them.
     """
 
-    def __init__(self, train: sp.csr_matrix, k: int = 64, alpha: float = 1.0, **text: object) -> None:
-        require(alpha >= 0, "alpha must be 0 or more", alpha)
+    def __init__(self, train: sp.csr_matrix, k: int = 64, filter_weight: float = 1.0, **text: object) -> None:
+        require(filter_weight >= 0, "filter_weight must be 0 or more", filter_weight)
         require(1 <= k < min(train.shape), f"k must be from 1 to {min(train.shape) - 1}, below users and items", k)
         super().__init__(train, (train.shape[1], k), **text)
-        self.alpha, self.graph = alpha, BipartiteGraph(train)
+        self.filter_weight, self.graph = filter_weight, BipartiteGraph(train)
         users_of = torch.from_numpy(np.bincount(train.indices, minlength=train.shape[1])).float()
         self.register_buffer("root", users_of.sqrt()[:, None], persistent=False)  # D_I^{1/2}
 
@@ -56,7 +56,7 @@ class GFCF(ClosedForm):
         """Both filters, `(B, n_items)`."""
         smoothed = self.graph.to_items(self.graph.to_users(batch.rows.dense().T)).T
         low = batch.rows.sum_of(self.weight / self.root.clamp(min=1)) @ (self.weight * self.root).T
-        return smoothed + self.alpha * low
+        return smoothed + self.filter_weight * low
 
 
 class IALS(ClosedForm):

@@ -3,7 +3,7 @@
 Every model runs a few epochs and evaluations in a process of its own, one after another, on the CPU and on the GPU
 where there is one. cost.md and cost.json go to figures/, those of any other data set than toy to figures/<dataset>/;
 they are written anew after every model. Times are comparable within one session only, so a stopped one is not gone on
-with: --models measures the others.
+with: --models measures the others. What is solved, not trained, has no epochs: `tables --tables linear` measures it.
 """
 
 from __future__ import annotations

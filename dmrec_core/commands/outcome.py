@@ -14,7 +14,7 @@ exit status: 0 done, 1 failed and said why, 2 a wrong call, 130 interrupted.
 Ctrl-C or a plain kill stops a command; what was finished is kept, and the same command goes on from there."""
 KEPT = "what was finished is kept; the same command goes on from here"
 PACKAGE = str(Path(__file__).resolve().parents[1])
-EXPLAINED = ValueError, ArithmeticError, RuntimeError, ImportError
+EXPLAINED = ValueError, ArithmeticError, RuntimeError, ImportError, MemoryError
 
 
 class WrongCall(ValueError):

@@ -15,7 +15,7 @@ from dmrec_core.commands import shared
 def add_options(parser: shared.Parser) -> None:
     """What it takes."""
     from dmrec_core.matching import STRATEGIES
-    from dmrec_core.runs.models import BACKBONES
+    from dmrec_core.runs.models import BACKBONES, LINEAR
     from dmrec_core.runs.spec import PROFILES
 
     add = parser.add_argument
@@ -23,7 +23,8 @@ def add_options(parser: shared.Parser) -> None:
     shared.reading(parser)
     add("-n", type=shared.count, default=10, metavar="N", help="items per user (default: %(default)s)")
     shared.matching(parser, list(STRATEGIES))
-    add("--backbone", choices=list(BACKBONES), default="mult-vae", help="the base model (default: %(default)s)")
+    add("--backbone", choices=[*BACKBONES, *LINEAR], default="mult-vae",
+        help=f"the base model (default: %(default)s); {', '.join(LINEAR)} are solved, and stand alone")  # fmt: skip
     add("--texts", choices=PROFILES, default="given", help="which texts are read (default: %(default)s)")
     shared.embedder(parser, "auto takes your vectors.npz if there is one")
     shared.seed(parser)

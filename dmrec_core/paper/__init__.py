@@ -6,6 +6,7 @@ from dmrec_core.paper.plan import (
     has_text,
     plan_table2,
     plan_table3,
+    that_fit,
     trained_with,
     tuning_grid,
     without_vectors,

@@ -12,6 +12,7 @@ from dmrec_core.paper.claims import CLAIMS, judge, markdown, save, specs
 from dmrec_core.paper.plan import GRID, plan_table2, plan_table3
 from dmrec_core.records.files import check_writable
 from dmrec_core.records.origin import provenance
+from dmrec_core.runs.models import BACKBONES, BASELINES
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.spec import RunSpec
 from dmrec_core.runs.store import RunResult, cached, load, runs_folder
@@ -46,7 +47,7 @@ def at_hand(
 
     settings = specs(make, sorted({*lambdas, *GRID}), seeds[:1], variant=variant)
     for tune in (False, True, lambdas):
-        plans = [*plan_table2(dataset, tune=tune), *plan_table3(dataset, tune=tune)]
+        plans = [*plan_table2(dataset, BACKBONES, tune), *plan_table3(dataset, BASELINES, tune)]
         settings += [spec.with_(embedder=embedder, variant=variant) for plan in plans for spec in plan.options]
     found = []
     for spec in dict.fromkeys(spec.with_(train=replace(spec.train, precision=precision)) for spec in settings):

@@ -21,7 +21,7 @@ from dmrec_core.records.markdown import markdown_table
 from dmrec_core.records.markup import markdown_text
 from dmrec_core.records.origin import provenance
 from dmrec_core.records.writer import to_json
-from dmrec_core.runs.models import CARDS
+from dmrec_core.runs.models import CARDS, TRAINED
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.spec import RunSpec
 from dmrec_core.runs.store import load
@@ -81,13 +81,13 @@ class CostTable:
 
 
 def specs_of(dataset: str, models: Sequence[str]) -> list[RunSpec]:
-    """What is measured: every backbone as it is and with DMRec-M, every baseline.
+    """What is measured: every backbone alone and with DMRec-M, every baseline; nothing solved, which has no epochs.
 
     Example:
         >>> [spec.label for spec in specs_of("amazon", ["mult-vae", "kar"])]
         ['mult-vae base seed 2024', 'mult-vae mddm λ=0.6 seed 2024', 'kar seed 2024']
     """
-    pairs = [(m, s) for m in CARDS if m in models for s in ("base", *[DEFAULT_STRATEGY] * CARDS[m].is_backbone)]
+    pairs = [(m, s) for m in TRAINED if m in models for s in ("base", *[DEFAULT_STRATEGY] * CARDS[m].is_backbone)]
     return [paper_settings(dataset, model, strategy) for model, strategy in pairs]
 
 
@@ -215,6 +215,11 @@ def measure_models(options: argparse.Namespace) -> int:
     check_writable(folder / "cost.json")
     devices = options.devices or ["cpu", *["cuda"] * torch.cuda.is_available()]
     specs = specs_of(options.dataset, options.models)
+    if not specs:
+        raise ValueError(
+            f"{', '.join(options.models)}: solved, not trained, so there are no epochs to measure; "
+            "tables --tables linear says what solving takes"
+        )
     load(_textless(specs[0]))  # what is wrong with the data is said at once, and not by every process
     done: list[CostTable] = []
     try:

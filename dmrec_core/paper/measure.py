@@ -86,7 +86,7 @@ def measure(spec: RunSpec, epochs: int = 3, device: str = "auto", threads: int |
     if epochs < 1:
         raise ValueError(f"at least one epoch must be timed; got {epochs}")
     dataset, on = data_for(spec), resolve_device(device)
-    before = _load_average()
+    before = load_average()
     first = pretraining_run(spec)
     pretrained = None if first is None else build_model(first, dataset)
     start = begin_peak(on)
@@ -116,7 +116,7 @@ def measure(spec: RunSpec, epochs: int = 3, device: str = "auto", threads: int |
             "evaluation_seconds": evaluations,
             "evaluation_processor_seconds": evaluations_processor,
             "peak_mib": peak(on, start),
-            "load": [before, _load_average()],
+            "load": [before, load_average()],
             "embedder": dataset.language.embedder if spec.uses_language else "none",
             "device": device_name(on),
             "threads": used,
@@ -147,7 +147,8 @@ def _random_vectors(n_users: int, n_items: int, width: int = WIDTH) -> SemanticV
     return SemanticVectors(user=user, item=item, embedder=f"random, {width} wide")
 
 
-def _load_average() -> float | None:
+def load_average() -> float | None:
+    """Processes that ran or waited over the last minute; None where the system does not tell."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dmrec_core.data import RecDataset
 from dmrec_core.matching import STRATEGIES
 from dmrec_core.paper import printed as paper
-from dmrec_core.runs.models import BACKBONES, BASELINES, CARDS
+from dmrec_core.records.memory import free_memory
+from dmrec_core.runs.linear import CHOSEN, GRIDS, TEXT_WEIGHTS
+from dmrec_core.runs.models import BACKBONES, BASELINES, CARDS, LINEAR
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.spec import RunSpec
 from dmrec_core.runs.sweeps import grid
 
 GRID = (0.2, 0.4, 0.6, 0.8, 1.0)  # of lambda, and of the base's KL weight: both are tuned alike
+CLICKS_ONLY, WITH_TEXT = "reads clicks only", "with text"  # what the rows of the linear references are called
 LLMREC_PROFILE_WEIGHT = 2.8  # its default, which no preset names
 
 
@@ -52,21 +56,44 @@ class Plan:
 
 
 def plan_table2(
-    dataset: str, models: Iterable[str] = BACKBONES, tune: bool | Sequence[float] = False, **changes: object
+    dataset: str,
+    models: Iterable[str] = (*BACKBONES, *LINEAR),
+    tune: bool | Sequence[float] = False,
+    **changes: object,
 ) -> list[Plan]:
-    """Base, DMRec-G, -C and -M on every backbone.
+    """Base, DMRec-G, -C and -M on every backbone; below them the linear references, which read clicks only.
 
     CVGA's base comes twice: with its KL term divided by the batch size, as the plain CVGA was released, and undivided,
     as DMRec on CVGA was.
 
     Args:
         dataset: its name.
-        models: backbones.
+        models: backbones and linear references.
         tune: values among which the first seed's validation split chooses lambda, True for `GRID`; a base whose KL
             weight is chosen alike is added. Without any, lambda is the published one, or 0.5 where there is none.
         changes: fields of every spec.
     """
-    return [row for model in models for row in _backbone_rows(dataset, model, tuning_grid(tune), changes)]
+    models, values = tuple(models), tuning_grid(tune)
+    rows = [row for model in models if model in BACKBONES for row in _backbone_rows(dataset, model, values, changes)]
+    return [*rows, *without_vectors(_linear_rows(dataset, models, changes))]
+
+
+def _linear_rows(dataset: str, models: Iterable[str], changes: Mapping) -> list[Plan]:
+    """The linear references among these models as chosen for the data, and with text where validation took it."""
+    rows, chosen = [], CHOSEN.get(dataset, {})
+    for model in (model for model in models if model in LINEAR):
+        spec, deviation = paper_settings(dataset, model, **changes), CARDS[model].deviation
+        notes = (deviation,) if deviation else ()
+        label = WITH_TEXT if spec.uses_language else CLICKS_ONLY
+        tried = math.prod(map(len, GRIDS[model].values()))
+        if tried > 1:
+            notes += (f"validation chose its settings of {tried}" if model in chosen else "its defaults, not tuned",)
+        rows.append(Plan(model, model, label, (spec,), notes=notes))
+        if chosen.get(f"{model} text", {}).get("text_weight"):
+            added = paper_settings(dataset, model, **changes | {"settings": chosen[f"{model} text"]})
+            note = f"the text's weight is the one that validation chose of {len(TEXT_WEIGHTS)}"
+            rows.append(Plan(f"{model} text", model, WITH_TEXT, (added,), notes=(note,)))
+    return rows
 
 
 def _backbone_rows(dataset: str, model: str, values: Sequence[float], changes: Mapping) -> list[Plan]:
@@ -94,24 +121,28 @@ def _backbone_rows(dataset: str, model: str, values: Sequence[float], changes: M
 
 
 def plan_table3(
-    dataset: str, models: Iterable[str] = BASELINES, tune: bool | Sequence[float] = False, **changes: object
+    dataset: str,
+    models: Iterable[str] = (*BASELINES, *LINEAR),
+    tune: bool | Sequence[float] = False,
+    **changes: object,
 ) -> list[Plan]:
-    """The language-enhanced baselines, LightGCN, and DMRec-M on Mult-VAE compared with each.
+    """The language-enhanced baselines, LightGCN, the linear references, and DMRec-M on Mult-VAE compared with each.
 
     Args:
         dataset: its name.
-        models: baselines.
+        models: baselines and linear references; these are solved at the settings chosen for the data, tuned or not.
         tune: values among which the first seed's validation split chooses DMRec-M's lambda, True for `GRID`; of each
             other model the setting its card calls tuned is chosen alike among as many.
         changes: fields of every spec.
     """
-    rows, values = [], tuning_grid(tune)
-    for model in models:
+    rows, values, models = [], tuning_grid(tune), tuple(models)
+    for model in (model for model in models if model in BASELINES):
         spec, printed = paper_settings(dataset, model, **changes), paper.table3(dataset, model)
         notes = [CARDS[model].deviation] if CARDS[model].deviation else []
         notes += [f"the printed number: {paper.PROVENANCE[model]}"] if printed else []
         options = _around(spec, len(values)) if values else (spec,)
         rows.append(Plan(model, model, "", options, paper=printed, notes=tuple(notes)))
+    rows += _linear_rows(dataset, models, changes)
     ours = _backbone_rows(dataset, "mult-vae", values, changes)[-1]
     printed = paper.table3(dataset, "mult-vae")
     notes = (f"the printed number: {paper.PROVENANCE['mult-vae']}",) if printed else ()
@@ -164,6 +195,21 @@ def without_vectors(plans: Sequence[Plan]) -> list[Plan]:
         ['Mult-VAE base']
     """
     return [plan for plan in plans if not plan.reads_text]
+
+
+def that_fit(plans: Sequence[Plan], data: RecDataset) -> list[Plan]:
+    """The rows without those of models whose item-item matrices do not fit into the memory that is free.
+
+    Example:
+        >>> from dmrec_core.data import toy_dataset
+        >>> plans = plan_table2("toy")
+        >>> that_fit(plans, toy_dataset()) == plans
+        True
+    """
+    one, free = 4 * data.n_items**2, free_memory()
+    fitting = [plan for plan in plans if CARDS[plan.model].squares * one <= free]
+    keys = {plan.key for plan in fitting}
+    return [replace(plan, against=tuple(key for key in plan.against if key in keys)) for plan in fitting]
 
 
 def tuned_setting(spec: RunSpec) -> tuple[str, float]:

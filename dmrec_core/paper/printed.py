@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dmrec_core.data.rlmrec import NAMES as PAPERS_DATASETS
+from dmrec_core.matching import STRATEGIES
+from dmrec_core.runs.models import CARDS
 
 TABLE2_METRICS = ("recall@10", "recall@20", "ndcg@10", "ndcg@20")
 TABLE3_METRICS = ("recall@20", "ndcg@20")
@@ -63,6 +65,23 @@ def table2(dataset: str, model: str, strategy: str) -> dict[str, float] | None:
 def table3(dataset: str, model: str) -> dict[str, float] | None:
     """A row of Table 3, by metric; None where the paper has none."""
     return _numbers(_TABLE3.get(model), dataset, TABLE3_METRICS)
+
+
+def best_dmrec(dataset: str) -> dict[str, dict[str, object]] | None:
+    """The best DMRec row of Table 2 by each metric of Table 3: its value, base model and strategy; None without one.
+
+    Example:
+        >>> best_dmrec("amazon")["recall@20"]
+        {'value': 0.1652, 'model': 'CVGA', 'label': 'DMRec-M'}
+    """
+    rows = {key: table2(dataset, *key) for key in _TABLE2 if key[1] in STRATEGIES}
+    if None in rows.values():
+        return None
+    best = {metric: max(rows, key=lambda key: rows[key][metric]) for metric in TABLE3_METRICS}
+    return {
+        metric: {"value": rows[key][metric], "model": CARDS[key[0]].name, "label": STRATEGIES[key[1]].label}
+        for metric, key in best.items()
+    }
 
 
 def _numbers(row: str | None, dataset: str, metrics: tuple[str, ...]) -> dict[str, float] | None:

@@ -24,7 +24,7 @@ class Row:
 
     Args:
         plan: what it is.
-        runs: one a seed.
+        runs: one a seed; of a model that is solved, one.
         ours: metric -> mean over seeds with its 95 % interval.
         beyond: the row compared with -> the comparison, in `HEADLINE`.
     """
@@ -44,6 +44,9 @@ class Row:
         """What was chosen, if anything was: `λ = 0.6, the best on validation with seed 2024 of 0.2, 0.4, ...`."""
         if len(self.plan.options) < 2:
             return ""
+        if self.spec.solved:
+            mine = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in self.spec.settings)
+            return f"{mine}, the best on validation of {len(self.plan.options)} settings"
         best = f"the best on validation with seed {self.spec.seed} of"
         if self.spec.lam is not None:
             return f"λ = {self.spec.lam:g}, {best} {_listed(o.lam for o in self.plan.options)}"
@@ -118,7 +121,8 @@ def _run(specs: Mapping[str, list[RunSpec]], dataset: RecDataset | None, how: Ma
 
 
 def _seeded(options: Sequence[RunSpec], seeds: Sequence[int]) -> list[RunSpec]:
-    return [spec.with_(seed=seed) for spec in options for seed in seeds]
+    # what is solved has no seed, and so one run
+    return list(dict.fromkeys(spec.with_(seed=seed) for spec in options for seed in seeds))
 
 
 def _listed(values) -> str:

@@ -16,6 +16,7 @@ from dmrec_core.runs.models import CARDS
 from dmrec_core.training.evaluate import metric_label
 
 LEGEND = "Mean over seeds ± half of its 95 % interval (Student's t); full ranking of all items, training items masked."
+LEGEND_SOLVED = " A row without ± is solved, not trained: one number, the same for every seed."
 LEGEND_PAPER = (
     " Behind it, the paper's number, and in brackets ours minus the paper's, also in standard errors of our mean (SE; "
     "the paper prints no spread)."
@@ -53,7 +54,7 @@ def as_markdown(title: str, rows: Sequence[Row], provenance: Mapping) -> str:
     facts = {
         "data": provenance["dataset"],
         "vectors": provenance["embedder"] or "none",
-        "seeds": ", ".join(map(str, provenance["seeds"])),
+        "seeds": ", ".join(map(str, provenance["seeds"])) or "none",
         "device": provenance["device"],
         "commit": provenance["commit"],
     }
@@ -80,7 +81,8 @@ def means(rows: Sequence[Row]) -> str:
     """The numbers, with the paper's beside ours where it has any, and below them what they are."""
     metrics = list(rows[0].ours)
     table = markdown_table(["model", "", *map(metric_label, metrics)], [_cells(row, metrics) for row in rows])
-    return f"{table}\n\n{LEGEND + LEGEND_PAPER * any(row.plan.paper is not None for row in rows)}"
+    legend = LEGEND + LEGEND_SOLVED * any(row.spec.solved for row in rows)
+    return f"{table}\n\n{legend + LEGEND_PAPER * any(row.plan.paper is not None for row in rows)}"
 
 
 def comparisons(rows: Sequence[Row]) -> str:
@@ -111,7 +113,7 @@ def as_numbers(row: Row) -> dict:
         "lam": row.spec.lam,
         "kl_weight": row.spec.kl_weight,
         "settings": dict(row.spec.settings),
-        "seeds": [run.spec.seed for run in row.runs],
+        "seeds": [run.spec.seed for run in row.runs if not run.spec.solved],
         "ours": {
             metric: _interval(found) | {"values": [run.metrics["test"][metric] for run in row.runs]}
             for metric, found in row.ours.items()
@@ -121,13 +123,13 @@ def as_numbers(row: Row) -> dict:
         "off_in_standard_errors": {metric: row.off_in_standard_errors(metric) for metric in row.ours},
         "compared": {other: _comparison(found) for other, found in row.beyond.items()},
         "notes": [*row.plan.notes, *([row.chosen] if row.chosen else [])],
-        "best_epochs": [run.record["best_epoch"] for run in row.runs],
+        "best_epochs": [run.record["best_epoch"] for run in row.runs if not run.spec.solved],
     }
 
 
 def _interval(found: Interval) -> dict:
-    several = found.n > 1
-    return {"mean": found.mean, "low": found.low if several else None, "high": found.high if several else None}
+    known = found.n != 1  # one seed gives no interval; what is solved has no seed, and an interval of no width
+    return {"mean": found.mean, "low": found.low if known else None, "high": found.high if known else None}
 
 
 def _comparison(found: Comparison) -> dict:

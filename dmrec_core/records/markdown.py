@@ -10,15 +10,18 @@ def plus_minus(mean: float, low: float | None, high: float | None, sign: str = "
     """A mean with half of its interval, or marked where one seed gives none.
 
     Args:
-        mean, low, high: as `mean_interval` or a kept JSON has them; without an interval low is None or NaN.
+        mean, low, high: as `mean_interval` or a kept JSON has them; without an interval low is None or NaN; one of no
+            width, of a number that no seed changes, is not printed.
         sign: "+" to print a sign always.
 
     Example:
-        >>> plus_minus(0.25, 0.24, 0.26), plus_minus(0.01, None, None, "+")
-        ('0.2500 ± 0.0100', '+0.0100 (one seed)')
+        >>> plus_minus(0.25, 0.24, 0.26), plus_minus(0.01, None, None, "+"), plus_minus(0.25, 0.25, 0.25)
+        ('0.2500 ± 0.0100', '+0.0100 (one seed)', '0.2500')
     """
     if low is None or low != low:
         return f"{mean:{sign}.4f} (one seed)"
+    if low == high:
+        return f"{mean:{sign}.4f}"
     return f"{mean:{sign}.4f} ± {(high - low) / 2:.4f}"
 
 

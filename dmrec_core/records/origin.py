@@ -29,7 +29,7 @@ def provenance(
     Args:
         dataset: a `RecDataset` (its name, fingerprint and embedder are taken), a name, or None for pure mathematics.
         results: the `RunSpec`s behind the figure, or results that carry one as `.spec`.
-        seeds: taken from the specs where not given.
+        seeds: taken from the specs where not given; what is solved, not trained, has none.
         device: where it was computed, for a figure without runs; runs say it themselves.
         extra: anything else worth keeping, e.g. `variant="published"`.
 
@@ -52,7 +52,7 @@ def provenance(
                 f"results holds a {type(spec).__name__}: expected RunSpecs, or results that carry one as .spec"
             )
     if seeds is None:
-        seeds = [spec.seed for spec in specs if hasattr(spec, "seed")]
+        seeds = [spec.seed for spec in specs if hasattr(spec, "seed") and not getattr(spec, "solved", False)]
     language = getattr(dataset, "language", None)
     facts = {
         "dataset": dataset if isinstance(dataset, str) else getattr(dataset, "name", None),

@@ -15,16 +15,20 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from torch import Tensor
 
+from dmrec_core.baselines.closed_form import ClosedForm
+from dmrec_core.recommender import Recommender
 from dmrec_core.records.files import digest, file_digest, read_json, write_whole
 from dmrec_core.records.ranges import cut
-from dmrec_core.training.checkpoint import load_tensors
+from dmrec_core.training.checkpoint import CheckpointError, load_tensors
 from dmrec_core.training.evaluate import RankingMetrics
 
 SPLITS = ("valid", "test")
 SPEC, HISTORY, PER_USER = "spec.json", "history.csv", "per_user.safetensors"
 WEIGHTS, METRICS = "weights.safetensors", "metrics.json"
 RESUME, PROGRESS = "resume.safetensors", "progress.json"  # of an unfinished run
+KEPT_AT_MOST = 2**24  # bytes of a closed form's solution: an item-item matrix of up to 2,048 items
 
 
 def seal(folder: Path, metrics: Mapping, record: Mapping) -> None:
@@ -92,6 +96,28 @@ def read_per_user(folder: Path) -> dict[str, RankingMetrics]:
             raise ValueError(f"{folder / PER_USER}: no users of {split}")
         ranked[split] = RankingMetrics(mine.pop("users"), mine)
     return ranked
+
+
+def to_keep(model: Recommender) -> Mapping[str, Tensor]:
+    """The weights that are kept: all, but none of a closed form whose solution is larger than `KEPT_AT_MOST`."""
+    tensors = model.state_dict()
+    size = sum(tensor.nbytes for tensor in tensors.values())
+    return {} if isinstance(model, ClosedForm) and size > KEPT_AT_MOST else tensors
+
+
+def put(model: Recommender, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """The weights that were kept at `path` into the model; a closed form of which none were is solved.
+
+    Raises:
+        CheckpointError: they are another model's.
+    """
+    if isinstance(model, ClosedForm) and not tensors:
+        model.solve()
+        return
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as problem:
+        raise CheckpointError(f"{path} holds the weights of another model: {cut(str(problem), 300)}") from problem
 
 
 def set_aside(path: Path, why: str) -> None:

@@ -1,9 +1,9 @@
-"""Every model a run can train: one card each, with what the other rooms must know of it."""
+"""Every model a run can train or solve: one card each, with what the other rooms must know of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,9 +13,14 @@ from torch import Tensor
 from dmrec_core.backbones import CVGA, LDiffRec, MultVAE
 from dmrec_core.backbones.l_diffrec import cluster_items
 from dmrec_core.baselines import (
+    EASE,
+    GFCF,
+    IALS,
     KAR,
+    L3AE,
     AlphaRec,
     GraphRecommender,
+    ItemKNN,
     LightGCN,
     LLMRec,
     RLMRecContrastive,
@@ -23,8 +28,10 @@ from dmrec_core.baselines import (
     candidate_pool,
     edges_by_cosine,
 )
+from dmrec_core.baselines.closed_form import ClosedForm
 from dmrec_core.recommender import Backbone, Recommender
 from dmrec_core.records.ranges import known
+from dmrec_core.training.floors import Popularity
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,8 @@ class ModelCard:
         is_backbone: whether DMRec can be put on it.
         starts_from: whether it starts from a trained LightGCN of the same data and seed.
         idle: fields of `RunSpec` that cannot matter when it is trained on its own.
+        solved: whether it is a `ClosedForm`, which has a solution in place of a training, and no seed.
+        squares: item-item matrices that are held at once while it is solved.
         numbers_version: raised when a change of code changes its numbers at an unchanged spec.
 
     Example:
@@ -92,6 +101,8 @@ class ModelCard:
     is_backbone: bool = True
     starts_from: Callable[[Mapping[str, object]], bool] = never
     idle: tuple[str, ...] = ()
+    solved: bool = False
+    squares: int = 0
     numbers_version: int = field(default=1)
 
     def __str__(self) -> str:
@@ -143,6 +154,25 @@ def _alpharec_star(parts: Parts) -> Recommender:
     return AlphaRec(parts.train, *parts.vectors(), parts.latent, **{"users_from": "own"} | parts.settings)
 
 
+def _weighs_text(settings: Mapping[str, object]) -> bool:
+    return settings.get("text_weight", 0.0) > 0
+
+
+def _closed_form(
+    kind: Callable[..., ClosedForm], reads_text: Callable[[Mapping[str, object]], bool] = _weighs_text
+) -> Callable[[Parts], Recommender]:
+    def build(parts: Parts) -> Recommender:
+        text = {"item_vectors": parts.vectors()[1]} if reads_text(parts.settings) else {}
+        return kind(parts.train, **text, **parts.settings)
+
+    return build
+
+
+def _gf_cf(parts: Parts) -> Recommender:
+    most = min(64, min(parts.train.shape) - 1)  # where no k is given and the data has fewer vectors than its default
+    return _closed_form(GFCF)(replace(parts, settings={"k": most} | parts.settings))
+
+
 def _many_clusters(settings: Mapping[str, object]) -> bool:
     return settings.get("clusters", 2) > 1
 
@@ -191,7 +221,17 @@ BASELINES = {
         **WITH_TEXT,
     ),
 }
-CARDS = BACKBONES | BASELINES
+SOLVED = {"is_backbone": False, "solved": True, "idle": ("hidden", "latent", "dropout", "kl_weight", "seed", "train")}
+LINEAR = {
+    "popularity": ModelCard("Popularity", _closed_form(Popularity), _weighs_text, **SOLVED),
+    "item-knn": ModelCard("item-kNN", _closed_form(ItemKNN), _weighs_text, squares=ItemKNN.workings, **SOLVED),
+    "ease": ModelCard("EASE", _closed_form(EASE), _weighs_text, squares=EASE.workings, **SOLVED),
+    "gf-cf": ModelCard("GF-CF", _gf_cf, _weighs_text, **SOLVED),
+    "ials": ModelCard("iALS", _closed_form(IALS), _weighs_text, deviation="from one start, not drawn anew", **SOLVED),
+    "l3ae": ModelCard("L3AE", _closed_form(L3AE, always), always, squares=L3AE.workings, **SOLVED),
+}
+TRAINED = BACKBONES | BASELINES
+CARDS = TRAINED | LINEAR
 LANGUAGE_MODELS = tuple(name for name, card in BASELINES.items() if card.reads_text({}))  # without DMRec
 
 

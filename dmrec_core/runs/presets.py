@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dmrec_core.runs.linear import CHOSEN
+from dmrec_core.runs.models import LINEAR
 from dmrec_core.runs.spec import RunSpec
 from dmrec_core.training.fit import TrainSettings
 
@@ -132,6 +134,8 @@ def _published(dataset: str, model: str, strategy: str) -> dict[str, object]:
         train = TrainSettings(batch_size=400, learning_rate=5e-4, evaluate_every=5, patience=4)
         settings = L_DIFFREC | (L_DIFFREC_YELP if yelp else {})
         return {"latent": 300, "dropout": 0.1, "settings": settings, "train": train}
+    if model in LINEAR:
+        return {"settings": CHOSEN.get(dataset, {}).get(model, {})}
     layers = LIGHTGCN_LAYERS.get(dataset, 3)
     if model in ("lightgcn", "kar"):
         return {"latent": 32, "settings": {"layers": layers, "reg_weight": 1e-6}, "train": LIGHTGCN}

@@ -16,6 +16,7 @@ from dmrec_core.interactions import InteractionRows, user_batch
 from dmrec_core.recommender import Recommender, top_items
 from dmrec_core.records.files import check_writable, write_whole
 from dmrec_core.records.markup import spreadsheet_text
+from dmrec_core.runs.models import CARDS
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.progress import ctrl_c
 from dmrec_core.runs.store import load
@@ -69,8 +70,10 @@ def recommend(options: argparse.Namespace) -> int:
     """Train, rank and write what the options of the command `recommend` ask for; its exit status."""
     chosen = {"embedder": options.embedder, "profiles": options.texts, "seed": options.seed}
     lam = {} if options.lam is None else {"lam": options.lam}
-    spec = paper_settings(options.dataset, options.backbone, options.strategy, **chosen, **lam)
-    base = paper_settings(options.dataset, options.backbone, seed=options.seed)
+    alone = not CARDS[options.backbone].is_backbone  # DMRec goes around backbones only
+    strategy, lam = ("base", {}) if alone else (options.strategy, lam)
+    spec = paper_settings(options.dataset, options.backbone, strategy, **chosen, **lam)
+    base = spec if alone else paper_settings(options.dataset, options.backbone, seed=options.seed)
     told = reading_of(options)
     if told.words():
         load_told(options.dataset, told)
@@ -82,15 +85,17 @@ def recommend(options: argparse.Namespace) -> int:
     check_writable(out)
     where = {"device": options.device, "workers": options.workers, "runs": options.runs}
     with ctrl_c() as cancel:
-        results = sweep([base, spec], cancel=cancel, **where)
-    table, formulas = for_spreadsheets(recommendations(results[1].model(data), data, options.n))
+        results = sweep(list(dict.fromkeys([base, spec])), cancel=cancel, **where)
+    table, formulas = for_spreadsheets(recommendations(results[-1].model(data), data, options.n))
     write_whole(out, table.to_csv(index=False, float_format="%.4f").encode())
-    made = results[1].record["embedder"]
-    print(f"{data.name}: {data.n_users:,} users, {data.n_items:,} items; vectors: {made}; seed {options.seed}")
+    made, drawn = results[-1].record["embedder"], "solved, no seed" if spec.solved else f"seed {options.seed}"
+    print(f"{data.name}: {data.n_users:,} users, {data.n_items:,} items; vectors: {made}; {drawn}")
     for result in results:
         scored = ", ".join(f"{name} {result.metrics['test'][name]:.4f}" for name in ("recall@20", "ndcg@20"))
         print(f"  {result.spec.label}: test {scored}")
     if formulas:
         print(f"{formulas:,} cells begin with ' now: a spreadsheet would have run what they hold as formulas")
-    print(f"one seed, so a small difference says little\nwritten: {out} ({len(table):,} rows)")
+    if not spec.solved:
+        print("one seed, so a small difference says little")
+    print(f"written: {out} ({len(table):,} rows)")
     return 0

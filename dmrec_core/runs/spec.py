@@ -19,7 +19,7 @@ PROFILES = ("given", "extractive", "titles")
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One training run. Equal specs give equal numbers; the hash of a spec names its folder.
+    """One run: a training, or a solution. Equal specs give equal numbers; the hash of a spec names its folder.
 
     Fields that cannot matter are set to one value (a base model has no lambda), so that equal runs are one run.
 
@@ -69,7 +69,7 @@ class RunSpec:
         idle = self.card.idle
         if self.strategy == "base":
             for name in ("lam", "variant", "aggregate", *idle):
-                object.__setattr__(self, name, getattr(type(self), name))
+                object.__setattr__(self, name, TrainSettings() if name == "train" else getattr(type(self), name))
             return
         if not self.card.is_backbone:
             raise ValueError(f"{self.model} is no backbone DMRec could be put on; its strategy must be 'base'")
@@ -87,6 +87,11 @@ class RunSpec:
     def card(self) -> ModelCard:
         """What there is to know of the model."""
         return card_of(self.model)
+
+    @property
+    def solved(self) -> bool:
+        """Whether the model is solved, not trained: the same for every seed, which it then has none of."""
+        return self.card.solved
 
     @property
     def is_own(self) -> bool:
@@ -128,7 +133,7 @@ class RunSpec:
             parts.append(f"{self.vectors} vectors")
         if self.strategy == "base" and self.kl_weight != 1:
             parts.append(f"KL weight {self.kl_weight:g}")
-        return " ".join([*parts, f"seed {self.seed}"])
+        return " ".join(parts if self.solved else [*parts, f"seed {self.seed}"])
 
     def to_json(self) -> dict:
         """Plain values, for `spec.json`."""

@@ -29,7 +29,6 @@ from dmrec_core.language.other_texts import with_language_from
 from dmrec_core.recommender import Recommender
 from dmrec_core.records.checkout import find_checkout
 from dmrec_core.records.files import collect, write_whole
-from dmrec_core.records.ranges import cut
 from dmrec_core.runs.build import build_model
 from dmrec_core.runs.folder import (
     HISTORY,
@@ -41,10 +40,12 @@ from dmrec_core.runs.folder import (
     SPLITS,
     WEIGHTS,
     faults,
+    put,
     read_metrics,
     read_per_user,
     seal,
     set_aside,
+    to_keep,
 )
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.spec import RunSpec
@@ -52,6 +53,7 @@ from dmrec_core.training.checkpoint import Checkpoint, CheckpointError, load_ten
 from dmrec_core.training.device import device_name
 from dmrec_core.training.evaluate import RankingMetrics, evaluate, metric_names
 from dmrec_core.training.fit import FitResult, Progress, TrainingCancelled, fit
+from dmrec_core.training.solve import solve
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,12 @@ class RunResult:
         return pd.read_csv(self._whole(HISTORY))
 
     def model(self, dataset: RecDataset | None = None) -> Recommender:
-        """The trained model, on the CPU, ready to score."""
+        """The trained model, on the CPU, ready to score.
+
+        A closed form whose solution is too large to keep, see `run`, is solved again.
+        """
         model = untrained(self.spec, dataset, runs=self.folder.parent)
-        _put(model, load_tensors(self._whole(WEIGHTS))[0], self.folder / WEIGHTS)
+        put(model, load_tensors(self._whole(WEIGHTS))[0], self.folder / WEIGHTS)
         return model.eval()
 
     def _whole(self, name: str) -> Path:
@@ -167,6 +172,10 @@ def run(
     its weights; nothing is trained for it. Two processes that ask for the same run at once train it once: the
     second waits for the first.
 
+    A linear reference is solved, on the CPU: one run whatever the seed, with nothing to resume. Its solution is kept
+    as weights are where it takes 16 MiB at most; an item-item matrix of over 2,048 items takes more, and is found
+    again, in seconds to a minute, where the model itself is asked for.
+
     Args:
         spec: what to run.
         dataset: its data, if not the one `load(spec)` gives.
@@ -181,6 +190,7 @@ def run(
 
     Raises:
         TrainingCancelled, TrainingDiverged, CheckpointError: as `fit`.
+        MemoryError: a closed form's item-item matrix does not fit; the message says its size.
 
     Example:
         >>> from dmrec_core.runs.presets import paper_settings
@@ -265,11 +275,14 @@ def _make(
         set_aside(weights, f"it is of {state['run']}, another run")
     if state.get("run") == folder.name:
         model = untrained(spec, dataset, runs=folder.parent, device=device, progress=progress, cancel=cancel)
-        _put(model, tensors, weights)
+        put(model, tensors, weights)
     else:
-        model, fitted = _fitted(spec, dataset, folder, device, progress, cancel, checkpoint_seconds)
+        if spec.solved:
+            model, fitted = solve(lambda: build_model(spec, dataset), progress, cancel)
+        else:
+            model, fitted = _fitted(spec, dataset, folder, device, progress, cancel, checkpoint_seconds)
         state = {"run": folder.name, "record": _record(spec, dataset, model, fitted), "history": fitted.history}
-        save_tensors(weights, model.state_dict(), state)
+        save_tensors(weights, to_keep(model), state)
     _write_history(folder / HISTORY, state["history"])
     _judge(model, dataset, folder, state["record"])
 
@@ -323,13 +336,6 @@ def _fitted(
             set_aside(folder / RESUME, str(problem))
 
 
-def _put(model: Recommender, tensors: Mapping[str, torch.Tensor], path: Path) -> None:
-    try:
-        model.load_state_dict(tensors)
-    except RuntimeError as problem:
-        raise CheckpointError(f"{path} holds the weights of another model: {cut(str(problem), 300)}") from problem
-
-
 def _record(spec: RunSpec, dataset: RecDataset, model: Recommender, fitted: FitResult) -> dict:
     device = next(model.parameters()).device
     return {
@@ -337,6 +343,7 @@ def _record(spec: RunSpec, dataset: RecDataset, model: Recommender, fitted: FitR
         "epochs": len(fitted.history),
         "stopped": fitted.stopped,
         "seconds": round(fitted.seconds, 3),
+        **({"peak_mib": fitted.peak_mib, "processor_seconds": fitted.processor_seconds} if spec.solved else {}),
         "device": device_name(device),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,

@@ -24,7 +24,7 @@ from dmrec_core.runs.store import RunResult, cached, folder_of, run
 from dmrec_core.training.device import resolve_device
 from dmrec_core.training.fit import TrainingCancelled, TrainingDiverged
 
-EXPLAINED = TrainingDiverged, ValueError, ImportError, OSError  # the kit's own among them: their messages say enough
+EXPLAINED = TrainingDiverged, ValueError, ImportError, OSError, MemoryError  # the kit's own: their messages say enough
 
 
 class RunFailed(RuntimeError):

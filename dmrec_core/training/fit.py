@@ -91,8 +91,10 @@ class FitResult:
 
     history: list[dict]  # one row an epoch: epoch, seconds, loss terms, validation metrics where evaluated
     best_epoch: int
-    stopped: str  # "patience" or "epochs"
+    stopped: str  # "patience" or "epochs"; a closed form says so
     seconds: float
+    peak_mib: float | None = None  # of a closed form; None where it is not measured
+    processor_seconds: float | None = None  # likewise
 
 
 def fit(

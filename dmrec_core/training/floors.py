@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from dmrec_core.baselines.closed_form import ClosedForm
 from dmrec_core.interactions import UserBatch
 from dmrec_core.recommender import LossTerms, Recommender
 
@@ -15,19 +17,7 @@ if TYPE_CHECKING:
     from dmrec_core.data import RecDataset, SemanticVectors
 
 
-class _Untrained(Recommender):
-    """A ranking without parameters."""
-
-    def loss(self, batch: UserBatch) -> LossTerms:
-        """There is none.
-
-        Raises:
-            TypeError: always.
-        """
-        raise TypeError(f"{type(self).__name__} has nothing to train; evaluate it as it is")
-
-
-class TextSimilarity(_Untrained):
+class TextSimilarity(Recommender):
     r"""Score an item by the dot product of its text vector with the user's, $w_u^\top w_i$: texts alone, no click.
 
     RLMRec reports this ranking, under the name "semantic embeddings only", as a sanity check of the vectors.
@@ -41,26 +31,42 @@ class TextSimilarity(_Untrained):
         self.register_buffer("user", torch.from_numpy(vectors.user), persistent=False)
         self.register_buffer("item", torch.from_numpy(vectors.item), persistent=False)
 
+    def loss(self, batch: UserBatch) -> LossTerms:
+        """There is none.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError(f"{type(self).__name__} has nothing to train; evaluate it as it is")
+
     def score(self, batch: UserBatch) -> Tensor:
         """`(B, n_items)`."""
         return self.user[batch.users] @ self.item.T
 
 
-class Popularity(_Untrained):
+class Popularity(ClosedForm):
     """Score an item by the number of users who trained on it, the same for everybody.
 
     Args:
-        dataset: its training interactions are counted.
+        train: binary CSR matrix, `(n_users, n_items)`.
+        text: `item_vectors` and `text_weight`, as `ClosedForm`.
+
+    Example:
+        >>> Popularity(sp.csr_matrix([[1.0, 1, 0], [1, 0, 0]])).solve().weight
+        Parameter containing:
+        tensor([[2., 1., 0.]])
     """
 
-    def __init__(self, dataset: RecDataset) -> None:
-        super().__init__()
-        counts = np.asarray(dataset.train.sum(axis=0), dtype=np.float32).ravel()
-        self.register_buffer("counts", torch.from_numpy(counts), persistent=False)
+    def __init__(self, train: sp.csr_matrix, **text: object) -> None:
+        super().__init__(train, (1, train.shape[1]), **text)
 
-    def score(self, batch: UserBatch) -> Tensor:
-        """`(B, n_items)`."""
-        return self.counts.expand(len(batch), -1).clone()
+    def solution(self) -> Tensor:
+        """Users of each item, `(1, n_items)`."""
+        return torch.from_numpy(np.asarray(self.interactions.sum(axis=0), dtype=np.float32).reshape(1, -1))
+
+    def preference(self, batch: UserBatch) -> Tensor:
+        """The same row for everybody, `(B, n_items)`."""
+        return self.weight.repeat(len(batch), 1)
 
 
 def chance_recall(dataset: RecDataset, n: int = 20, split: str = "test") -> float:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from dmrec_core.analysis.verdicts import FAILS, HOLDS
 from dmrec_core.data import DATASETS
 from dmrec_core.matching import STRATEGIES
+from dmrec_core.paper import linear
 from dmrec_core.paper.claims import Finding, made_with, read, runs_of
 from dmrec_core.records.checkout import checkout
 from dmrec_core.records.files import write_whole
@@ -24,7 +25,7 @@ from dmrec_core.records.markdown import markdown_table, plus_minus
 from dmrec_core.records.markup import markdown_text
 from dmrec_core.records.ranges import cut
 from dmrec_core.records.writer import MEND, Damaged, kept_document
-from dmrec_core.runs.models import CARDS
+from dmrec_core.runs.models import CARDS, LINEAR
 from dmrec_core.training.evaluate import metric_label
 from dmrec_core.upkeep.runner import discover, number_of
 
@@ -131,6 +132,7 @@ def results_table(root: Path) -> str:
         "00_start_here": _headline,
         "12_is_it_the_language": _what_the_gain_is_made_of,
         "texts": _texts,
+        "linear": _linear,
         "table2": _table2,
         "table3": _table3,
     }
@@ -193,17 +195,40 @@ def _texts(root: Path) -> list[str]:
     return [title, markdown_table(columns, rows)] if rows else []
 
 
+def _linear(root: Path) -> list[str]:
+    found = _documents(root, "linear")
+    if not found:
+        return []
+    by_key = {dataset: {row["key"]: row for row in document["numbers"]} for dataset, document in found.items()}
+    rows = []
+    for key, row in {key: row for mine in by_key.values() for key, row in mine.items()}.items():
+        cells = (f"{mine[key]['ours']['recall@20']['mean']:.4f}" if key in mine else "-" for mine in by_key.values())
+        rows.append((CARDS[row["model"]].name, row["label"], *cells))
+    printed = [document["paper"] and document["paper"]["recall@20"] for document in found.values()]
+    best = (f"{one['value']:.4f} ({one['label']} on {one['model']})" if one else "-" for one in printed)
+    rows.append(("the paper's best DMRec", "", *best))
+    title = (
+        "Linear references, solved in closed form and chosen on validation (`python -m dmrec_core tables --tables "
+        "linear`): Recall@20, the same for every seed."
+    )
+    told = "\n".join(f"- **{dataset}**: {' '.join(linear.findings(document))}" for dataset, document in found.items())
+    table = markdown_table(("model", "", *found), rows)
+    return [title, table, told, f"Settings, seconds and memory: {_pages(root, 'linear')}."]
+
+
 def _table2(root: Path) -> list[str]:
     rows = []
     for name, document in _documents(root, "table2").items():
         facts = _facts(name, document)
         numbers, tuned = document["numbers"], bool(document["provenance"]["tuned"])
         for base in numbers:
-            if base["strategy"] != "base" or tuned is not base["key"].endswith("tuned"):
+            wanted = base["model"] in LINEAR or tuned is base["key"].endswith("tuned")
+            if base["strategy"] != "base" or not wanted:
                 continue
             beside = {row["strategy"]: row for row in numbers if base["key"] in row["compared"]}
             cells = [_over(beside[name], base["key"]) if name in beside else "-" for name in STRATEGIES]
-            model = CARDS[base["model"]].name + base["label"].removeprefix("base").removesuffix(", tuned")
+            label = base["label"].removeprefix("base").removesuffix(", tuned")
+            model = CARDS[base["model"]].name + (f", {label}" if base["model"] in LINEAR else label)
             rows.append((facts, model, _value(base, "recall@20"), *cells))
             facts = ""
     columns = ("data", "base model", "base", *(strategy.label for strategy in STRATEGIES.values()))
@@ -222,7 +247,10 @@ def _table3(root: Path) -> list[str]:
     found = _documents(root, "table3")
     if not found:
         return []
-    keys = list(dict.fromkeys(row["key"] for document in found.values() for row in document["numbers"]))
+    every = {row["key"]: row for document in found.values() for row in document["numbers"]}
+    names = {key: f"{CARDS[row['model']].name}, {row['label']}".rstrip(", ") for key, row in every.items()}
+    names["mult-vae mddm"] = "DMRec-M on Mult-VAE"
+    keys = sorted(every, key="mult-vae mddm".__eq__)  # DMRec-M last
     rows = []
     for key in keys:
         cells = []
@@ -231,7 +259,7 @@ def _table3(root: Path) -> list[str]:
             ahead = f", {_ahead(ours, key)}" if key in ours["compared"] else ""
             lam = f" (λ = {row['lam']:g})" if row and row["lam"] is not None else ""
             cells.append("-" if row is None else _value(row, "recall@20") + lam + ahead)
-        rows.append((CARDS[key].name if key in CARDS else "DMRec-M on Mult-VAE", *cells))
+        rows.append((names[key], *cells))
     title = (
         "Table 3, other ways to use a language model, all run here: Recall@20, and how far DMRec-M is ahead (bold "
         "where the whole 95 % interval over seeds is on one side)."

@@ -91,7 +91,7 @@ def documents(folder: Path) -> dict[str, dict]:
         Damaged: one holds something else.
     """
     paths = [path for path in sorted(folder.glob("*.json")) if not path.name.startswith(".")]
-    timed = [path for path in paths if path.name.endswith(".timing.json") or path.stem == "cost"]
+    timed = [path for path in paths if path.name.endswith(".timing.json") or path.stem in ("cost", "linear")]
     wanted = [path for path in paths if path not in timed]
     return {path.stem: read(path)[0] if path.stem == "claims" else kept_document(path) for path in wanted}
 

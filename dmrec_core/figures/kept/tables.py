@@ -75,7 +75,8 @@ def as_frame(rows: Sequence, metrics: Sequence[str], panel: str = "model") -> pd
     for metric in metrics:
         for row in rows:
             plan, interval = row.plan, row.ours[metric]
-            base = "language" if plan.model in LANGUAGE_MODELS else "base"
+            reads = plan.model in LANGUAGE_MODELS or (row.spec.solved and row.spec.uses_language)
+            base = "language" if reads else "base"
             paper = plan.paper[metric] if plan.paper else np.nan
             found.append(
                 {
