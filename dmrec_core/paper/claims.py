@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from dmrec_core.data import DATASETS, RecDataset
+from dmrec_core.data.load import subfolder
 from dmrec_core.matching import STRATEGIES
 from dmrec_core.paper import evidence
 from dmrec_core.paper.evidence import Answer, Evidence
@@ -233,6 +234,19 @@ def _same_data(one: Mapping[str, object], other: Mapping[str, object]) -> bool:
     # a published data set is known by its name: in its fingerprint are vectors, whose last bits vary by processor
     own = {"fingerprint"} if other.get("dataset") not in DATASETS else set()
     return all(one.get(fact) == other.get(fact) for fact in {"dataset", "embedder", "variant"} | own)
+
+
+def kept(key: str, dataset: str) -> str:
+    """What the kept runs of a data set say of a statement, and what they were: for a page that did not run them.
+
+    Example:
+        >>> kept("no-such-statement", "toy")
+        'toy: nothing is kept of it'
+    """
+    path = in_checkout(Path("figures", subfolder(dataset), "claims.json"))
+    rows = json.loads(path.read_text(encoding="utf-8"))["claims"] if path.is_file() else []
+    found = next((finding for finding in read(rows) if finding.key == key), None)
+    return f"{dataset}: nothing is kept of it" if found is None else f"{runs_of(found)}: {found.ours}"
 
 
 def read(rows: Sequence[Mapping[str, object]]) -> list[Finding]:
