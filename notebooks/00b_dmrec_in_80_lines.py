@@ -41,17 +41,21 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from IPython.display import HTML, Markdown
+from IPython.display import Markdown
 from torch import nn
 from torch.nn import functional as F
 
-from dmrec_core import DMRec, MetaNetwork, MultVAE, analysis, evaluate, notebook, panels, user_batch
-from dmrec_core.figures import kept, live
+from dmrec_core import DMRec, MetaNetwork, MultVAE, analysis, evaluate, language, notebook, panels, user_batch
+from dmrec_core.figures import kept
 
 lesson = notebook.begin(dataset, embedder, "cpu", seed, figures_dir, user=user, lam=lam, steps=steps)
 data, checked = lesson.data, lesson.checked
 torch.set_default_dtype(torch.float64)  # so that "equal" below means equal to six digits behind the point
-HTML(live.user_card(data, user))
+titles = data.titles or [f"item {i}" for i in range(data.n_items)]
+with_text = data.profiles is not None or data.titles is not None
+written = language.user_texts(data)[user][:600] if with_text else "(this data set came with vectors, not with texts)"
+clicked = "; ".join(titles[i] for i in data.train[user].indices)
+notebook.table([("clicked", clicked), ("the text about them", written)], (f"user {user}", ""))
 
 # %% [markdown]
 # That is all we know of them. As numbers:
@@ -329,7 +333,6 @@ with torch.no_grad():
     from_prior = {name: float(kl(g, Gaussian(torch.zeros(d), torch.zeros(d))).mean()) for name, g in sides.items()}
 held_out = data.test[user].indices
 top = scores.argsort(descending=True)[:20].numpy()
-titles = data.titles or [f"item {i}" for i in range(N)]
 print("top 5:", "; ".join(("✓ " if i in held_out else "") + titles[i] for i in top[:5]))
 who = "p carries the user, q hardly corrects it" if from_prior["q"] < from_prior["p"] else "q carries more than p"
 print(f"mean divergence from N(0, I): q {from_prior['q']:.2f} nats, p {from_prior['p']:.2f}: {who}")

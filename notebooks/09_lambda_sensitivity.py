@@ -17,7 +17,7 @@
 # Figure 6.
 #
 # **You will be able to** say what λ = 0 and λ = 1 mean for each strategy, read a sensitivity curve with its
-# uncertainty, and tell a real peak from noise. About 20 minutes.
+# uncertainty, tell a real peak from noise, and explain why MDDM can fail as λ goes to 0. About 20 minutes.
 #
 # **Before this one:** `00b_dmrec_in_80_lines`, and `04_distribution_matching` for the derivations. With $q$ the
 # distribution over a user's tastes from their clicks, $p$ the one from texts (and clicks), $f$ the fused one that the
@@ -44,8 +44,14 @@ variant = "published"  # or "paper": the equations as printed
 figures_dir = "build/figures"  # those of other data than toy in a folder of their own there
 
 # %%
-from dmrec_core import analysis, notebook, panels, runs
+import numpy as np
+import pandas as pd
+from IPython.display import Markdown
+
+from dmrec_core import analysis, matching, notebook, panels, runs, theory
 from dmrec_core.figures import kept, twins
+from dmrec_core.paper import claims
+from dmrec_core.records import markdown_text
 
 STRATEGIES = ("godm", "cpdm", "mddm")
 lesson = notebook.begin(
@@ -80,8 +86,10 @@ figure
 # %% [markdown]
 # ## Move λ yourself
 #
-# While the slider moves, the curve between the trained points is interpolated and says so. When it rests, the model at
-# that λ is trained for real and what you see is measured. A λ that was tried before is instant.
+# **What this slider teaches: in MDDM both ends of λ lose something, the texts' pull at 1 and the prior's at 0; how much
+# each is worth depends on the data.** While the slider moves, the curve between the trained points is interpolated and
+# says so. When it rests, the model at that λ is trained for real and what you see is measured. A λ that was tried
+# before is instant.
 
 # %%
 trainer = panels.Trainer(seed=first_seed, device=device)
@@ -94,8 +102,6 @@ panel = panels.lambda_panel(dataset, STRATEGIES, grid_results=results, dataset=d
 # with the base model seed by seed (paired t-test), so read its p-value as optimistic.
 
 # %%
-import pandas as pd
-
 rows = []
 for strategy in STRATEGIES:
     # chosen on validation, judged on test: choosing on test would make the table flatter itself
@@ -144,6 +150,53 @@ if variant == "published" and {0.0, 1.0} <= set(lambdas):
     )
 
 # %% [markdown]
+# ## Why λ → 0 can fail
+#
+# The published MDDM matches the fused posterior with $p$, and the fused posterior contains $p$: means are added, and
+# log-variances too. So $p$'s mean cancels (notebook 04), and per dimension the matching term is
+#
+# $$D_{KL}(f\,\|\,p) = \tfrac12\big[\sigma_q^2 - 1 - \log\sigma_q^2 + \mu_q^2/\sigma_p^2\big]
+# \;=\; 0 \quad\text{at } q = \mathcal N(0, 1),\ \text{whatever } p \text{ is.}$$
+#
+# 1. The term asks $q$ for *no correction* of the text, and says nothing about where $p$ may be.
+# 2. With $q = \mathcal N(0, 1)$ the fused posterior *is* $p$, and what is left of the loss is
+#    $L_{rec} + \lambda D_{KL}(p\,\|\,p_z)$: λ alone holds the language side.
+# 3. At λ = 0 nothing does. The meta-network, which reads the clicks through Eq. 7, becomes an autoencoder without a
+#    prior: it may put every user as far out, and as surely, as helps to repeat the training clicks.
+#
+# In the paper's equations the term is $D_{KL}(q\,\|\,p)$, and it does pull $p$: see the dotted line in (a).
+
+# %%
+means = np.linspace(-4, 4, 81)
+q, p = theory.gaussian(np.zeros(81), 1.0), theory.gaussian(means, 0.7)
+fused = matching.fuse(q, p, "published")
+curves = pd.DataFrame({"mean": means})
+for name in matching.VARIANTS:
+    curves[name] = matching.mddm(q, p, matching.fuse(q, p, name), 0.0, name).matching.numpy()
+for lam in (1.0, 0.5, 0.1, 0.0):
+    curves[lam] = matching.mddm(q, p, fused, lam).total.numpy()
+flat = float(curves["published"].abs().max())
+checked.assert_true("at q = N(0, 1) the published matching term is 0 for every p", flat < 1e-12, f"at most {flat:.0e}")
+checked.assert_true("and at λ = 0 the whole L_DM says nothing of p", float(curves[0.0].abs().max()) < 1e-12)
+largest = float(curves["paper"].max())
+checked.assert_true("the paper's term does", largest > 1, f"up to {largest:.1f} nats")
+measured = analysis.from_prior([run for run in line.runs if run.spec.strategy == "mddm"], data)
+kept.unregularised(curves, measured)
+
+# %%
+far = measured.groupby("lam")[["language", "collaborative"]].mean()
+low, high = far.index.min(), far.index.max()
+moved = " and ".join(f"{side} {far[side][high]:.1f} to {far[side][low]:.1f} nats" for side in far)
+zero = line.at("mddm", 0.0)
+ahead = f"DMRec-M at λ = 0 minus the base: Recall@20 {analysis.compare(zero, base)}. " if zero else ""
+excuse = "The texts of toy are true by construction: here one may lean on them. " if dataset == "toy" else ""
+Markdown(
+    f"**Trained here ({markdown_text(dataset)}, {variant}).** Mean divergence from the prior, from λ = {high:g} to "
+    f"λ = {low:g}: {moved}. {ahead}{excuse}\n\n"
+    f"**Kept from real data** ({claims.kept('mddm-collapse', 'yelp-xrec')})."
+)
+
+# %% [markdown]
 # ## What we checked
 
 # %%
@@ -177,10 +230,6 @@ notebook.check("Exercise 3", answer_3, truth=lambda a: abs(float(a) - gain) < 0.
 # t-test over users; it is there to be compared with the interval, not to overrule it.
 
 # %%
-from IPython.display import Markdown
-
-from dmrec_core.paper import claims
-
 evidence = runs.sweep(claims.specs(lesson.spec, lambdas, lesson.seeds, variant=variant), device=device)
 findings = claims.judge(evidence, data)
 claims.save(findings, lesson.facts(evidence, variant=variant), lesson.folder)
@@ -193,6 +242,7 @@ Markdown(claims.markdown(findings))
 
 # %%
 numbers = {"summary": analysis.for_json(summary), "best": analysis.for_json(best_table)}
+numbers["from_prior"] = analysis.for_json(measured)
 path = lesson.keep("09_lambda_sensitivity", figure, numbers, results)
 if variant == "published":  # the twin draws this variant only
     print(twins.write_lambda_sensitivity(path.with_suffix(".html"), results, lesson.facts(results)).name)

@@ -4,7 +4,14 @@ from dmrec_core.analysis.comparisons import best_on_validation, compare, group_c
 from dmrec_core.analysis.dimensions import dimensions_of
 from dmrec_core.analysis.line import LambdaLine
 from dmrec_core.analysis.snapshots import crowd, snapshot_of, spaces_of, take_snapshot, typical_users
-from dmrec_core.analysis.spaces import bounds_of_users, by_history, language_inputs, spaces_while_clicking, spread_users
+from dmrec_core.analysis.spaces import (
+    bounds_of_users,
+    by_history,
+    from_prior,
+    language_inputs,
+    spaces_while_clicking,
+    spread_users,
+)
 from dmrec_core.analysis.statistics import (
     Interval,
     dimension_activity,

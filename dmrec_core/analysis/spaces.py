@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -9,13 +10,15 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from dmrec_core.analysis.snapshots import SPACES
 from dmrec_core.data import RecDataset
 from dmrec_core.dmrec import DMRec, Spaces
-from dmrec_core.gaussian import DiagonalGaussian
+from dmrec_core.gaussian import DiagonalGaussian, kl_to_standard_normal
 from dmrec_core.interactions import InteractionRows, UserBatch, user_batch, user_batches
 from dmrec_core.matching import fuse
 from dmrec_core.meta_network import MetaNetwork, base_network
 from dmrec_core.recommender import Backbone
+from dmrec_core.runs.store import RunResult
 from dmrec_core.theory.elbo import (
     evidence_lower_bound,
     evidence_on_a_grid,
@@ -36,6 +39,27 @@ def spread_users(dataset: RecDataset, n: int) -> np.ndarray:
     """`n` users from the one with the fewest training items to the one with the most, evenly by rank."""
     order = np.argsort(np.diff(dataset.train.indptr), kind="stable")
     return order[np.linspace(0, len(order) - 1, min(n, len(order))).round().astype(int)]
+
+
+def from_prior(results: Iterable[RunResult], dataset: RecDataset) -> pd.DataFrame:
+    """How far each run's spaces lie from the prior N(0, I), in the mean over all users.
+
+    Returns:
+        One row a run: `strategy`, `lam`, `seed`, and `collaborative`, `language`, `fused`: nats.
+    """
+    rows = []
+    for result in results:
+        model = result.model(dataset)
+        model.eval()
+        with torch.inference_mode():
+            parts = [
+                torch.stack([kl_to_standard_normal(side) for side in model.spaces(batch)])
+                for batch in user_batches(dataset.train, 1024)
+            ]
+        means = torch.cat(parts, 1).double().mean(1).tolist()
+        row = {name: getattr(result.spec, name) for name in ("strategy", "lam", "seed")}
+        rows.append(row | dict(zip(SPACES, means, strict=True)))
+    return pd.DataFrame(rows)
 
 
 class Bounds(NamedTuple):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dmrec_core.data import DATASETS, RecDataset
+from dmrec_core.data.load import subfolder
 from dmrec_core.matching import STRATEGIES
 from dmrec_core.paper import evidence
 from dmrec_core.paper.evidence import Answer, Evidence
@@ -258,3 +259,16 @@ def read(path: Path) -> tuple[dict[str, Any], list[Finding]]:
     except (KeyError, TypeError) as problem:
         raise Damaged(f"{path}: these are no claims of this version ({cut(problem, 200)}); {MEND}") from None
     return document, findings
+
+
+def kept(key: str, dataset: str) -> str:
+    """What the kept runs of a data set say of a statement, and what they were: for a page that did not run them.
+
+    Example:
+        >>> kept("no-such-statement", "toy")
+        'toy: nothing is kept of it'
+    """
+    path = in_checkout(Path("figures", subfolder(dataset), "claims.json"))
+    findings = read(path)[1] if path.is_file() else []
+    found = next((finding for finding in findings if finding.key == key), None)
+    return f"{dataset}: nothing is kept of it" if found is None else f"{runs_of(found)}: {found.ours}"

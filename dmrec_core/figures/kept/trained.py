@@ -69,6 +69,38 @@ def lambda_sensitivity(summary: pd.DataFrame, published: Mapping[str, float] | N
     return figure
 
 
+def unregularised(curves: pd.DataFrame, measured: pd.DataFrame) -> Figure:
+    """Notebook 09: what holds the language side as lambda goes to 0: two panels of algebra, one of trained runs.
+
+    Args:
+        curves: at q = N(0, 1), one row a mean of p (`mean`): `published` and `paper`, the matching term; and for some
+            lambdas, named by their numbers, what the published L_DM says of p.
+        measured: as `analysis.from_prior` gives it, of runs of MDDM.
+    """
+    figure = Figure(figsize=(15, 4.4), layout="constrained")
+    matching, held, found = figure.subplots(1, 3)
+    published, paper = MARKS[DEFAULT_STRATEGY], MARKS["reference"]
+    matching.plot(curves["mean"], curves["paper"], color=paper.color, linestyle=paper.linestyle, label="paper")
+    matching.plot(curves["mean"], curves["published"], color=published.color, linewidth=3, label="published: 0")
+    matching.set(title="(a) the matching term at q = N(0, 1)", xlabel="mean of p", ylabel="nats")
+    lams = sorted((column for column in curves if isinstance(column, float)), reverse=True)
+    for place, lam in enumerate(lams):
+        look = {"linestyle": ("-", "--", "-.", ":")[place % 4], "alpha": 0.35 + 0.65 * lam}
+        held.plot(curves["mean"], curves[lam], color=NEUTRAL, linewidth=2.5, label=f"λ = {lam:g}", **look)
+    held.set(title="(b) all that the published L_DM says of p there", xlabel="mean of p", ylabel="nats")
+    means = measured.groupby("lam")[["collaborative", "language"]].mean()
+    for name in means:
+        mark = MARKS[name]
+        found.plot(means.index, means[name], **mark.line, linewidth=2)
+        found.scatter(measured["lam"], measured[name], s=14, color=mark.color, alpha=0.6)
+    found.set(title="(c) trained: mean divergence from the prior", xlabel="λ", ylabel="nats", ylim=(0, None))
+    for ax in figure.axes:
+        ax.legend(fontsize=9)
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.grid(alpha=0.3)
+    return figure
+
+
 def _level(ax: Axes, base: pd.DataFrame) -> None:
     for _, row in base.iterrows():
         mark = MARKS["base"]
