@@ -53,6 +53,7 @@ def test_an_exported_notebook_runs_no_script_of_a_title(ran, watch, tmp_path, so
     page = watched.page
     page.goto(page_path.as_uri())
     page.wait_for_timeout(1000)  # a broken image fails later than the page loads
+    assert f"shop {TITLES[0]}" in page.locator("body").inner_text(), "the notebook shows none of them"
     assert page.evaluate("() => window.ran") is None, f"{RAN} was run"
     assert page.evaluate(TRAPS) == []
     page.context.close()
