@@ -143,6 +143,7 @@ REACHED = {
     ("amazon", "popularity"): (0.0318, 0.0182),
     ("amazon", "ease"): (0.1692, 0.1192),
     ("yelp", "popularity"): (0.0238, 0.0148),
+    ("yelp", "ease"): (0.1104, 0.0711),
     ("yelp", "gf-cf"): (0.1290, 0.0827),
     ("yelp-xrec", "popularity"): (0.0672, 0.0321),
     ("yelp-xrec", "ease"): (0.2547, 0.1269),

@@ -35,7 +35,7 @@ CHOSEN: Mapping[str, Mapping[str, Mapping[str, float]]] = {
         "gf-cf": {"filter_weight": 0.3, "k": 64},
     },
     "yelp": {
-        "ease": {"l2": 500},  # by a trial over the same values; the kept table has no row of it yet
+        "ease": {"l2": 500},
         "item-knn": {"shrinkage": 1000},
         "gf-cf": {"filter_weight": 1, "k": 96},
     },
