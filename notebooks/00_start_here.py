@@ -12,6 +12,8 @@
 # %% [markdown]
 # # 00 · Start here: DMRec on one page
 #
+# *Core path, about 15 minutes. Next: 00b.*
+#
 # A recommender that learns from clicks knows a lot about busy users and little about quiet ones. A language model can
 # read: it knows what a book is about, and it can write a sentence about a person's taste from five titles. **DMRec**
 # (SIGIR 2025) brings the two together. It does not glue the text onto the user; it turns the text into a second

@@ -12,6 +12,8 @@
 # %% [markdown]
 # # 00b · DMRec in 80 lines and one user
 #
+# *Core path, about 20 minutes. Reads after 00, next: 04.*
+#
 # Notebook 00 showed *that* DMRec changes a recommendation. This one shows *how*, with nothing hidden: the whole model
 # in plain PyTorch, in eighty lines, for one user whom we follow from the first click to the last number. About 20
 # minutes.

@@ -12,6 +12,8 @@
 # %% [markdown]
 # # 09 · How much does λ matter?
 #
+# *Core path, about 10 minutes. Reads after 05, next: 12.*
+#
 # DMRec has one coefficient, λ, and which way it goes depends on the strategy: more λ is *more* matching in GODM and
 # CPDM, and *less* in MDDM. This notebook trains DMRec over a grid of λ with each of them and draws the paper's
 # Figure 6.
