@@ -127,7 +127,8 @@ def wasserstein2(p: DiagonalGaussian, q: DiagonalGaussian, epsilon: float = 0.0)
     Args:
         p: `(B, d)`.
         q: `(B, d)`.
-        epsilon: added under the root, whose slope is infinite at 0; the published code adds 1e-7.
+        epsilon: added under the root, where it makes the slope at p = q zero instead of undefined; the published code
+            adds 1e-7.
 
     Returns:
         One number per user, `(B,)`, in latent units.

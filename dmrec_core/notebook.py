@@ -24,14 +24,17 @@ from matplotlib.figure import Figure
 from dmrec_core import __version__
 from dmrec_core.data import RecDataset
 from dmrec_core.data.load import figures_folder
+from dmrec_core.exercises import EXERCISES, Exercise
 from dmrec_core.figures import style
 from dmrec_core.matching import DEFAULT_STRATEGY, Strategy
 from dmrec_core.paper import has_text
 from dmrec_core.records import provenance, record
-from dmrec_core.records.checkout import MADE
+from dmrec_core.records.checkout import MADE, in_checkout
+from dmrec_core.records.files import check_writable
 from dmrec_core.records.markup import markdown_text
 from dmrec_core.records.ranges import checked
 from dmrec_core.runs import RunResult, RunSpec, grid, load, paper_settings, sweep
+from dmrec_core.runs.parameters import check_parameters
 from dmrec_core.runs.sweeps import get_ready
 from dmrec_core.training.device import device_name, resolve_device
 
@@ -60,8 +63,8 @@ class Lesson:
         return paper_settings(self.dataset, strategy=strategy, **{"embedder": self.embedder} | changes)
 
     def sweep(self, *settings: RunSpec, **axes: Iterable) -> list[RunResult]:
-        """Every setting with every seed, over all values of `axes`; what has been run before is read."""
-        specs = [spec for setting in settings for spec in grid(setting, **axes, seed=self.seeds)]
+        """Every setting with every seed, or those of `seed`, over all values of `axes`; what was run before is read."""
+        specs = [spec for setting in settings for spec in grid(setting, **{"seed": self.seeds} | axes)]
         return sweep(specs, device=str(self.device))
 
     def facts(self, results: Iterable[object] = (), **extra: object) -> dict[str, object]:
@@ -88,6 +91,7 @@ def begin(
     seeds: int | Iterable[int] = 2024,
     figures_dir: str | Path = MADE,
     needs_text: bool = True,
+    **parameters: object,
 ) -> Lesson:
     """Open a notebook: set its look and seed, load its data, and print what its numbers depend on.
 
@@ -95,18 +99,26 @@ def begin(
         dataset: a name, or the folder of your own data; None for pure mathematics.
         embedder: what turns texts into vectors; "none" for interactions alone.
         device: "auto", "cpu", "cuda" or "mps".
-        seeds: of the runs; the first is torch's global one too.
+        seeds: of the runs; the first is torch's global one too. With `first_seed`, how many there are from it on.
         figures_dir: where figures go; those of other data than `toy` into a folder of their own there.
         needs_text: False takes data that have no texts as they are, without vectors, instead of refusing them.
+        parameters: the notebook's others, each held against its range; `first_seed`: see `seeds`.
 
     Raises:
-        ValueError: a seed is no whole number, there is none, or the device or the data set is unknown.
+        ValueError: a parameter is outside its range, or the device or the data set is unknown; the message names it.
+        Unwritable: figures_dir cannot be written to.
         DataError: the data cannot be had or used.
     """
+    check_parameters({name: value for name, value in parameters.items() if name not in ("user", "item")})
+    if "first_seed" in parameters:
+        start = checked("first_seed", parameters["first_seed"])
+        seeds = range(start, start + checked("seeds", seeds))
     wanted = list(seeds) if isinstance(seeds, Iterable) else [seeds]
     wanted = [checked("seed", seed) for seed in wanted]
     if not wanted:
         raise ValueError("seeds holds no seed: a run needs one, so let the parameter `seeds` be 1 or more")
+    folder = figures_folder(dataset or "toy", Path(figures_dir))
+    check_writable(in_checkout(folder) / "figure.json", "the parameter figures_dir")
     style.use()
     if get_ipython() is not None:  # a matplotlib figure as a cell's last value shows itself, without pyplot
         select_figure_formats(get_ipython(), {"png"}, bbox_inches="tight")
@@ -120,6 +132,7 @@ def begin(
         reads = embedder != "none" and (needs_text or has_text(load(paper_settings(dataset))))
         reading = {"strategy": DEFAULT_STRATEGY, "embedder": embedder} if reads else {"strategy": "base"}
         data = load(paper_settings(dataset, **reading))
+        check_parameters(parameters, user=data.n_users, item=data.n_items)
     rows = {
         "data set": "none: pure mathematics" if data is None else _described(data),
         "vectors": "none" if data is None or data.language is None else _vectors(data),
@@ -129,7 +142,7 @@ def begin(
         f"Python {platform.python_version()}",
     }
     print("\n".join(f"{key:<9} {value}" for key, value in rows.items()))
-    return Lesson(data, dataset, embedder, chosen, wanted, figures_folder(dataset or "toy", Path(figures_dir)))
+    return Lesson(data, dataset, embedder, chosen, wanted, folder)
 
 
 def _described(dataset: RecDataset) -> str:
@@ -278,37 +291,47 @@ def _cell(cell: object) -> str:
     return cell.data if isinstance(cell, Markdown) else markdown_text(cell, newline="<br>")
 
 
-def check(exercise: str, yours: Any, truth: Any, tolerance: float = 1e-3, hint: str = "") -> None:
-    """Judge an answer to an exercise; never raises, so that a notebook runs to its end unanswered or wrong.
+def check(exercise: str, yours: Any, truth: Any = None, tolerance: float = 1e-3, hint: str = "") -> None:
+    """Judge an answer to an exercise; no answer makes it raise, so that a notebook runs to its end unanswered or wrong.
 
     Args:
-        exercise: its name, e.g. "Exercise 1".
+        exercise: its number, e.g. "04.2", of `dmrec_core.exercises`; with a `truth` here, any name.
         yours: the reader's answer; None or `...` while there is none.
         truth: the value it must have, or a function of the answer that says whether it is right.
         tolerance: relative, for numbers.
         hint: shown when the answer is wrong.
 
+    Raises:
+        ValueError: neither a truth nor a known number is given.
+
     Example:
         >>> check("Exercise 1", 2.0, truth=1 + 1)
         Exercise 1: right.
-        >>> check("Exercise 1", None, truth=2)
-        Exercise 1: no answer yet. Replace None above and run the cell again.
+        >>> check("04.1", 9.0)
+        Exercise 04.1: not yet. Distances of means and of *standard deviations*. (The way: notebook.solution("04.1"))
     """
+    known = EXERCISES[exercise] if truth is None and exercise in EXERCISES else None
+    if known is None and truth is None:
+        raise ValueError(f"no exercise is called {exercise!r}; there is {', '.join(EXERCISES)}")
+    name = f"Exercise {exercise}" if known else exercise
+    asked = known or Exercise(truth, hint, "", tolerance)
     if yours is None or yours is ...:
-        print(f"{exercise}: no answer yet. Replace {yours!r} above and run the cell again.".replace("Ellipsis", "..."))
+        print(f"{name}: no answer yet. Replace {yours!r} above and run the cell again.".replace("Ellipsis", "..."))
         return
+    way = f' (The way: notebook.solution("{exercise}"))' if known else ""
     try:
-        right = bool(truth(yours)) if callable(truth) else _agrees(yours, truth, tolerance)
+        right = asked.accepts(yours)
     except Exception as error:  # noqa: BLE001  whatever a reader's answer does, the notebook goes on and says so
-        print(f"{exercise}: your answer cannot be judged: {type(error).__name__}: {error}")
+        print(f"{name}: your answer cannot be judged: {type(error).__name__}: {error}")
     else:
-        print(f"{exercise}: right." if right else f"{exercise}: not yet. {hint}".rstrip())
+        print(f"{name}: right." if right else f"{name}: not yet. {asked.hint}{way}".rstrip())
 
 
-def _agrees(yours: Any, truth: Any, tolerance: float) -> bool:
-    if isinstance(truth, str):
-        return str(yours).strip().casefold() == truth.strip().casefold()
-    if isinstance(truth, bool | set | frozenset):
-        return yours == truth
-    mine, theirs = (torch.as_tensor(value).detach().double() for value in (yours, truth))
-    return mine.shape == theirs.shape and torch.allclose(mine, theirs, rtol=tolerance, atol=tolerance * 1e-3)
+def solution(exercise: str) -> Markdown:
+    """The worked solution of an exercise, e.g. "04.2".
+
+    Example:
+        >>> print(solution("08.1").data)
+        **08.1** $1/(1+0.25) = 0.8$.
+    """
+    return Markdown(f"**{exercise}** {EXERCISES[exercise].solution}")

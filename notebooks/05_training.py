@@ -12,6 +12,8 @@
 # %% [markdown]
 # # 05 · Training: Algorithm 1, step by step
 #
+# *Core path, about 10 minutes. Reads after 04.*
+#
 # The models and the losses are in place; now they learn. This notebook walks through one training step by hand, then
 # trains the base model and DMRec with each strategy, and draws the paper's Figure 2: how fast they learn.
 #
@@ -58,7 +60,7 @@ from dmrec_core import (
 )
 from dmrec_core.figures import kept
 
-lesson = notebook.begin(dataset, embedder, device, range(first_seed, first_seed + seeds), figures_dir)
+lesson = notebook.begin(dataset, embedder, device, seeds, figures_dir, first_seed=first_seed)
 data, checked = lesson.data, lesson.checked
 
 # %% [markdown]
@@ -86,23 +88,25 @@ checked.assert_close("Eq. 18 by hand equals the core", by_hand, multinomial_nll(
 notebook.show_source(multinomial_nll)
 
 # %% [markdown]
-# The second user's loss is $\log 4$: with equal probabilities, one right item among four costs $\log 4$ nats. Training
-# uses a fused version of the same number that never writes the dense $x_u$ down; it must agree, in value and gradient.
+# The second user's loss is $\log 4$: with equal probabilities, one right item among four costs $\log 4$ nats (the unit
+# of natural logarithms). Training computes the same number in one pass that never writes the dense $x_u$ down; it must
+# agree, in value and gradient.
 
 # %%
 hidden = torch.randn(2, 3, requires_grad=True)  # the decoder's last hidden layer
 weight, bias = torch.randn(4, 3), torch.zeros(4)
 plain = multinomial_nll(hidden @ weight.T + bias, rows)
-fused = fused_multinomial_nll(hidden, weight, bias, rows)
-checked.assert_close("the fused likelihood has the same value", fused, plain)
+in_one_pass = fused_multinomial_nll(hidden, weight, bias, rows)
+checked.assert_close("the likelihood in one pass has the same value", in_one_pass, plain)
 (slope_plain,) = torch.autograd.grad(plain.sum(), hidden, retain_graph=True)
-(slope_fused,) = torch.autograd.grad(fused.sum(), hidden)
+(slope_fused,) = torch.autograd.grad(in_one_pass.sum(), hidden)
 checked.assert_close("and the same gradient", slope_fused, slope_plain)
 
 # %% [markdown]
 # ## Eq. 19: the whole loss
 #
-# - $L_{DM}$: one of the three matching losses of notebook 04. It already contains the pull towards the prior, so
+# - $L_{DM}$: one of the three matching losses of notebook 04: GODM (*global optimality*), CPDM (*composite prior*) or
+#   MDDM (*mixing divergence*). It already contains the pull towards the prior, so
 #   nothing is counted twice.
 #
 # $$L_{DMRec} = L_{rec} + L_{DM}, \qquad L_{DM}\in\{L_{GODM},\,L_{CPDM},\,L_{MDDM}\} \tag{19}$$
@@ -134,10 +138,11 @@ notebook.show_source(DMRec.loss, fuse)
 # 1. Take a mini-batch of users, in an order shuffled every epoch.
 # 2. Drop part of each user's interactions (dropout). Both spaces read the *same* dropped row.
 # 3. Compute $q_\phi$ from it, and $p_\varphi$ from the vectors of the items that stayed and the user's own vector.
-# 4. Draw one $z$ from their sum, decode it, compare with the *whole* row: $L_{rec}$.
+# 4. Draw one $z$ from the fused distribution, their sum, decode it, compare with the *whole* row: $L_{rec}$.
 # 5. Add $L_{DM}$, average over the users, take one Adam step on $\phi, \varphi, \theta$. The vectors stay frozen.
-# 6. Every third epoch, rank the validation items. Keep the best weights. Stop after 20 evaluations without a better one
-#    (the paper says "20 consecutive iterations"; in the published code that is 60 epochs).
+# 6. Every third epoch, rank the validation items. Keep the best weights. Stop after 20 evaluations without a better
+#    one: that number is the *patience* (the paper says "20 consecutive iterations"; in the published code that is 60
+#    epochs).
 #
 # One step, by hand:
 
@@ -167,7 +172,7 @@ notebook.show_source(fit)
 #
 # The base model and DMRec with each strategy, each with several seeds. Thin lines are single seeds, thick lines their
 # mean as far as all seeds go. Left: progress per pass over the data. Right: progress per second, which is what you wait
-# for; the second branch costs time, so a method can win on the left and lose on the right.
+# for; the language branch costs time, so a method can win on the left and lose on the right.
 
 # %%
 results = lesson.sweep(*map(lesson.spec, ("base", "godm", "cpdm", "mddm")))
@@ -176,7 +181,7 @@ figure = kept.training_curves(curves)
 figure
 
 # %% [markdown]
-# ## How much does the second branch cost?
+# ## How much does the language branch cost?
 #
 # Seconds include validation. They are from this machine; compare them with one another, not with another machine's.
 
@@ -249,19 +254,17 @@ checked.show()
 # ## Exercises
 #
 # 1. A decoder gives all 50 items the same score. What is the reconstruction loss of a user with 3 items, in nats?
-# 2. With `batch_size` 128 and 600 users, how many optimiser steps does one epoch take?
+# 2. Write how many optimiser steps an epoch takes, a function of the number of users and of `batch_size`.
 # 3. Which set of weights does the reconstruction loss *not* move: `"phi"`, `"varphi"`, `"theta"` or `"none of them"`?
 
 # %%
 answer_1 = None
-answer_2 = None
+answer_2 = None  # def answer_2(users, batch_size): ...
 answer_3 = None
 
-notebook.check("Exercise 1", answer_1, truth=3 * float(torch.log(torch.tensor(50.0))), hint="Each item costs log 50.")
-notebook.check("Exercise 2", answer_2, truth=5, hint="The last, partial batch counts.")
-notebook.check(
-    "Exercise 3", answer_3, truth="none of them", hint="z comes from both branches and goes through the decoder."
-)
+notebook.check("05.1", answer_1)
+notebook.check("05.2", answer_2)
+notebook.check("05.3", answer_3)
 
 # %% [markdown]
 # ## Keep the figure and its numbers

@@ -12,22 +12,26 @@
 # %% [markdown]
 # # 09 · How much does λ matter?
 #
-# DMRec has one coefficient, λ. It decides how strongly the language space pulls on the collaborative space. This
-# notebook trains DMRec over a grid of λ with each of the three strategies and draws the paper's Figure 6.
+# DMRec has one coefficient, λ, and which way it goes depends on the strategy: more λ is *more* matching in GODM and
+# CPDM, and *less* in MDDM. This notebook trains DMRec over a grid of λ with each of them and draws the paper's
+# Figure 6.
 #
 # **You will be able to** say what λ = 0 and λ = 1 mean for each strategy, read a sensitivity curve with its
-# uncertainty, and tell a real peak from noise.
+# uncertainty, and tell a real peak from noise. About 20 minutes.
 #
-# **Before this one:** `04_distribution_matching` derives the three losses. In short, with $q$ the distribution over a
-# user's tastes learned from interactions, $p$ the one learned from texts, and $p_z=\mathcal N(0, I)$ the prior:
+# **Before this one:** `00b_dmrec_in_80_lines`, and `04_distribution_matching` for the derivations. With $q$ the
+# distribution over a user's tastes from their clicks, $p$ the one from texts (and clicks), $f$ the fused one that the
+# taste is drawn from, and $p_z=\mathcal N(0, I)$ the prior, these are the losses of the **published** code, which the
+# runs below are trained with:
 #
-# | strategy | loss added to the reconstruction | λ is | λ = 0 | λ = 1 |
+# | strategy | added to the reconstruction, as published | λ is | λ = 0 | λ = 1 |
 # |---|---|---|---|---|
-# | GODM (Eq. 10) | $D_{KL}(q\,\|\,p_z)+\lambda\,D_{WD}(p, q)$ | a weight | no matching | full weight |
-# | CPDM (Eq. 13) | $D_{KL}(q\,\|\,p_z)+\lambda\,D_{CP}(p, q)$ | a weight | no matching | full weight |
-# | MDDM (Eq. 15) | $\lambda D_{KL}(q\,\|\,p_z)+(1-\lambda)\,D_{KL}(q\,\|\,p)$ | a share | language only | no matching |
+# | GODM | $D_{KL}(f\,\|\,p_z)+\lambda\,W_2(p, q)$ | a weight | no matching | full weight |
+# | CPDM | $D_{KL}(f\,\|\,p_z)+\lambda\,D_{CP}(p, f)$ | a weight | no matching | full weight |
+# | MDDM | $\lambda D_{KL}(f\,\|\,p_z)+(1-\lambda)\,D_{KL}(f\,\|\,p)$ | a share | language only | no matching |
 #
-# The paper's source calls this coefficient β.
+# The paper's equations (10, 13, 15; `variant = "paper"`) have $q$ wherever $f$ stands, and GODM's distance squared. The
+# paper's source calls the coefficient β.
 
 # %% tags=["parameters"]
 dataset = "toy"  # or "yelp-xrec", "amazon", ..., or the folder of your own data
@@ -44,7 +48,9 @@ from dmrec_core import analysis, notebook, panels, runs
 from dmrec_core.figures import kept, twins
 
 STRATEGIES = ("godm", "cpdm", "mddm")
-lesson = notebook.begin(dataset, embedder, device, range(first_seed, first_seed + seeds), figures_dir)
+lesson = notebook.begin(
+    dataset, embedder, device, seeds, figures_dir, first_seed=first_seed, lambdas=lambdas, variant=variant
+)
 data, checked = lesson.data, lesson.checked
 
 # %% [markdown]
@@ -132,9 +138,9 @@ if variant == "published" and {0.0, 1.0} <= set(lambdas):
         print(f"{name}: {interval}")
     print(f"base:         {line.base_level('recall@20')}")
     spread = max(i.mean for i in ends.values()) - min(i.mean for i in ends.values())
-    # rounding can move a few users' rankings, not more
+    allowed = max(0.01, 3 / data.n_users)  # rounding can move a few users' rankings, not more
     checked.assert_true(
-        "GODM and CPDM at λ = 0 and MDDM at λ = 1 are one model", spread < 0.01, f"they differ by {spread:.4f}"
+        "GODM and CPDM at λ = 0 and MDDM at λ = 1 are one model", spread < allowed, f"they differ by {spread:.4f}"
     )
 
 # %% [markdown]

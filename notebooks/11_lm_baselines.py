@@ -12,6 +12,8 @@
 # %% [markdown]
 # # 11 · Other ways to use a language model: Table 3
 #
+# *Appendix, about 45 minutes: the paper's Table 3. Reads after 05.*
+#
 # DMRec turns texts into a distribution and matches it. Others align embeddings with texts, rebuild texts from
 # embeddings, feed texts in at the bottom, let a language model make up new clicks, or use nothing but texts. Table 3
 # of the paper compares DMRec with six such models. Here each of them gets its idea, its equation and, where it helps,
@@ -57,7 +59,10 @@ from dmrec_core.figures import kept
 from dmrec_core.paper import claims, printed, tables
 from dmrec_core.runs import CARDS, untrained
 
-lesson = notebook.begin(dataset, embedder, device, range(first_seed, first_seed + seeds), figures_dir, needs_text=False)
+lesson = notebook.begin(
+    dataset, embedder, device, seeds, figures_dir, first_seed=first_seed,
+    needs_text=False, tune=tune, precision=precision, patience=patience,
+)  # fmt: skip
 data, checked = lesson.data, lesson.checked
 texts = paper.has_text(data)
 if not texts:

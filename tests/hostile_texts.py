@@ -68,6 +68,20 @@ def write_own(folder: Path) -> Path:
     return folder
 
 
+def write_small(folder: Path) -> Path:
+    """A folder of 40 users with lists of at most 5 of 9 items, whose titles hold all of these between them."""
+    random = np.random.default_rng(1)
+    titles = ["\n".join(TITLES[k::9]) for k in range(9)]
+    names = [f"{TITLES[u % len(TITLES)].replace(chr(10), ' ')} {u}" for u in range(40)]
+    liked = [(name, f"i{i}") for name in names for i in random.choice(9, 5, replace=False)]
+    folder.mkdir()
+    pd.DataFrame(liked, columns=["user", "item"]).to_csv(folder / "interactions.csv", index=False)
+    kinds = [f"{title} a {('tea', 'pie', 'bike')[k % 3]} of kind {k}" for k, title in enumerate(titles)]
+    rows = {"item": [f"i{k}" for k in range(9)], "title": titles, "text": kinds}
+    pd.DataFrame(rows).to_csv(folder / "items.csv", index=False)
+    return folder
+
+
 class Page(HTMLParser):
     """What a browser would make of HTML: its elements with their attributes, and its text."""
 

@@ -174,7 +174,7 @@ def test_the_table_says_what_each_number_came_from(tmp_path):
     found = judge(a_world_as_the_paper_has_it(), DATASET)
     path = save(found, {"dataset": "toy"}, tmp_path)
     document = json.loads(path.read_text())
-    assert read(document["claims"]) == found and document["provenance"] == {"dataset": "toy"}
+    assert read(path)[1] == found and document["provenance"] == {"dataset": "toy"}
     lines = (tmp_path / "claims.md").read_text().splitlines()
     assert len(lines) == 2 + len(CLAIMS) and lines == markdown(found).splitlines()
     for line, finding in zip(lines[2:], found, strict=True):
@@ -193,15 +193,15 @@ def test_another_notebook_adds_its_statement_to_those_that_are_kept(tmp_path):
     assert [finding.verdict for finding in added] == [HOLDS]
     path = save(added, on_mine | {"runs": 6}, tmp_path)
     document = json.loads(path.read_text())
-    found = {finding.key: finding for finding in read(document["claims"])}
+    found = {finding.key: finding for finding in read(path)[1]}
     assert list(found) == list(CLAIMS) and found["other-backbones"] == added[0]
     assert found["mddm-beats-base"].verdict == HOLDS and document["provenance"]["runs"] == 60
     assert document["provenance_of"] == {"other-backbones": on_mine | {"runs": 6}}
     # the whole again, whose runs cannot test the added one: it stays, and other data would not keep it
     document = json.loads(save(judge(world, DATASET), on_mine | {"runs": 61}, tmp_path).read_text())
-    assert read(document["claims"])[4] == added[0] and document["provenance_of"]["other-backbones"]["runs"] == 6
+    assert read(path)[1][4] == added[0] and document["provenance_of"]["other-backbones"]["runs"] == 6
     document = json.loads(save(judge(world, DATASET), {"dataset": "mine", "fingerprint": "b"}, tmp_path).read_text())
-    assert read(document["claims"])[4].verdict == UNTESTED and document["provenance_of"] == {}
+    assert read(path)[1][4].verdict == UNTESTED and document["provenance_of"] == {}
 
 
 def test_the_same_vectors_from_another_processor_are_the_same_data(tmp_path):
@@ -242,7 +242,7 @@ def test_what_was_run_with_all_seeds_is_judged_and_nothing_is_trained(tmp_path, 
     found = claims_at_hand.at_hand("toy", SEEDS, [0.0, 1.0])
     assert {run.spec for run in found} == {r.spec for r in world if (r.spec.strategy, r.spec.lam) != ("godm", 0.4)}
     assert main(["claims", "--out", str(tmp_path)]) == 0
-    said = {f.key: f for f in read(json.loads((tmp_path / "claims.json").read_text())["claims"])}
+    said = {f.key: f for f in read(tmp_path / "claims.json")[1]}
     assert "λ = 0, no matching" in said["godm-beats-base"].ours and said["godm-peak"].verdict == UNTESTED
     assert said["mddm-collapse"].verdict == HOLDS and said["other-backbones"].verdict == UNTESTED
     assert "over kar" in said["language-baselines"].ours and "claims.md" in capsys.readouterr().out

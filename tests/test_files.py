@@ -8,7 +8,16 @@ import time
 
 import pytest
 
-from dmrec_core.records.files import Unwritable, collect, read_json, temporary_for, whole_or_not, write_whole
+from dmrec_core.__main__ import main
+from dmrec_core.records.files import (
+    Unwritable,
+    check_writable,
+    collect,
+    read_json,
+    temporary_for,
+    whole_or_not,
+    write_whole,
+)
 
 WRITES = """
 import sys, time
@@ -73,3 +82,43 @@ def test_json_that_is_none_is_named(tmp_path, content):
     (tmp_path / "a.json").write_bytes(content)
     with pytest.raises(ValueError, match=r"a\.json: "):
         read_json(tmp_path / "a.json")
+
+
+def test_a_place_is_tried_before_the_work_and_left_as_it_was(tmp_path):
+    (tmp_path / "file").write_text("a file")
+    (tmp_path / "old.csv").write_text("old")
+    for fine in ("new.csv", "new/and/deeper.csv", "old.csv"):
+        check_writable(tmp_path / fine)
+    for wrong in ("file/inside.csv", ".", "x" * 300 + "/a.csv"):
+        with pytest.raises(Unwritable, match=r"cannot be written: .*; name another place with --here") as told:
+            check_writable(tmp_path / wrong, "--here")
+        assert str(tmp_path / wrong) in str(told.value)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"file": "a file", "old.csv": "old"}
+
+
+@pytest.mark.parametrize(
+    ("call", "train"),
+    [
+        (["tables"], "dmrec_core.paper.make_tables.fill"),
+        (["texts"], "dmrec_core.paper.texts.sweep"),
+        (["cost"], "dmrec_core.paper.cost.measured"),
+        (["claims"], "dmrec_core.paper.claims_at_hand.at_hand"),
+        (["figures", "--only", "00"], "dmrec_core.upkeep.make_figures.run_notebook"),
+        (["figures", "--only", "00", "--build"], "dmrec_core.upkeep.make_figures.run_notebook"),
+        (["recommend", "toy"], "dmrec_core.runs.recommend.sweep"),
+        (["profiles", "toy", "--extractive"], "dmrec_core.language.steps.write_profiles"),
+    ],
+    ids=" ".join,
+)
+def test_a_command_tries_where_its_results_go_before_anything_is_trained(call, train, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(train, lambda *_, **__: pytest.fail("it went to work"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("no folder")
+    option = "--build" if "--build" in call else "--out"
+    call = call if option in call else [*call, option]
+    is_file = call[0] in ("recommend", "profiles")
+    out = tmp_path if is_file else tmp_path / "file"  # a folder where a file is wanted, and the other way round
+    assert main([*call, str(out)]) == 1
+    said = capsys.readouterr().err
+    assert str(out) in said and "cannot be written: " in said and f"name another place with {option}" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

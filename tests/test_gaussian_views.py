@@ -236,7 +236,11 @@ def test_static_figure_draws_what_it_records():
     figure = matching_figure(numbers)
     plain_numbers(numbers)  # finite, and in JSON's types
     titles = [axis.get_title() for axis in figure.axes]
-    assert titles[0] == "Moving mass: W2² = 9.25"
+    assert titles[0] == "(a) Moving mass: W2² = 9.25"
+    assert [title[4:] for title in titles if "DMRec-M" in title] == [
+        "published: DMRec-M pulls q",
+        "paper: DMRec-M pulls q",
+    ]
     lines = {line.get_label(): line.get_ydata() for line in figure.axes[2].lines}
     np.testing.assert_array_equal(lines["mixture"], numbers["composite"]["mixture"])
 
@@ -276,5 +280,7 @@ def test_the_three_meanings_differ_in_grey():
 
 
 def test_strategies_differ_without_colour():
+    greys = sorted(luminance(style.MARKS[name].color) for name in STRATEGIES)
+    assert greys[1] - greys[0] > 13 and greys[2] - greys[1] > 13
     marks = [style.MARKS[name] for name in ("base", "godm", "cpdm", "mddm", "add")]
     assert len({mark.marker for mark in marks}) == len(marks) == len({mark.symbol for mark in marks})

@@ -36,6 +36,7 @@ FLOORS = {
     "paper": 6,
     "figures": 7,
     "panels": 8,
+    "exercises": 8,
     "notebook": 9,
     "upkeep": 9,
     "commands": 10,

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from dmrec_core.upkeep.pairs import HEADER
+from dmrec_core.upkeep.runner import run_notebook
 
 SECONDS = 10  # a killed process's children have to end
 MARK = "DMREC_TEST_ORPHANS"
@@ -104,6 +105,24 @@ def test_a_runner_killed_while_its_kernel_starts_leaves_none(begin, tmp_path):
     source.write_text(f"{NOTEBOOK}print(1)")
     runner = begin(FIGURES, str(source))
     killed_leaves_nothing(runner, tmp_path, lambda: len(marked(tmp_path)) > 1, others=1)
+
+
+def test_what_a_killed_runner_wrote_is_collected_by_the_next_one(begin, tmp_path, monkeypatch):
+    """Its half of a notebook lies in the folder of the executed ones, and nothing anywhere else."""
+    scratch = tmp_path / "tmp"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    source = tmp_path / "01_long.py"
+    source.write_text(f"{NOTEBOOK}import time\ntime.sleep(600)")
+    runner = begin(FIGURES, str(source))
+    killed_leaves_nothing(
+        runner, tmp_path, lambda: len(marked(tmp_path)) > 1 and any((tmp_path / "build").glob(".*")), others=1
+    )
+    left = [path.name for path in (tmp_path / "build").iterdir()]
+    assert left and all(name.startswith(".") for name in left) and not list(scratch.iterdir())
+    source.write_text(f"{NOTEBOOK}print(1)")
+    run_notebook(source, {}, tmp_path / "build", timeout=120)
+    assert [path.name for path in (tmp_path / "build").iterdir()] == ["01_long.ipynb"]
 
 
 def test_a_kernel_ends_with_its_parent_wherever_an_orphan_goes(tmp_path):

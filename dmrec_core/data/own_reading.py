@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dmrec_core.data.cache import whole_or_not
 from dmrec_core.data.errors import DataError
+from dmrec_core.records.files import read_json, whole_or_not
 
 FILE = "reading.json"
 EVERY_ROW = "none"
@@ -88,7 +88,7 @@ def kept_reading(folder: Path) -> Reading:
     if not path.exists():
         return Reading()
     try:
-        return Reading(**json.loads(path.read_text(encoding="utf-8")))
+        return Reading(**read_json(path))
     except (OSError, ValueError, TypeError) as problem:  # a DataError is a ValueError
         raise DataError(
             f"{path}: not a reading of this kit ({problem}); delete it, and say the options again"

@@ -23,6 +23,7 @@ LANGUAGE = "#F2A541"  # p: what texts say
 MATCHED = "#258A5C"  # the fused posterior, DMRec: both
 NEUTRAL = "#8C8C8C"  # the prior N(0, I), controls, gridlines that matter
 REFERENCE = "#222222"  # a value from the paper, or a truth known by construction
+OTHER = "#8A6FB0"  # a second thing that is none of these
 ALARM = "#B5396E"  # something that goes wrong: a slope that explodes, a bound that fails
 
 TEMPLATE = "dmrec"  # the plotly template's name
@@ -65,11 +66,11 @@ MARKS: dict[str, Mark] = {
         for (name, strategy), look in zip(
             ALL_STRATEGIES.items(),
             (
-                ("#7DC9A4", "dash", "--", "triangle-up", "^"),
-                ("#4FA97F", "dashdot", "-.", "square", "s"),
+                ("#9AD8BA", "dash", "--", "triangle-up", "^"),
+                ("#5AB388", "dashdot", "-.", "square", "s"),
                 (MATCHED, "solid", "-", "diamond", "D"),
-                ("#8A6FB0", "longdash", (0, (8, 3)), "pentagon", "p"),
-                (LANGUAGE, "dash", "--", "hexagon", "h"),
+                (OTHER, "longdash", (0, (8, 3)), "pentagon", "p"),
+                ("#B9A0D0", "dash", "--", "hexagon", "h"),
             ),
             strict=True,
         )
@@ -77,7 +78,7 @@ MARKS: dict[str, Mark] = {
     "without_pmn": Mark("w/o PMN", NEUTRAL, "dot", ":", "x", "x"),
     "reference": Mark("paper", REFERENCE, "dot", ":", "star", "*"),
 }
-"""Every meaning a figure of the kit draws. Strategies are greens: all of them match."""
+"""Every meaning a figure of the kit draws. Strategies are greens, since all of them match, apart in grey as well."""
 SPARE = (
     ("#6B4C9A", "longdashdot", (0, (6, 2, 1, 2)), "cross", "P"),
     ("#A23E48", "longdash", (0, (10, 3)), "star-triangle-up", "v"),
@@ -115,7 +116,7 @@ def plotly_template() -> go.layout.Template:
     template = go.layout.Template()
     template.layout = go.Layout(
         font={"family": "Helvetica, Arial, sans-serif", "size": 13, "color": "#222222"},
-        colorway=[COLLABORATIVE, LANGUAGE, MATCHED, NEUTRAL, ALARM, "#8A6FB0"],
+        colorway=[COLLABORATIVE, OTHER, MATCHED, NEUTRAL, ALARM],
         paper_bgcolor="white",
         plot_bgcolor="white",
         xaxis=axis,
@@ -133,7 +134,7 @@ def use() -> None:
     sns.set_theme(
         context="notebook",
         style="whitegrid",
-        palette=[COLLABORATIVE, LANGUAGE, MATCHED, NEUTRAL, ALARM],
+        palette=[COLLABORATIVE, OTHER, MATCHED, NEUTRAL, ALARM],
         rc={
             "figure.dpi": 100,
             "figure.constrained_layout.use": True,

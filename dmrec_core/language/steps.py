@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import errno
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -31,7 +29,7 @@ from dmrec_core.language.profiles import ProfileWriter, load_profiles, save_prof
 from dmrec_core.language.prompts import Prompt, item_prompts, user_prompts
 from dmrec_core.language.sentence_embedders import SentenceTransformerEmbedder
 from dmrec_core.language.templates import PromptTemplate, load_template
-from dmrec_core.records.files import Unwritable, whole_or_not
+from dmrec_core.records.files import check_writable, whole_or_not
 
 LISTED = 20
 """Prompts without a profile that are shown; the file lists them all."""
@@ -47,7 +45,7 @@ def make_profiles(options: argparse.Namespace) -> int:
     dataset = load_told(options.dataset, reading_of(options), **_no_vectors(folder))
     out = options.out or _place(options.dataset, PROFILES)
     if not options.dry_run:
-        _check_writable(out)
+        check_writable(out)
     keep = options.items == "keep" or (options.items is None and _published(options.dataset, dataset))
     items_table = items_file(folder) if folder else None
     told = {
@@ -128,7 +126,7 @@ def make_vectors(options: argparse.Namespace) -> int:
     out = options.out or _place(options.dataset, "vectors.npz")
     if out.suffix != ".npz":
         raise ValueError(f"--out must end in .npz, got {out}")
-    _check_writable(out)
+    check_writable(out)
     if out.exists() and not _ours(out):
         raise DataError(f"{out} was not written by this command; keep it elsewhere, or name another file with --out")
     folder = _own_folder(options.dataset)
@@ -159,24 +157,6 @@ def make_vectors(options: argparse.Namespace) -> int:
     if folder and out == _place(options.dataset, "vectors.npz"):
         _say(f"next: python -m dmrec_core recommend {options.dataset}")
     return 0
-
-
-def _check_writable(out: Path) -> None:
-    """Refuse, before anything is asked, a place where the result could not be written.
-
-    Raises:
-        Unwritable: why, and the option that names another.
-    """
-    probe = out.with_name(f"{out.name}.probe")
-    try:
-        if out.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        with whole_or_not(probe) as temporary:
-            temporary.write_bytes(b"")
-        probe.unlink()
-    except OSError as problem:
-        said = f"{out} cannot be written: {os.strerror(problem.errno)}; name another file with --out"
-        raise Unwritable(problem.errno, said) from problem
 
 
 def _ours(path: Path) -> bool:

@@ -78,9 +78,8 @@ class LambdaScene:
         offered = {"strategy": self.strategies, "variant": VARIANTS, "metric": tuple(METRICS), "user": self.line.people}
         if not isinstance(given, Mapping) or not given.keys() <= {"lam", *offered}:
             raise ValueError(f"start must map controls, of {['lam', *offered]}, to values; got {given!r}")
-        people = self.line.people
         default = {"strategy": DEFAULT_STRATEGY, "variant": VARIANTS[0], "metric": "recall@20"}
-        values = {**default, "user": people[len(people) // 3], **given}
+        values = {**default, "user": self.line.first_person, **given}
         for name, choices in offered.items():
             if values[name] not in choices:
                 raise ValueError(f"{name} must be one of {list(choices)}; got {values[name]!r}")

@@ -1,4 +1,4 @@
-"""Predict, then look: the question above each panel of notebooks 02 to 04, its answer, and settings worth a button.
+"""Predict, then look: the question above each panel of notebooks 00b and 02 to 04, its answer, and useful settings.
 
 They live here and not in the notebooks, where the answer would stand in the cell above the question.
 """
@@ -6,6 +6,20 @@ They live here and not in the notebooks, where the answer would stand in the cel
 from __future__ import annotations
 
 Panel = dict[str, object]  # what `panels.explore` takes beside controls: predict, presets, labels
+
+STEP: Panel = {
+    "predict": (
+        "Only the matching term pulls. Published code, left: does q's blue arrow point to p (orange) or to the prior's "
+        "cross? And has p an arrow at all?",
+        "To the cross, whatever p says, and p's mean stays where it is: p is part of the fused one, so it cancels. "
+        "In the paper's equations, right, q and p walk towards each other. At λ = 1 neither picture has an arrow left.",
+    ),
+    "presets": {
+        "no matching": {"lam": 1.0, "pull": "matching"},
+        "language only": {"lam": 0.0, "pull": "matching"},
+        "the whole step": {"lam": 0.5, "pull": "all three"},
+    },
+}
 
 BOUND: Panel = {
     "predict": (

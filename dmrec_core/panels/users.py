@@ -73,11 +73,11 @@ class UserScene:
         Raises:
             ValueError: no run has that lambda.
         """
-        lams, people = list(self.runs), self.line.people
+        lams = list(self.runs)
         lam = lams[len(lams) // 2] if lam is None else lam
         if lam not in self.runs:
             raise ValueError(f"start must be a trained lambda, one of {lams}; got {lam}")
-        return {"user": people[len(people) // 3], "lam": lam}
+        return {"user": self.line.first_person, "lam": lam}
 
     def snapshots(self, lam: float) -> tuple[Snapshot, Snapshot | None]:
         """The run at a lambda, and the base model's."""

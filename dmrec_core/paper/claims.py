@@ -8,10 +8,10 @@ decide little; p over users is printed beside it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from dmrec_core.data import DATASETS, RecDataset
 from dmrec_core.matching import STRATEGIES
@@ -21,7 +21,8 @@ from dmrec_core.records.checkout import MADE, in_checkout
 from dmrec_core.records.files import write_whole
 from dmrec_core.records.markdown import markdown_table
 from dmrec_core.records.markup import markdown_text
-from dmrec_core.records.writer import to_json
+from dmrec_core.records.ranges import cut
+from dmrec_core.records.writer import MEND, Damaged, kept_document, to_json
 from dmrec_core.runs.spec import RunSpec
 from dmrec_core.runs.store import RunResult
 from dmrec_core.runs.sweeps import grid
@@ -209,12 +210,15 @@ def save(findings: Sequence[Finding], provenance: Mapping[str, object], folder: 
         findings: as `judge` gives them.
         provenance: of these findings; kept by statement where they are not all of them.
         folder: a relative one is meant from the checkout's root.
+
+    Raises:
+        Damaged: the claims that are there cannot be used; nothing is written.
     """
     folder = in_checkout(folder)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "claims.json"
-    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"claims": []}
-    told = {finding.key: finding for finding in read(before["claims"])}
+    before, findings_before = read(path) if path.exists() else ({}, [])
+    told = {finding.key: finding for finding in findings_before}
     facts = {key: before.get("provenance_of", {}).get(key, before["provenance"]) for key in told}
     kept = {key: finding for key, finding in told.items() if _same_data(facts[key], provenance)}
     mine = {finding.key: finding for finding in findings}
@@ -235,6 +239,22 @@ def _same_data(one: Mapping[str, object], other: Mapping[str, object]) -> bool:
     return all(one.get(fact) == other.get(fact) for fact in {"dataset", "embedder", "variant"} | own)
 
 
-def read(rows: Sequence[Mapping[str, object]]) -> list[Finding]:
-    """The findings of a `claims.json`'s "claims"."""
-    return [replace(Finding(**row), seeds=tuple(row["seeds"])) for row in rows]
+def read(path: Path) -> tuple[dict[str, Any], list[Finding]]:
+    """A `claims.json`, and the findings in it.
+
+    Raises:
+        Damaged: it holds something else; the message names it.
+    """
+    document = kept_document(path)
+    try:
+        findings = [replace(Finding(**row), seeds=tuple(row["seeds"])) for row in document["claims"]]
+        texts = [value for finding in findings for name, value in vars(finding).items() if name != "seeds"]
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError("a finding's values are texts")
+        if not all(type(seed) is int for finding in findings for seed in finding.seeds):
+            raise TypeError("seeds are whole numbers")
+        if not isinstance(document.get("provenance_of", {}), dict):
+            raise TypeError("provenance_of is an object")
+    except (KeyError, TypeError) as problem:
+        raise Damaged(f"{path}: these are no claims of this version ({cut(problem, 200)}); {MEND}") from None
+    return document, findings

@@ -16,7 +16,7 @@ import torch
 from dmrec_core.data.load import figures_folder
 from dmrec_core.matching import DEFAULT_STRATEGY, strategy_of
 from dmrec_core.paper.measure import EVALUATIONS, Cost
-from dmrec_core.records.files import write_whole
+from dmrec_core.records.files import check_writable, write_whole
 from dmrec_core.records.markdown import markdown_table
 from dmrec_core.records.markup import markdown_text
 from dmrec_core.records.origin import provenance
@@ -212,6 +212,7 @@ def measure_models(options: argparse.Namespace) -> int:
         KeyboardInterrupt: alike.
     """
     folder = figures_folder(options.dataset, options.out)
+    check_writable(folder / "cost.json")
     devices = options.devices or ["cpu", *["cuda"] * torch.cuda.is_available()]
     specs = specs_of(options.dataset, options.models)
     load(_textless(specs[0]))  # what is wrong with the data is said at once, and not by every process

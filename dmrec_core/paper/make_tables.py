@@ -19,6 +19,7 @@ from dmrec_core.paper.plan import (
 )
 from dmrec_core.paper.rows import fill
 from dmrec_core.paper.tables import write_table
+from dmrec_core.records.files import check_writable
 from dmrec_core.records.origin import provenance
 from dmrec_core.runs.models import BACKBONES, BASELINES
 from dmrec_core.runs.progress import ctrl_c
@@ -32,6 +33,7 @@ TABLES = {
 
 def make_tables(options: argparse.Namespace) -> int:
     """Make the tables that the options of the command `tables` ask for; its exit status."""
+    check_writable(figures_folder(options.dataset, options.out) / f"table{options.tables[0]}.json")
     with ctrl_c() as cancel:
         for number in options.tables:
             models = [model for model in TABLES[number][-1] if model in options.models]

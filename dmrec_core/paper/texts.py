@@ -13,7 +13,7 @@ from dmrec_core.analysis.summaries import HEADLINE, for_json
 from dmrec_core.analysis.verdicts import verdict
 from dmrec_core.data import RecDataset
 from dmrec_core.data.load import figures_folder
-from dmrec_core.records.files import write_whole
+from dmrec_core.records.files import check_writable, write_whole
 from dmrec_core.records.markdown import markdown_table, plus_minus
 from dmrec_core.records.markup import markdown_text
 from dmrec_core.records.origin import provenance
@@ -115,6 +115,7 @@ def as_markdown(table: pd.DataFrame) -> str:
 def make_texts_table(options: argparse.Namespace) -> int:
     """Make the table that the options of the command `texts` ask for; its exit status."""
     folder = figures_folder(options.dataset, options.out)
+    check_writable(folder / "texts.json")
     lam = {} if options.lam is None else {"lam": options.lam}
     spec = paper_settings(options.dataset, strategy=options.strategy, embedder=options.embedder, **lam)
     data = load(spec)

@@ -86,6 +86,36 @@ def write_whole(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
+def check_writable(path: Path, instead: str = "--out") -> None:
+    """Refuse, before any work, a place where its result could not be written; leaves nothing there.
+
+    Args:
+        path: the file that is to be written at the end; its folder need not be there yet.
+        instead: the option or parameter that names another place.
+
+    Raises:
+        Unwritable: why, and `instead`.
+
+    Example:
+        >>> check_writable(Path("no such folder") / "new.txt"), Path("no such folder").exists()
+        (None, False)
+    """
+    probe, new = temporary_for(path).with_suffix(".probe"), []
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        new = [folder for folder in path.parents if not folder.exists()]
+        write_whole(probe, bytes(4096))  # an empty file fits on a full disk
+    except OSError as problem:
+        said = f"{path} cannot be written: {os.strerror(problem.errno)}; name another place with {instead}"
+        raise Unwritable(problem.errno, said) from problem
+    finally:
+        with suppress(OSError):
+            probe.unlink(missing_ok=True)
+            for folder in new:
+                folder.rmdir()
+
+
 def temporary_for(path: Path) -> Path:
     """A new path beside `path` whose name says which process is to fill it; see `collect`."""
     name = os.fsencode(path.name)[:80].decode(errors="ignore")  # a long name must leave room for the rest

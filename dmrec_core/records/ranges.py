@@ -51,6 +51,17 @@ def real(low: float = 0.0, high: float = math.inf, *, above: bool = False, below
     return Range(read, f"a number {'above' if above else 'of at least'} {low:g}{upper}")
 
 
+def several(of: Range) -> Range:
+    """A list of such values, at least one."""
+
+    def read(value: object) -> list | None:
+        values = value if isinstance(value, list | tuple | range) else _plain(value)
+        found = [of.read(one) for one in values] if isinstance(values, list | tuple | range) else []
+        return None if not found or None in found else found
+
+    return Range(read, f"a list of at least one, each {of.said}")
+
+
 def _one_of(*choices: object) -> Range:
     """One of these values."""
     return Range(lambda value: value if value in choices else None, f"one of {', '.join(map(repr, choices))}")
@@ -143,15 +154,28 @@ RANGES: dict[str, Range] = {
     "n": COUNT,
     "n_groups": COUNT,
     "alpha": SHARE,
+    # a notebook's
+    "users_shown": COUNT,
+    "lambdas": several(WEIGHT),
+    "noise_shares": several(SHARE),
+    "more_epochs": real(1),
+    "count_on": _one_of("train", "train+test"),
+    "quirks": SWITCH,
+    "readings": SWITCH,
+    "other_embedders": Range(
+        lambda value: value if isinstance(value, list) and all(isinstance(one, str) for one in value) else None,
+        "a list of embedders' names",
+    ),
 }
 
 
-def checked(name: str, value: object) -> object:
+def checked(name: str, value: object, allowed: Range | None = None) -> object:
     """The value of a setting as a plain Python one.
 
     Args:
         name: a key of `RANGES`; what is not in the table passes as it is.
         value: as given: numpy's scalars are welcome.
+        allowed: the range, where only the data say it.
 
     Raises:
         ValueError: the message names the setting, its range and the value.
@@ -164,11 +188,12 @@ def checked(name: str, value: object) -> object:
         Traceback (most recent call last):
         ValueError: dropout must be a number of at least 0 and below 1; got 2
     """
-    if name not in RANGES:
+    allowed = allowed or RANGES.get(name)
+    if allowed is None:
         return value
-    found = RANGES[name].read(value)
+    found = allowed.read(value)
     if found is None:
-        raise ValueError(f"{name} must be {RANGES[name].said}; got {short(value)}")
+        raise ValueError(f"{name} must be {allowed.said}; got {short(value)}")
     return found
 
 

@@ -5,21 +5,30 @@ from __future__ import annotations
 import io
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmrec_core.records.checkout import MADE, in_checkout
-from dmrec_core.records.files import write_whole
+from dmrec_core.records.files import read_json, write_whole
 from dmrec_core.records.markup import matplotlib_text
 from dmrec_core.records.origin import provenance
+from dmrec_core.records.ranges import cut, short
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["plain_numbers", "provenance", "record"]
 
+NUMBERS = {"mean", "low", "high", "lam", "p_seeds", "p_users", "difference_low", "difference_high"}
+"""What holds numbers, or null, wherever it stands in a kept document, and never a text."""
+
+MEND = "make it again, take it back from git, or delete it"
 SIGNIFICANT_DIGITS = 6  # more than a figure shows, fewer than a change of thread count disturbs
+
+
+class Damaged(ValueError):
+    """A kept JSON that cannot be used; the message names it."""
 
 
 def record(
@@ -68,6 +77,57 @@ def record(
     for suffix, content in contents.items():
         write_whole(folder / f"{name}{suffix}", content)
     return folder / f"{name}.json"
+
+
+def kept_document(path: Path) -> dict[str, Any]:
+    """What `record` or a table's writer kept in a JSON, read again.
+
+    Raises:
+        Damaged: it is none of ours, damaged, or of another version; the message names the file and the place in it.
+        OSError: it cannot be read.
+    """
+    try:
+        document = read_json(path)
+    except ValueError as problem:
+        raise Damaged(f"{problem}; {MEND}") from None
+    wrong = None
+    if not isinstance(document, dict) or not {"claims", "numbers"} & document.keys():
+        wrong = "expected an object with numbers or claims"
+    elif not all(map(_is_provenance, (document.get("provenance"), *_values(document.get("provenance_of", {}))))):
+        wrong = "expected objects that say what the numbers came from, as its provenance"
+    if wrong := wrong or next(_no_numbers(document, ""), None):
+        raise Damaged(f"{path}: {wrong}; {MEND}")
+    return document
+
+
+def _is_provenance(facts: Any) -> bool:
+    return isinstance(facts, dict) and isinstance(facts.get("numbers_version", {}), dict)
+
+
+def _values(value: Any) -> list[Any]:
+    return list(value.values()) if isinstance(value, dict) else [value]
+
+
+def _no_numbers(value: Any, where: str) -> Iterator[str]:
+    """Where something else stands in a number's place."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            place = f"{where}.{key}" if where else key
+            if key in NUMBERS and isinstance(item, str | bool):
+                yield f"{cut(place)} is {short(item)}, expected a finite number or null"
+            yield from _no_numbers(item, place)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _no_numbers(item, f"{where}[{index}]")
+    elif not isinstance(value, str | bool | None) and not _is_finite(value):
+        yield f"{cut(where)} is {short(value)}, expected a finite number"
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # an int beyond all floats
+        return False
 
 
 def _drawn(figure: Figure, kind: str, metadata: Mapping[str, None], **how: object) -> bytes:

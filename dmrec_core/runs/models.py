@@ -133,7 +133,8 @@ def _with_vectors(kind: Callable[..., Recommender]) -> Callable[[Parts], Recomme
 
 def _llmrec(parts: Parts) -> Recommender:
     settings, (users, items) = dict(parts.settings), parts.vectors()
-    pool = candidate_pool(parts.pretrained, parts.train, settings.pop("pool", 10))
+    left = parts.train.shape[1] - int(parts.train.getnnz(axis=1).max())  # to the busiest user
+    pool = candidate_pool(parts.pretrained, parts.train, settings.pop("pool", max(2, min(10, left))))
     edges = edges_by_cosine(users, items, pool)
     return LLMRec(parts.train, users, items, edges, parts.latent, **settings)
 

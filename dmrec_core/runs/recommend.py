@@ -14,7 +14,7 @@ from dmrec_core.data.load import load_told
 from dmrec_core.data.own_reading import reading_of
 from dmrec_core.interactions import InteractionRows, user_batch
 from dmrec_core.recommender import Recommender, top_items
-from dmrec_core.records.files import write_whole
+from dmrec_core.records.files import check_writable, write_whole
 from dmrec_core.records.markup import spreadsheet_text
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.progress import ctrl_c
@@ -79,6 +79,7 @@ def recommend(options: argparse.Namespace) -> int:
     out = options.out or (Path(options.dataset, FILE) if own else Path(f"{options.dataset}-{FILE}"))
     if not out.parent.is_dir():  # before anything is trained
         raise ValueError(f"there is no folder {out.parent} to write {out.name} into; make it, or name one with --out")
+    check_writable(out)
     where = {"device": options.device, "workers": options.workers, "runs": options.runs}
     with ctrl_c() as cancel:
         results = sweep([base, spec], cancel=cancel, **where)

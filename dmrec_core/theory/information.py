@@ -46,7 +46,8 @@ def information(
         Both terms with standard errors. q(z) is the average over the B users given, so $I(z;x)$ cannot exceed
         $\log B$: give enough users.
 
-    Source: Eq. 16.
+    Source: Eq. 16, which writes p(z|s). The model's p reads the clicks, too (Eq. 7): the second term then bounds
+    I(z; s, x), and in the published code q is the fused distribution.
     """
     return Information(
         mean_of_draws(_log_ratio(q, q, samples, generator, chunk)),

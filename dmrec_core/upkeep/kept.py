@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dmrec_core.paper import claims
 from dmrec_core.records.files import write_whole
+from dmrec_core.records.writer import kept_document
 from dmrec_core.runs.models import CARDS
 
 
@@ -19,14 +20,15 @@ def keep(names: Iterable[str], made: Path, kept: Path) -> None:
     kept.mkdir(parents=True, exist_ok=True)
     for name in names:
         if name == "claims":
-            _keep_claims(json.loads((made / "claims.json").read_text(encoding="utf-8")), kept)
+            _keep_claims(made / "claims.json", kept)
             continue
         for path in sorted(made.glob(f"{name}.*"), key=lambda path: path.suffix == ".json"):  # the numbers last
             write_whole(kept / path.name, path.read_bytes())
 
 
-def _keep_claims(document: Mapping, kept: Path) -> None:
-    findings, of_one = claims.read(document["claims"]), document["provenance_of"]
+def _keep_claims(made: Path, kept: Path) -> None:
+    document, findings = claims.read(made)
+    of_one = document.get("provenance_of", {})
     facts = {finding.key: of_one.get(finding.key, document["provenance"]) for finding in findings}
     for mine in {json.dumps(each, sort_keys=True): each for each in facts.values()}.values():
         claims.save([finding for finding in findings if facts[finding.key] == mine], mine, kept)
@@ -42,8 +44,10 @@ def outdated(folder: Path) -> list[str]:
     """
     faults = []
     for path in sorted(folder.rglob("*.json")):
-        document = json.loads(path.read_text(encoding="utf-8"))
-        for facts in (document.get("provenance", {}), *document.get("provenance_of", {}).values()):
+        if path.name.endswith(".timing.json"):
+            continue
+        document = kept_document(path)
+        for facts in (document["provenance"], *document.get("provenance_of", {}).values()):
             faults += [f"{path.relative_to(folder)}: {why}" for why in _outdated(facts)]
     return list(dict.fromkeys(faults))
 

@@ -10,17 +10,24 @@ import os
 import sys
 import threading
 import time
+from contextlib import suppress
 
 
-def _end_with(parent: int) -> None:
-    """Wait until `parent` is no longer this process's parent, then end this process at once."""
+def _end_with(parent: int, connection: str) -> None:
+    """Wait until `parent` is no longer this process's parent, then end this process at once, and its connection file.
+
+    The parent wrote that file, and would have removed it.
+    """
     while os.getppid() == parent:
         time.sleep(1)
+    with suppress(OSError):
+        os.unlink(connection)
     os._exit(1)
 
 
 if __name__ == "__main__":
-    threading.Thread(target=_end_with, args=(int(sys.argv.pop(1)),), daemon=True).start()
+    parent = int(sys.argv.pop(1))
+    threading.Thread(target=_end_with, args=(parent, sys.argv[sys.argv.index("-f") + 1]), daemon=True).start()
     if sys.path[0] in ("", os.getcwd()):  # a file beside the notebook does not stand in for a library of the kernel's
         del sys.path[0]
     from ipykernel import kernelapp

@@ -11,7 +11,8 @@ from typing import Any
 from dmrec_core.data import is_own
 from dmrec_core.data.load import subfolder
 from dmrec_core.records.checkout import MADE, checkout, find_checkout
-from dmrec_core.records.files import write_whole
+from dmrec_core.records.files import check_writable, write_whole
+from dmrec_core.runs.parameters import check_parameters
 from dmrec_core.upkeep import readme, reproduction
 from dmrec_core.upkeep.kept import keep
 from dmrec_core.upkeep.reproduction import Reproduced
@@ -62,6 +63,11 @@ def make_figures(options: argparse.Namespace) -> int:
         raise ValueError(str(error)) from error
     made, kept = Path(fixed["figures_dir"], folder), root / "figures" / folder
     build = (options.build or root / "build").resolve() / folder
+    first = next(iter(plan)).stem
+    check_writable(made / f"{first}.json", "--out")
+    check_writable(build / f"{first}.ipynb", "--build")
+    if options.keep:
+        check_writable(kept / f"{first}.json", "another folder of notebooks, --notebooks")
     known, before = reproduction.documents(kept), _written(made)
     failed = _run_all(plan, build, options.cell_timeout)
     new = {name for name, when in _written(made).items() if before.get(name) != when}
@@ -106,6 +112,7 @@ def _plan(
     for source, parameters in declared.items():
         mine = {name: value for name, value in fixed.items() if name in parameters}
         mine |= {name: parse_value(name, text, parameters[name]) for name, text in given.items() if name in parameters}
+        check_parameters(mine)
         plan[source] = mine
     return plan
 

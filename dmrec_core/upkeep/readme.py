@@ -8,7 +8,6 @@ fails where the README differs from what would be written.
 from __future__ import annotations
 
 import ast
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -23,8 +22,11 @@ from dmrec_core.records.checkout import checkout
 from dmrec_core.records.files import write_whole
 from dmrec_core.records.markdown import markdown_table, plus_minus
 from dmrec_core.records.markup import markdown_text
+from dmrec_core.records.ranges import cut
+from dmrec_core.records.writer import MEND, Damaged, kept_document
 from dmrec_core.runs.models import CARDS
 from dmrec_core.training.evaluate import metric_label
+from dmrec_core.upkeep.runner import discover, number_of
 
 EQUATIONS = range(1, 20)  # of the paper
 OWNED = re.compile(r"Eq\. (\d+)(?:\.|,[^.]*\.| with [^.]*\.)(?:\s|$)")  # how an owner's second paragraph begins
@@ -61,7 +63,7 @@ def owners(root: Path) -> dict[int, list[Owner]]:
 def cards(root: Path) -> dict[int, list[Path]]:
     """Equation -> the notebooks whose text displays it with its number, `\\tag{n}`."""
     found: dict[int, list[Path]] = {}
-    for path in sorted((root / "notebooks").glob("[0-9][0-9]_*.py")):
+    for path in discover(root / "notebooks"):
         shown = {int(number) for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#")
                  for number in TAG.findall(line)}  # fmt: skip
         for number in sorted(shown):
@@ -78,7 +80,7 @@ def equations_table(root: Path) -> str:
         what = mine[0].summary.rstrip(".") if mine else "-"
         where = ", ".join(f"[`{owner.name}`]({owner.path.as_posix()})" for owner in mine) or "-"
         notebooks = ", ".join(
-            f"[{path.stem[:2]}]({path.with_suffix('.ipynb').as_posix()})" for path in shown.get(number, [])
+            f"[{number_of(path)}]({path.with_suffix('.ipynb').as_posix()})" for path in shown.get(number, [])
         )
         rows.append((str(number), what, where, notebooks or "-"))
     return markdown_table(("Eq.", "what it is", "in the core", "walked through in"), rows)
@@ -86,7 +88,7 @@ def equations_table(root: Path) -> str:
 
 def _claims_table(root: Path) -> str:
     """One row a statement of the paper, one column a data set: the verdicts, whose numbers are in claims.md."""
-    findings = {dataset: read(document["claims"]) for dataset, document in _documents(root, "claims").items()}
+    findings = {dataset: read(root / at)[1] for dataset, at in _places(root, "claims").items()}
     if not findings:
         return "No claims have been judged yet: run `make figures ARGS=--keep`."
     ran = {dataset: Counter(map(_ran_on, mine)).most_common(1)[0][0] for dataset, mine in findings.items()}
@@ -105,8 +107,8 @@ def _claims_table(root: Path) -> str:
 def _glance(root: Path) -> str:
     """A line a data set: how many of the paper's statements hold there, and where all of it is."""
     lines = []
-    for dataset, document in _documents(root, "claims").items():
-        findings = read(document["claims"])
+    for dataset, at in _places(root, "claims").items():
+        findings = read(root / at)[1]
         ran = Counter(map(_ran_on, findings)).most_common(1)[0][0]
         counts = Counter(finding.verdict for finding in findings)
         rest = len(findings) - counts[HOLDS] - counts[FAILS]
@@ -125,6 +127,28 @@ def _ran_on(finding: Finding) -> str:
 
 def results_table(root: Path) -> str:
     """Notebook 00's headline on every data set, what 12 says the gain is made of, what texts are worth, both tables."""
+    made_of = {
+        "00_start_here": _headline,
+        "12_is_it_the_language": _what_the_gain_is_made_of,
+        "texts": _texts,
+        "table2": _table2,
+        "table3": _table3,
+    }
+    parts = {}
+    for name, part in made_of.items():
+        try:
+            parts[name] = part(root)
+        except (KeyError, IndexError, TypeError, AttributeError, ValueError) as problem:
+            if isinstance(problem, Damaged):
+                raise
+            places = ", ".join(str(root / at) for at in _places(root, name).values())
+            raise Damaged(f"{places}: not what this version keeps ({cut(repr(problem), 200)}); {MEND}") from None
+    if not parts["00_start_here"]:
+        return "Nothing has been run yet: run `make figures ARGS=--keep`."
+    return "\n\n".join(piece for part in parts.values() for piece in part)
+
+
+def _headline(root: Path) -> list[str]:
     rows = []
     for dataset, document in _documents(root, "00_start_here").items():
         for row in document["numbers"]["headline"]:
@@ -132,12 +156,8 @@ def results_table(root: Path) -> str:
             tested = _p(p)
             gain = f"{row['gain in %']:+.1f} %"
             rows.append((*_made_with(dataset, document), row["metric"], row["base"], row["DMRec-M"], gain, tested))
-    if not rows:
-        return "Nothing has been run yet: run `make figures ARGS=--keep`."
     columns = ("data", "vectors", "seeds", "metric", "base", "DMRec-M", "gain", "p (paired t over seeds)")
-    return "\n\n".join(
-        [markdown_table(columns, rows), *_what_the_gain_is_made_of(root), *_texts(root), *_table2(root), *_table3(root)]
-    )
+    return [markdown_table(columns, rows)] if rows else []
 
 
 def _what_the_gain_is_made_of(root: Path) -> list[str]:
@@ -273,7 +293,7 @@ PAGES = {"README.md": ("glance", "equations"), RESULTS: ("claims", "results")}
 
 def _documents(root: Path, name: str) -> dict[str, Mapping]:
     """Data set -> the JSON `name` that was kept for it."""
-    return {said: json.loads((root / at).read_text(encoding="utf-8")) for said, at in _places(root, name).items()}
+    return {said: kept_document(root / at) for said, at in _places(root, name).items()}
 
 
 def _places(root: Path, name: str) -> dict[str, Path]:

@@ -7,7 +7,6 @@ interval over seeds that was kept with it, and every verdict by its words.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,8 +17,10 @@ from typing import Any
 
 from dmrec_core.analysis.statistics import Interval
 from dmrec_core.analysis.verdicts import FAILS, HOLDS, UNDECIDED, UNTESTED, verdict
+from dmrec_core.paper.claims import read
 from dmrec_core.records.markdown import markdown_table
 from dmrec_core.records.markup import markdown_text
+from dmrec_core.records.writer import kept_document
 
 SAME, WITHIN, DIFFERS, VERDICT_CHANGED = "same", "within the seeds' interval", "differs", "verdict changed"
 STATUSES = SAME, WITHIN, DIFFERS, VERDICT_CHANGED  # from good to bad
@@ -84,10 +85,15 @@ class Reproduced:
 
 
 def documents(folder: Path) -> dict[str, dict]:
-    """Name -> the JSON of every figure and table in `folder`; nothing that measures time."""
+    """Name -> the JSON of every figure and table in `folder`; nothing that measures time.
+
+    Raises:
+        Damaged: one holds something else.
+    """
     paths = [path for path in sorted(folder.glob("*.json")) if not path.name.startswith(".")]
     timed = [path for path in paths if path.name.endswith(".timing.json") or path.stem == "cost"]
-    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths if path not in timed}
+    wanted = [path for path in paths if path not in timed]
+    return {path.stem: read(path)[0] if path.stem == "claims" else kept_document(path) for path in wanted}
 
 
 def reproduced(kept: Mapping[str, Mapping], made: Mapping[str, Mapping]) -> list[Reproduced]:
@@ -204,7 +210,7 @@ def _interval(row: Mapping, key: str) -> Interval | None:
     prefix = f"{key}_" if f"{key}_low" in row else ""
     first = next((each for each in ESTIMATES if each in row), None)
     low, high = row.get(f"{prefix}low"), row.get(f"{prefix}high")
-    if key not in ESTIMATES or not (prefix or key == first) or None in (low, high, row[key]):
+    if key not in ESTIMATES or not (prefix or key == first) or not all(map(_is_number, (low, high, row[key]))):
         return None
     return Interval(row[key], low, high, 2)
 

@@ -6,7 +6,6 @@ import ast
 import difflib
 import os
 import sys
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from dmrec_core.records.files import collect, temporary_for
 
+NOTEBOOKS = "[0-9][0-9]*_*.py"
 ADDED_BY_PAPERMILL = {"injected-parameters", "papermill-error-cell-tag"}
 
 
@@ -46,19 +46,30 @@ class _SameInterpreter(AsyncKernelManager):
         return self._kernel_spec
 
 
+def number_of(notebook: Path) -> str:
+    """What stands before a notebook's name.
+
+    Example:
+        >>> number_of(Path("notebooks/04b_matching_in_depth.py"))
+        '04b'
+    """
+    return notebook.stem.partition("_")[0]
+
+
 def discover(folder: Path, only: Iterable[str] = ()) -> list[Path]:
-    """The notebooks `NN_name.py` of `folder` in order; `only` picks some by number or name.
+    """The notebooks `NN_name.py` of `folder` in order, an appendix `NNb_name.py` after its own; `only` picks some by
+    number or name.
 
     Raises:
         ValueError: an entry of `only` that fits none; the message lists what there is.
     """
-    sources = sorted(folder.glob("[0-9][0-9]_*.py"))
+    sources = sorted(folder.glob(NOTEBOOKS), key=lambda path: (number_of(path), path.stem))
     if not only:
         return sources
     chosen = set()
     for wanted in only:
         stem = Path(wanted).stem
-        fitting = [path for path in sources if stem == path.stem or stem.zfill(2) == path.stem[:2]]
+        fitting = [path for path in sources if stem == path.stem or stem.lstrip("0") == number_of(path).lstrip("0")]
         if not fitting:
             there = ", ".join(path.stem for path in sources) or "no notebook at all"
             raise ValueError(f"no notebook is called {wanted!r} in {folder}; there is {there}")
@@ -68,8 +79,7 @@ def discover(folder: Path, only: Iterable[str] = ()) -> list[Path]:
 
 def declared_parameters(source: Path) -> dict[str, str]:
     """The names papermill finds in the `parameters` cell, each with its default as written."""
-    with tempfile.TemporaryDirectory(prefix="dmrec-") as scratch:
-        found = papermill.inspect_notebook(_converted(source, Path(scratch)))
+    found = papermill.inspect_notebook(_converted(source))
     return {name: parameter["default"] for name, parameter in found.items()}
 
 
@@ -160,19 +170,19 @@ def run_notebook(source: Path, parameters: Mapping[str, Any], build: Path, timeo
     collect(build)
     partial = build / f"{temporary_for(executed).name}.ipynb"
     try:
-        with tempfile.TemporaryDirectory(prefix="dmrec-") as scratch:
-            papermill.execute_notebook(
-                _converted(source, Path(scratch)),
-                partial,
-                parameters=plain(parameters),
-                cwd=source.parent.resolve(),
-                execution_timeout=timeout,
-                start_timeout=120,
-                store_widget_state=False,  # 5 MB for every plotly widget
-                kernel_manager_class=_SameInterpreter,
-                shutdown_kernel="immediate",  # a second less: torch takes its time to leave, and all is written
-                progress_bar=sys.stderr.isatty(),
-            )
+        nbformat.write(_converted(source), partial)
+        papermill.execute_notebook(
+            partial,  # what a kill leaves is one file, where the next run collects it
+            partial,
+            parameters=plain(parameters),
+            cwd=source.parent.resolve(),
+            execution_timeout=timeout,
+            start_timeout=120,
+            store_widget_state=False,  # 5 MB for every plotly widget
+            kernel_manager_class=_SameInterpreter,
+            shutdown_kernel="immediate",  # a second less: torch takes its time to leave, and all is written
+            progress_bar=sys.stderr.isatty(),
+        )
         partial.replace(executed)
         failed.unlink(missing_ok=True)
     except (PapermillExecutionError, CellTimeoutError, DeadKernelError) as error:
@@ -183,10 +193,8 @@ def run_notebook(source: Path, parameters: Mapping[str, Any], build: Path, timeo
     return executed
 
 
-def _converted(source: Path, folder: Path) -> str:
-    target = folder / f"{source.stem}.ipynb"
-    jupytext.write(jupytext.read(source), target)
-    return str(target)
+def _converted(source: Path) -> nbformat.NotebookNode:
+    return nbformat.reads(jupytext.writes(jupytext.read(source), fmt="ipynb"), as_version=4)
 
 
 def _describe(executed: Path, error: Exception, timeout: int) -> str:

@@ -19,6 +19,7 @@ from dmrec_core.upkeep.runner import (
     NotebookFailed,
     UnknownParameter,
     declared_parameters,
+    discover,
     parse_value,
     plain,
     run_notebook,
@@ -84,6 +85,20 @@ def test_other_usage_errors_say_what_to_do(write, arguments, said, capsys):
     source = write("01_tiny")
     assert main(["figures", "--notebooks", str(source.parent), *arguments]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_an_appendix_comes_after_its_own_notebook_and_is_picked_by_its_number(write, folder):
+    for name in ("04_short", "10_last", "04b_in_depth", "04_appendix"):
+        write(name)
+    (folder / "notes.py").write_text("")
+    found = [path.stem for path in discover(folder)]
+    assert found == ["04_appendix", "04_short", "04b_in_depth", "10_last"]
+    assert (
+        [path.stem for path in discover(folder, ["4b"])]
+        == ["04b_in_depth"]
+        == [path.stem for path in discover(folder, ["04b_in_depth.py"])]
+    )
+    assert [path.stem for path in discover(folder, ["4", "10"])] == ["04_appendix", "04_short", "10_last"]
 
 
 def test_a_failing_cell_is_named_its_notebook_kept_and_the_others_run(write, tmp_path, capsys):

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from dmrec_core.figures.kept.tables import PAPER, draw_rows, rows_compared
-from dmrec_core.figures.style import COLLABORATIVE, DIVERGING, LANGUAGE, MATCHED, NEUTRAL, REFERENCE, mark_of
+from dmrec_core.figures.style import COLLABORATIVE, DIVERGING, MATCHED, NEUTRAL, OTHER, REFERENCE, mark_of
 
 BINS = 60
 
@@ -41,7 +41,7 @@ def gates(sides: Mapping[str, np.ndarray], shared: int) -> Figure:
     """
     figure = Figure(figsize=(8, 3), layout="constrained")
     axis = figure.subplots()
-    for place, ((side, weights), color) in enumerate(zip(sides.items(), (COLLABORATIVE, LANGUAGE), strict=True)):
+    for place, ((side, weights), color) in enumerate(zip(sides.items(), (COLLABORATIVE, OTHER), strict=True)):
         experts = np.arange(weights.shape[1])
         axis.bar(experts + 0.36 * (place - 0.5), weights.mean(0), 0.34, yerr=weights.std(0), color=color, label=side,
                  error_kw={"elinewidth": 1, "ecolor": REFERENCE})  # fmt: skip
@@ -69,7 +69,7 @@ def pruned(losses: np.ndarray, rate: float) -> Figure:
     for axis, title, mine in zip(
         figure.subplots(1, 2, sharey=True), titles, (ordered[-kept:], ordered[:kept]), strict=True
     ):
-        for values, color, name in ((losses, "#D0D0D0", "left out"), (mine, LANGUAGE, "trained on")):
+        for values, color, name in ((losses, "#D0D0D0", "left out"), (mine, OTHER, "trained on")):
             axis.hist(np.maximum(values, bins[0]), bins, color=color, label=name)
         axis.set(title=title, xlabel="loss of a pair in nats", xscale="log")
         axis.spines[["top", "right"]].set_visible(False)

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from dmrec_core.figures.style import COLLABORATIVE, LANGUAGE, MARKS, MATCHED, NEUTRAL, REFERENCE
+from dmrec_core.figures.style import COLLABORATIVE, MARKS, MATCHED, NEUTRAL, OTHER, REFERENCE
 
 
 def probabilities(panels: Mapping[str, np.ndarray], clicked: Sequence[int], held_out: Sequence[int]) -> Figure:
@@ -53,7 +53,7 @@ def propagation(
     figure = Figure(figsize=(13, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     for (name, (degree, weight)), color, marker in zip(
-        weights.items(), (COLLABORATIVE, LANGUAGE, NEUTRAL), ("o", "s", "D"), strict=False
+        weights.items(), (COLLABORATIVE, OTHER, NEUTRAL), ("o", "s", "D"), strict=False
     ):
         left.plot(degree, weight, linestyle="none", marker=marker, color=color, label=name, markersize=7, alpha=0.8)
     left.set(xlabel="users who clicked the item, $d_i$", ylabel="weight of the click",
@@ -109,10 +109,10 @@ def diffusion(
     _log(left, "y")
     right.plot(*means.T, linestyle="none", marker=".", color="#C8C8C8", markersize=4, label="means of all users")
     for one, other in zip(samples, noised, strict=True):
-        right.plot(*np.stack([one, other]).T, color=LANGUAGE, linewidth=1)
+        right.plot(*np.stack([one, other]).T, color=OTHER, linewidth=1)
     right.plot(*samples.T, linestyle="none", marker="o", markersize=4, color=MARKS["collaborative"].color,
                label="draws of one user's $z_0$")  # fmt: skip
-    right.plot(*noised.T, linestyle="none", marker="x", markersize=5, color=LANGUAGE,
+    right.plot(*noised.T, linestyle="none", marker="x", markersize=5, color=OTHER,
                label=f"the same with the noise of step {len(noise)}")  # fmt: skip
     right.plot(*back[0], marker="*", markersize=15, color=MATCHED, linestyle="none", label="their mean")
     right.plot(*back.T, marker=".", markersize=9, color=MATCHED, linewidth=2, label="and its way back, step by step")

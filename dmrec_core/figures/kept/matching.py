@@ -1,14 +1,17 @@
-"""The kept figure of notebook 04: what each strategy does with two Gaussians, on one page, for print."""
+"""The kept figures of notebooks 04 and 04b: what each strategy does with two Gaussians, for print."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from string import ascii_lowercase
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dmrec_core.figures.style import ALARM, COLLABORATIVE, LANGUAGE, MATCHED, NEUTRAL, colormap, mark_of
+from dmrec_core.figures.style import ALARM, COLLABORATIVE, LANGUAGE, MATCHED, NEUTRAL, OTHER, colormap, mark_of
 from dmrec_core.gaussian import kl, wasserstein2_squared
-from dmrec_core.matching import STRATEGIES
+from dmrec_core.matching import STRATEGIES, VARIANTS
 from dmrec_core.theory.one_dimension import (
     GRID,
     composite_curves,
@@ -24,15 +27,14 @@ from dmrec_core.theory.transport import displacement
 FIXED = (1.5, -1.0)  # the language side in the gradient fields: mean, log-variance
 
 
-def matching_numbers(lam: float = 0.5, alpha: float = 0.5, variant: str = "paper", items: int = 2) -> dict:
-    """Every number that `matching_figure` draws or states."""
+def matching_numbers(lam: float = 0.5, alpha: float = 0.5, items: int = 2) -> dict:
+    """Every number that `matching_figure` draws or states; what depends on the variant under its name."""
     q, p = gaussian(0.0, 1.0), gaussian(3.0, 0.5)
     fits = single_fits(5.0)
     curves = composite_curves(alpha)
     return {
         "lam": lam,
         "alpha": alpha,
-        "variant": variant,
         "transport": {
             "w2_squared": wasserstein2_squared(p, q).item(),
             "kl_q_p": kl(q, p).item(),
@@ -41,34 +43,67 @@ def matching_numbers(lam: float = 0.5, alpha: float = 0.5, variant: str = "paper
         "two_tastes": {"separation": 5.0, "covering": list(fits.covering), "seeking": list(fits.seeking)},
         "composite": curves._asdict(),
         "fields": {
-            name: {"lowest": list(field.lowest), "flattest": field.slope.min(), "steepest": field.slope.max()}
-            for name in STRATEGIES
-            for field in [gradient_field(name, variant, lam, alpha, fixed=FIXED, n=41)]
+            variant: {
+                name: {"lowest": list(field.lowest), "flattest": field.slope.min(), "steepest": field.slope.max()}
+                for name in STRATEGIES
+                for field in [gradient_field(name, variant, lam, alpha, fixed=FIXED, n=41)]
+            }
+            for variant in VARIANTS
         },
-        "posterior": {name: posterior_path(name, variant, items)._asdict() for name in STRATEGIES},
+        "posterior": {
+            variant: {name: posterior_path(name, variant, items)._asdict() for name in STRATEGIES}
+            for variant in VARIANTS
+        },
         "items": items,
     }
 
 
 def matching_figure(numbers: dict) -> Figure:
-    """The page from `matching_numbers`: transport, divergence, composite; then one gradient field for each strategy."""
-    figure = Figure(figsize=(16, 7.6), layout="constrained")
-    axes = figure.subplots(2, 4)
+    """The page from `matching_numbers`: transport, divergence, composite; then both variants, a row each.
+
+    Such a row has one gradient field for each strategy and, last, where a user ends for every lambda.
+    """
+    figure = Figure(figsize=(16, 11.4), layout="constrained")
+    axes = figure.subplots(3, 4)
     _transport(axes[0, 0], numbers)
     _two_tastes(axes[0, 1], numbers)
     _composite(axes[0, 2], numbers)
-    _posterior(axes[0, 3], numbers)
-    for axis, name in zip(axes[1], STRATEGIES, strict=False):
-        drawn = _field(axis, numbers, name)
-    axes[1, 3].axis("off")
-    bar = figure.colorbar(drawn, ax=axes[1, 3], location="left", fraction=0.5, pad=0.0, shrink=0.9)
+    for row, variant in zip(axes[1:], VARIANTS, strict=True):
+        for axis, name in zip(row, STRATEGIES, strict=False):
+            drawn = _field(axis, numbers, name, variant)
+        _posterior(row[3], numbers, variant)
+    axes[0, 3].axis("off")
+    bar = figure.colorbar(drawn, ax=axes[0, 3], location="left", fraction=0.5, pad=0.0, shrink=0.9)
     bar.set_label("slope of L_DM")
     bar.set_ticks(np.log10([0.03, 0.1, 0.3, 1, 3, 10, 30]), labels=["0.03", "0.1", "0.3", "1", "3", "10", "30"])
-    _legend_of_fields(axes[1, 3])
+    _legend_of_fields(axes[0, 3])
+    panels = [axis for axis in axes.flat if axis.axison]
+    for letter, axis in zip(ascii_lowercase, panels, strict=False):
+        axis.set_title(f"({letter}) {axis.get_title()}", fontsize=11)
     figure.suptitle(
-        f"Two Gaussians in one latent dimension; variant {numbers['variant']}, λ = {numbers['lam']:g}, "
-        f"α = {numbers['alpha']:g}"
+        f"Two Gaussians in one latent dimension, λ = {numbers['lam']:g}, α = {numbers['alpha']:g}. Middle row: the "
+        "published code, the kit's default; bottom row: the paper's equations"
     )
+    return figure
+
+
+def slopes_figure(distances: np.ndarray, slopes: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
+    """Notebook 04b: how hard each matching term pulls on a mean.
+
+    Args:
+        distances: between the two means, `(n,)`.
+        slopes: a panel's title -> reading of the term -> slope, `(n,)`, as `theory.mean_slopes` names them.
+    """
+    figure = Figure(figsize=(13, 5), layout="constrained")
+    for axis, (title, readings) in zip(figure.subplots(1, len(slopes), sharey=True), slopes.items(), strict=True):
+        for reading, slope in readings.items():
+            strategy, kind = (part.strip() for part in reading.replace(" (both)", ", both").split(",", 1))
+            line = "-" if "published" in kind else ":" if "itself" in kind else "--"
+            mark = mark_of(strategy.lower())
+            axis.plot(distances, np.abs(slope), line, color=mark.color, marker=mark.marker, markevery=6, label=reading)
+        axis.set(title=title, xlabel="distance of the means", xscale="log", yscale="log", ylim=(1e-4, 1e4))
+    figure.axes[0].legend(fontsize=8.5, loc="upper left")
+    figure.axes[0].set_ylabel("slope of the matching term")
     return figure
 
 
@@ -93,9 +128,7 @@ def _two_tastes(axis: Axes, numbers: dict) -> None:
         alpha=0.35,
         label="two tastes",
     )
-    axis.plot(
-        GRID, density(GRID, gaussian(*tastes["covering"])), color=LANGUAGE, linestyle="--", label="min KL(tastes‖q)"
-    )
+    axis.plot(GRID, density(GRID, gaussian(*tastes["covering"])), color=OTHER, linestyle="--", label="min KL(tastes‖q)")
     axis.plot(GRID, density(GRID, gaussian(*tastes["seeking"])), color=COLLABORATIVE, label="min KL(q‖tastes)")
     axis.set(title="One direction covers, the other seeks", xlabel="z", ylabel="density", xlim=(-7, 7), ylim=(0, 0.85))
     axis.legend(loc="upper right", fontsize=9)
@@ -111,9 +144,9 @@ def _composite(axis: Axes, numbers: dict) -> None:
     axis.legend(loc="upper right", fontsize=8.5)
 
 
-def _posterior(axis: Axes, numbers: dict) -> None:
+def _posterior(axis: Axes, numbers: dict, variant: str) -> None:
     for name in STRATEGIES:
-        path = numbers["posterior"][name]
+        path = numbers["posterior"][variant][name]
         axis.plot(path["lams"], path["mean"], **mark_of(name).line, markevery=4, markersize=5)
     for value, color, style, text in (
         (2.0, LANGUAGE, "--", "text"),
@@ -122,12 +155,14 @@ def _posterior(axis: Axes, numbers: dict) -> None:
     ):
         axis.axhline(value, color=color, linestyle=style, linewidth=1)
         axis.text(1.02, value, text, color=color, va="center", fontsize=9, transform=axis.get_yaxis_transform())
-    axis.set(title=f"A user with {numbers['items']} items", xlabel="λ", ylabel="posterior mean", ylim=(-1.3, 2.3))
+    axis.set(
+        title=f"{variant}: a user with {numbers['items']} items", xlabel="λ", ylabel="posterior mean", ylim=(-1.3, 2.3)
+    )
     axis.legend(loc="upper center", fontsize=9)
 
 
-def _field(axis: Axes, numbers: dict, name: str):
-    field = gradient_field(name, numbers["variant"], numbers["lam"], numbers["alpha"], fixed=FIXED, n=41)
+def _field(axis: Axes, numbers: dict, name: str, variant: str):
+    field = gradient_field(name, variant, numbers["lam"], numbers["alpha"], fixed=FIXED, n=41)
     levels = np.linspace(np.log10(0.03), np.log10(30), 25)
     slope = np.log10(field.slope.clip(0.0301, 29.9))
     drawn = axis.contourf(field.means, field.logvars, slope, levels=levels, cmap=colormap(ALARM))
@@ -139,7 +174,11 @@ def _field(axis: Axes, numbers: dict, name: str):
     axis.plot(0, 0, "x", color="black", markersize=8)
     axis.plot(*field.lowest, "D", color=MATCHED, markersize=9, markeredgecolor="white")
     axis.set(
-        title=f"{STRATEGIES[name].label} pulls q", xlabel="mean of q", ylabel="log σ² of q", xlim=(-4, 4), ylim=(-4, 3)
+        title=f"{variant}: {STRATEGIES[name].label} pulls q",
+        xlabel="mean of q",
+        ylabel="log σ² of q",
+        xlim=(-4, 4),
+        ylim=(-4, 3),
     )
     axis.grid(False)
     return drawn

@@ -1,19 +1,72 @@
-"""The kept figures of notebooks 02 and 03: the two spaces of real users, for print. Numbers in, Figure out."""
+"""The kept figures of notebooks 00b, 02 and 03: the spaces of real users, for print. Numbers in, Figure out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from string import ascii_lowercase
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Ellipse
+from matplotlib.patches import Ellipse, FancyArrowPatch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from dmrec_core.analysis.spaces import Bounds, by_history
 from dmrec_core.dmrec import Spaces
 from dmrec_core.figures.style import COLLABORATIVE, MARKS, NEUTRAL, REFERENCE, colormap
+
+
+def gradient_steps(table: pd.DataFrame) -> Figure:
+    """Notebook 00b: where one gradient step carries a user's three distributions; a row a variant, a column a pull.
+
+    Args:
+        table: one row a `variant`, `pull` and `space` ("collaborative", "language" or "fused"): `mean_1`, `mean_2`,
+            `std_1`, `std_2` before the step, and the same after it with `_after` behind the name.
+    """
+    variants, pulls = (list(dict.fromkeys(table[column])) for column in ("variant", "pull"))
+    figure = Figure(figsize=(4.2 * len(pulls), 3.4 * len(variants) + 0.5), layout="constrained")
+    axes = figure.subplots(len(variants), len(pulls), squeeze=False, sharex=True, sharey=True)
+    # the window does not depend on the step, so that under a slider only the arrows change
+    low = [min(-1.0, table[f"mean_{k}"].min()) - 1.5 for k in (1, 2)]
+    high = [max(1.0, table[f"mean_{k}"].max()) + 1.5 for k in (1, 2)]
+    for number, (axis, (variant, pull)) in enumerate(
+        zip(axes.flat, ((v, p) for v in variants for p in pulls), strict=True)
+    ):
+        axis.add_patch(Ellipse((0, 0), 2, 2, fill=False, color=NEUTRAL, linestyle=":"))
+        axis.plot(0, 0, "x", color=NEUTRAL, markersize=8)
+        for row in table[(table["variant"] == variant) & (table["pull"] == pull)].itertuples():
+            _step(axis, row)
+        axis.set_title(f"({ascii_lowercase[number]}) {variant}: {pull}", fontsize=11)
+        axis.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
+    for axis in axes[-1]:
+        axis.set_xlabel("latent dimension 1")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("latent dimension 2")
+    legend = {name: MARKS[name] for name in ("collaborative", "language", "fused", "prior")}
+    handles = [
+        axes[0, 0].plot([], [], color=mark.color, linestyle=mark.linestyle, marker=mark.marker, label=mark.label)[0]
+        for mark in legend.values()
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=10)
+    return figure
+
+
+def _step(axis: Axes, row: tuple) -> None:
+    """One distribution's ring at one σ, faint where it will be, and the arrow of its mean (a dot where it stays)."""
+    mark = MARKS[row.space]
+    before, after = np.array([row.mean_1, row.mean_2]), np.array([row.mean_1_after, row.mean_2_after])
+    for mean, std, opacity in (
+        (before, (row.std_1, row.std_2), 0.9),
+        (after, (row.std_1_after, row.std_2_after), 0.35),
+    ):
+        size = (2 * std[0], 2 * std[1])
+        look = {"color": mark.color, "linestyle": mark.linestyle, "alpha": opacity}
+        axis.add_patch(Ellipse(mean, *size, fill=False, linewidth=1.6, **look))
+    axis.plot(*before, mark.marker, color=mark.color, markersize=6, markeredgecolor="white")
+    if np.linalg.norm(after - before) > 1e-9:
+        look = {"arrowstyle": "-|>", "mutation_scale": 14, "linewidth": 2.4, "shrinkA": 0, "shrinkB": 0}
+        axis.add_patch(FancyArrowPatch(before, after, color=mark.color, **look))
 
 
 def collaborative_figure(means: np.ndarray, items: np.ndarray, bounds: Bounds, shown: Sequence[int]) -> Figure:

@@ -26,7 +26,7 @@ from dmrec_core.figures.live.trained import (
     draw_dimensions,
     draw_sparsity,
 )
-from dmrec_core.figures.live.users import draw_user, lambda_of, user_label
+from dmrec_core.figures.live.users import draw_user, lambda_of, user_card, user_label
 
 CONTROLS = gaussians.CONTROLS | matching.CONTROLS | spaces.CONTROLS
 """Drawing function -> its controls for `panels.explore`: name -> (lowest, highest, step, start) or the choices."""

@@ -10,7 +10,7 @@ import torch
 from plotly.subplots import make_subplots
 
 from dmrec_core.figures.live.drawing import X, area, curve, finish, rings
-from dmrec_core.figures.style import ALARM, COLLABORATIVE, LANGUAGE, MATCHED, NEUTRAL
+from dmrec_core.figures.style import ALARM, COLLABORATIVE, LANGUAGE, MATCHED, NEUTRAL, OTHER
 from dmrec_core.gaussian import (
     DiagonalGaussian,
     geometric_composite,
@@ -125,13 +125,13 @@ def draw_mode_seeking(separation: float = 5.0, share: float = 0.5, width: float 
     figure = go.Figure()
     figure.add_trace(area(target, "two tastes", NEUTRAL, "dot", GRID))
     for (mean, std), (to, back), name, color, dash in (
-        (fits.covering, fits.kl_covering, "minimises KL(tastes‖q): covers", LANGUAGE, "dash"),
+        (fits.covering, fits.kl_covering, "minimises KL(tastes‖q): covers", OTHER, "dash"),
         (fits.seeking, fits.kl_seeking, "minimises KL(q‖tastes): seeks", COLLABORATIVE, "solid"),
     ):
         name = f"{name}; KL(tastes‖q) {to:.2f}, KL(q‖tastes) {back:.2f}"
         figure.add_trace(area(density(GRID, gaussian(mean, std)), name, color, dash, GRID))
     picked = "picks one taste" if fits.seeking[1] < 0.75 * fits.covering[1] else "still covers both: they overlap"
-    finish(figure, f"the direction that Eq. 2, 14 and 15 use {picked}", height=420)
+    finish(figure, f"KL(q‖tastes), the direction of Eq. 2, {picked}", height=420)
     figure.update_xaxes(title_text="latent dimension z", range=[-8, 8])
     figure.update_yaxes(title_text="density")
     figure.update_layout(legend={"orientation": "v"}, margin={"b": 140})

@@ -184,7 +184,7 @@ def write_explore(
         "ranksBefore": None if before is None else _ranks(before, rows),
         "curve": [round(result.metrics["test"]["recall@20"], 4) for result in runs.values()],
         "base": None if base is None else round(base.metrics["test"]["recall@20"], 4),
-        "start": {"user": len(users) // 3, "lam": _middle(lams)},
+        "start": {"user": users.index(line.first_person), "lam": _middle(lams)},
     }
     return write_twin(
         path,
@@ -194,7 +194,7 @@ def write_explore(
         "terms and the ten best items change with them. Every position of the slider is a trained run.",
         data,
         provenance,
-        example=f"#user={users[len(users) // 3]}&lam={_middle(lams):g}",
+        example=f"#user={line.first_person}&lam={_middle(lams):g}",
     )
 
 

@@ -1,0 +1,103 @@
+"""The reader's path: short enough, each page says how long it takes, and no word is used before it is explained."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import jupytext
+import pytest
+
+from dmrec_core.exercises import EXERCISES
+from dmrec_core.upkeep.runner import discover, number_of
+
+NOTEBOOKS = {number_of(path): path for path in discover(Path(__file__).resolve().parents[2] / "notebooks")}
+CORE = ("00", "00b", "04", "05", "09", "12")
+MOST_WORDS_OF_THE_CORE, MOST_MINUTES_OF_THE_CORE, MOST_CELLS_OF_04 = 9_000, 100, 45
+OPENING = re.compile(r"^\*(Core path|Appendix)\b[^*]*?about (\d+) minutes", re.MULTILINE)
+# A page where one of these stands says in the same paragraph, or before, what it is.
+EXPLAINED = {
+    r"\bGODM\b": r"global optimality",
+    r"\bCPDM\b": r"composite prior",
+    r"\bMDDM\b": r"mixing divergence",
+    r"\bKL\b": r"Kullback-Leibler",
+    r"\bNDCG\b": r"higher they stand|how high up|notebook 00",
+    r"\bnats?\b": r"natural logarithms",
+    r"\bpatience\b": r"without a better",
+    r"\bfused\b": r"put together|called \*fused\*|their sum|sum of both|drawn from",
+    r"\bPMN\b": r"probabilistic meta-network",
+    r"\bBPR\b": r"Bayesian personali[sz]ed ranking",
+    r"\bInfoNCE\b": r"contrastive",
+    r"\btwin\b": r"one HTML file",
+}
+ELSEWHERE = {"00", "00b", "09", "11", "13"}  # these pages are not held to EXPLAINED and EXERCISES
+
+
+def texts(page: str) -> list[str]:
+    return [cell.source for cell in jupytext.read(NOTEBOOKS[page]).cells if cell.cell_type == "markdown"]
+
+
+def words(text: str) -> int:
+    """Words of prose: a formula counts as one, a displayed one and a diagram as none, a number as none."""
+    text = re.sub(r"```.*?```|\$\$.*?\$\$", " ", text, flags=re.DOTALL)
+    text = re.sub(r"\$[^$]+\$", " x ", text)
+    return sum(bool(re.search(r"[^\W\d_]", word)) for word in text.split())
+
+
+def unexplained(paragraphs: list[str]) -> list[str]:
+    """The words that are used before, or without, their explanation."""
+    paragraphs, found = [" ".join(paragraph.split()) for paragraph in paragraphs], []
+    for word, explanation in EXPLAINED.items():
+        used = next((k for k, paragraph in enumerate(paragraphs) if re.search(word, paragraph)), None)
+        if used is not None and not re.search(explanation, " ".join(paragraphs[: used + 1])):
+            found.append(f"{word} in: {paragraphs[used][:60]}")
+    return found
+
+
+def test_the_core_path_is_read_in_one_go():
+    counted = {page: sum(map(words, texts(page))) for page in CORE if page in NOTEBOOKS}
+    assert {"00", "04", "05", "09", "12"} <= counted.keys() and min(counted.values()) > 300
+    assert sum(counted.values()) <= MOST_WORDS_OF_THE_CORE, counted
+
+
+def test_the_longest_page_of_the_core_stays_short():
+    assert len(jupytext.read(NOTEBOOKS["04"]).cells) <= MOST_CELLS_OF_04
+
+
+@pytest.mark.parametrize("page", sorted(NOTEBOOKS.keys() - {"00", "00b", "09"}))
+def test_a_page_says_at_its_top_how_long_it_takes_and_whether_it_is_core(page):
+    said = OPENING.search(texts(page)[0])
+    assert said, f'{page}: "*Core path, about 20 minutes.*" or "*Appendix, about 20 minutes.*" under the title'
+    assert (said[1] == "Core path") == (page in CORE)
+
+
+def test_the_core_takes_an_afternoon_lecture():
+    minutes = [int(said[2]) for page in CORE if page in NOTEBOOKS for said in [OPENING.search(texts(page)[0])] if said]
+    assert len(minutes) >= 3 and sum(minutes) <= MOST_MINUTES_OF_THE_CORE
+
+
+@pytest.mark.parametrize("page", sorted(NOTEBOOKS.keys() - ELSEWHERE))
+def test_no_word_is_used_before_it_is_explained(page):
+    assert unexplained([p for text in texts(page) for p in text.split("\n\n")]) == []
+
+
+@pytest.mark.parametrize("page", sorted(NOTEBOOKS.keys() - ELSEWHERE))
+def test_no_answer_stands_in_the_cell_that_a_student_edits(page):
+    code = [cell.source for cell in jupytext.read(NOTEBOOKS[page]).cells if cell.cell_type == "code"]
+    calls = [
+        node
+        for cell in code
+        if "answer_1" in cell
+        for node in ast.walk(ast.parse(cell))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "notebook.check"
+    ]
+    asked = {call.args[0].value for call in calls}
+    assert asked == {name for name in EXERCISES if name.partition(".")[0] == page} and asked
+    assert all(len(call.args) == 2 and not call.keywords for call in calls), "truth and hint live in exercises/"
+
+
+def test_these_checks_find_what_they_look_for():
+    assert words("Two words $a + b$ and\n$$x = 1$$ 3 more.\n```\nnot these\n```") == 5
+    assert unexplained(["MDDM is used.", "It is *mixing divergence*."]) and not unexplained(["MDDM, mixing divergence"])
+    assert OPENING.search("# T\n\n*Core path, about 25 minutes. More.*")[2] == "25" and not OPENING.search("*Soon*")
