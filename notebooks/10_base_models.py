@@ -39,9 +39,7 @@ seeds = 3
 first_seed = 2024
 variant = "published"  # or "paper": the equations as printed
 tune = None  # or True, or a list of values: the first seed's validation chooses λ, and the base's KL weight alike
-precision = (
-    "float32"  # of matrix products; "bf16" trains faster where the processor has units for it, and is refused elsewhere
-)
+precision = "float32"  # of matrix products; "bf16": faster where the processor has units for it, refused elsewhere
 patience = None  # evaluations without a gain before a run stops; None: each model's own
 quirks = False  # also train L-DiffRec with each oddity of its release undone
 figures_dir = "build/figures"  # those of other data than toy in a folder of their own there

@@ -40,9 +40,7 @@ device = "auto"
 seeds = 3
 first_seed = 2024
 tune = None  # or True, or values of λ: the first seed's validation chooses it, and one setting of every other model
-precision = (
-    "float32"  # of matrix products; "bf16" trains faster where the processor has units for it, and is refused elsewhere
-)
+precision = "float32"  # of matrix products; "bf16": faster where the processor has units for it, refused elsewhere
 patience = None  # evaluations without a gain before a run stops; None: each model's own
 readings = False  # also train three models the other way they can be read, and KAR with the wrong texts
 figures_dir = "build/figures"  # those of other data than toy in a folder of their own there

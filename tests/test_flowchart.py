@@ -13,18 +13,20 @@ from dmrec_core.upkeep.site import MERMAID
 
 DIAGRAM = """flowchart LR
     X["clicks x_u"] --> E["encoder"] --> Q["q(z|x)"]
-    X --> P[texts]
+    X -- "whose items (Eq. 7)" --> P[texts]
     Q <-. "matched, strength λ" .-> P
     Q --> S(("sum"))
+    S -. "one of three" .- P
 """
 
 
 def test_boxes_and_arrows_are_read():
     boxes, arrows = read(DIAGRAM)
     assert boxes == {"X": "clicks x_u", "E": "encoder", "Q": "q(z|x)", "P": "texts", "S": "sum"}
-    assert [(arrow.start, arrow.end, arrow.both) for arrow in arrows] == [
-        ("X", "E", False), ("E", "Q", False), ("X", "P", False), ("Q", "P", True), ("Q", "S", False)
+    assert [(arrow.start, arrow.end, arrow.tips) for arrow in arrows] == [
+        ("X", "E", 1), ("E", "Q", 1), ("X", "P", 1), ("Q", "P", 2), ("Q", "S", 1), ("S", "P", 0)
     ]  # fmt: skip
+    assert arrows[2].label == "whose items (Eq. 7)" and not arrows[2].dashed
     assert arrows[3].label == "matched, strength λ" and arrows[3].dashed
 
 
@@ -36,7 +38,7 @@ def test_every_box_is_drawn_once_and_none_on_another():
     for k, (x, y, width, height) in enumerate(places):
         for other_x, other_y, _, _ in places[k + 1 :]:
             assert abs(x - other_x) >= width or abs(y - other_y) >= height
-    assert len([path for path in drawn.iter() if "arrow" in path.get("class", "")]) == 5
+    assert len([path for path in drawn.iter() if "arrow" in path.get("class", "")]) == 6
     assert {"texts", "sum"} <= {text.text for text in drawn.iter() if text.tag.endswith("text")}
 
 

@@ -15,7 +15,8 @@ from dmrec_core.records.markup import html_text
 BOX, ROW, GAP = 176, 18, 150  # pixels: a box's width, a line of text, between boxes side by side
 LETTERS = 22  # of a line in a box
 NODE = re.compile(r"(\w+)\s*(?:\(\(\s*\"?(.*?)\"?\s*\)\)|\[\s*\"?(.*?)\"?\s*\])?")
-ARROW = re.compile(r"\s*(-->|<-\.\s*\"?(.*?)\"?\s*\.->|-\.\s*\"?(.*?)\"?\s*\.->|-\.->)\s*")
+ARROW = re.compile(r"\s*(-->|--\s*\"(.*?)\"\s*-->|<-\.\s*\"?(.*?)\"?\s*\.->|-\.\s*\"?(.*?)\"?\s*\.->?|-\.->)\s*")
+TIPS = ' marker-end="url(#tip)"', ' marker-start="url(#tip)"'
 
 
 class UnknownDiagram(ValueError):
@@ -29,7 +30,7 @@ class Arrow(NamedTuple):
     end: str
     label: str
     dashed: bool
-    both: bool
+    tips: int
 
 
 def read(text: str) -> tuple[dict[str, str], list[Arrow]]:
@@ -55,8 +56,10 @@ def read(text: str) -> tuple[dict[str, str], list[Arrow]]:
             name, label = found[1], found[2] or found[3]
             boxes[name] = label or boxes.get(name, name)
             if arrow is not None:
-                said = arrow[2] or arrow[3] or ""
-                arrows.append(Arrow(before, name, said, "." in arrow[1], arrow[1].startswith("<")))
+                said = arrow[2] or arrow[3] or arrow[4] or ""
+                dashed = arrow[1].startswith(("-.", "<-."))
+                tips = arrow[1].startswith("<") + arrow[1].endswith(">")
+                arrows.append(Arrow(before, name, said, dashed, tips))
             at, before = found.end(), name
             if at < len(line):
                 if not (arrow := ARROW.match(line, at)):
@@ -92,36 +95,41 @@ def svg(text: str) -> str:
 
 
 def _places(boxes: dict[str, str], arrows: list[Arrow]) -> dict[str, tuple[int, int]]:
-    """Upper left corner of each box: a row deeper than whatever points to it, under the middle of it."""
+    """Upper left corner of each box: a row deeper than whatever points to it, under what does so first."""
     depth = dict.fromkeys(boxes, 0)
     for _ in boxes:  # the longest way to a box is at most so long
         for arrow in arrows:
             if not arrow.dashed:
                 depth[arrow.end] = max(depth[arrow.end], depth[arrow.start] + 1)
-    for arrow in arrows:  # what is bound stands side by side
-        if arrow.dashed:
+    ordered = {frozenset(arrow[:2]) for arrow in arrows if not arrow.dashed}
+    for arrow in arrows:  # what is bound stands side by side, unless one leads to the other
+        if arrow.dashed and frozenset(arrow[:2]) not in ordered:
             depth[arrow.start] = depth[arrow.end] = max(depth[arrow.start], depth[arrow.end])
     column: dict[str, int] = {}
     for row in sorted(set(depth.values())):
         free = 0
         for name in (name for name in boxes if depth[name] == row):
             above = [column[arrow.start] for arrow in arrows if arrow.end == name and arrow.start in column]
-            free = max(free, min(above, default=0))
+            free = max(free, *above[:1], 0)
             column[name], free = free, free + 1
     return {name: (10 + column[name] * (BOX + GAP), 10 + 84 * depth[name]) for name in boxes}
 
 
 def _line(arrow: Arrow, places: dict[str, tuple[int, int]], heights: dict[str, int]) -> Iterator[str]:
     (x, y), (to_x, to_y) = places[arrow.start], places[arrow.end]
+    said = textwrap.wrap(arrow.label, 19)
     if y == to_y:  # side by side
         left, right = sorted((x, to_x))
         middle = y + heights[arrow.start] / 2
         way = (left + BOX, middle, right, middle) if x <= to_x else (right, middle, left + BOX, middle)
-        said = textwrap.wrap(arrow.label, 19)
         yield from _written(said, (left + BOX + right) / 2, middle - 8 - ROW * len(said))
+    elif arrow.dashed and y > to_y:  # up again, beside the arrow that leads down
+        way = (x + BOX, y + heights[arrow.start] / 2, to_x + BOX * 0.75, to_y + heights[arrow.end])
+        yield from _written(said, to_x + BOX * 0.6, y + 6)
     else:
         way = (x + BOX / 2, y + heights[arrow.start], to_x + BOX / 2, to_y)
-    look = f'class="arrow{" dashed" * arrow.dashed}" marker-end="url(#tip)"' + ' marker-start="url(#tip)"' * arrow.both
+        yield from _written(said, (way[0] + way[2]) / 2, (way[1] + way[3] - ROW * len(said)) / 2)
+    look = f'class="arrow{" dashed" * arrow.dashed}"' + "".join(TIPS[: arrow.tips])
     yield "<path d='M{} {}L{} {}' {}/>".format(*way, look)
 
 

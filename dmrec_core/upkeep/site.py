@@ -12,6 +12,7 @@ from dmrec_core.records.checkout import checkout
 from dmrec_core.records.markup import html_text
 from dmrec_core.upkeep.flowchart import svg
 from dmrec_core.upkeep.outputs import stale
+from dmrec_core.upkeep.runner import discover
 
 PAGES = "site"  # of the checkout: settings, style and the pages that are no notebook
 MERMAID = re.compile(r"```mermaid\n(.*?)```", re.DOTALL)
@@ -65,7 +66,8 @@ def gather(root: Path, pages: Path) -> Path:
             folder = page.parent.relative_to(root / "figures").as_posix()
             text = f"# The paper's statements, judged on {'toy' if folder == '.' else folder}\n\n{text}"
         target.write_text(text, encoding="utf-8")
-    for path in sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+    for source in discover(root / "notebooks"):
+        path = source.with_suffix(".ipynb")
         shutil.copy(path, pages / "extra" / "files")
         notebook = nbformat.read(path, as_version=4)
         if why := stale(notebook):

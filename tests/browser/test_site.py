@@ -67,7 +67,7 @@ def test_every_link_inside_leads_somewhere(site):
 def test_every_notebook_has_a_page_in_order_and_can_be_fetched(site, checkout):
     names = sorted(path.stem for path in (checkout / "notebooks").glob("*.ipynb"))
     index = Links(site / "index.html").to
-    assert list(dict.fromkeys(link for link in index if re.match(r"notebooks/\d\d_[\w]+\.html$", link))) == [
+    assert list(dict.fromkeys(link for link in index if re.match(r"notebooks/\d\d\w+\.html$", link))) == [
         f"notebooks/{name}.html" for name in names
     ]
     for name, following in zip(names, [*names[1:], None], strict=True):
@@ -92,7 +92,7 @@ def opened(watch, page: Path, site: Path, **options):
 def test_every_page_opens_and_says_what_its_pictures_show(site, pages, watch):
     for path in pages:
         page = opened(watch, path, site)
-        assert page.locator("h1").first.inner_text().strip()
+        assert page.title().strip() and (path.name == "search.html" or page.locator("h1").first.is_visible())
         silent = page.evaluate("() => [...document.images].filter(i => !i.alt.trim()).map(i => i.src)")
         broken = page.evaluate("() => [...document.images].filter(i => !i.naturalWidth).map(i => i.src)")
         assert not silent and not broken, (path.name, silent, broken)
