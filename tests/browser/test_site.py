@@ -124,7 +124,7 @@ def test_a_live_figure_moves_in_its_page(site, watch, name, live):
 
 def test_equations_are_drawn_and_numbered(site, watch):
     page = opened(watch, site / "notebooks" / "04_distribution_matching.html", site)
-    assert page.locator(".eqno").all_inner_texts()[:1] == ["(8)"]
+    assert {"(9)", "(13)", "(15)"} <= set(page.locator(".eqno").all_inner_texts())
     assert page.locator("div.math math").first.bounding_box()["height"] > 15
     assert "$" not in page.locator("article p").first.inner_text()
     page.context.close()
