@@ -75,7 +75,9 @@ from dmrec_core import analysis, language, notebook, panels, top_items, training
 from dmrec_core.figures import kept
 from dmrec_core.records import markdown_text
 
-lesson = notebook.begin(dataset, embedder, device, seeds, figures_dir, first_seed=first_seed, user=user)
+lesson = notebook.begin(
+    dataset, embedder, device, seeds, figures_dir, first_seed=first_seed, user=user, lambdas=lambdas
+)
 data, checked = lesson.data, lesson.checked
 
 # %% [markdown]

@@ -206,7 +206,7 @@ def test_bf16_is_refused_where_it_would_crawl(dataset, monkeypatch):
     monkeypatch.setattr(devices, "bf16_ratio", lambda _: 44.0)
     settings = TrainSettings(epochs=1, batch_size=128, precision="bf16")
     fit(new_model(dataset), dataset, settings, device="cpu")
-    monkeypatch.setattr(devices, "SMALL", 1.0)
+    monkeypatch.setattr(devices, "LONG", 1.0)
     with pytest.raises(ValueError, match=r"takes 44 times as long in bf16 as in float32.*Train in 'float32' here"):
         fit(new_model(dataset), dataset, settings, device="cpu")
     fit(new_model(dataset), dataset, replace(settings, precision="float32"), device="cpu")

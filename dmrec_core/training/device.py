@@ -13,6 +13,7 @@ import torch
 from dmrec_core.records.ranges import short
 
 SMALL = 5e7  # multiplications a mini-batch below which a second thread costs more than it brings
+LONG = 1e9  # multiplications a mini-batch from which a step in bf16 takes seconds, where there are no units for it
 
 
 def resolve_device(device: str | torch.device = "auto") -> torch.device:
@@ -77,12 +78,12 @@ def bf16_ratio(device: torch.device) -> float:
 
 
 def require_fast(precision: str, device: torch.device, work: float) -> None:
-    """Refuse bf16 where it would be slower than float32 by more than half, for a model whose steps are not small.
+    """Refuse bf16 where it would be slower than float32 by more than half, for a model whose steps are long.
 
     Raises:
         ValueError: it would; the message says by how much.
     """
-    if precision == "bf16" and work >= SMALL and (ratio := bf16_ratio(device)) > 1.5:
+    if precision == "bf16" and work >= LONG and (ratio := bf16_ratio(device)) > 1.5:
         raise ValueError(
             f"precision is 'bf16', and on this {device.type} a matrix product takes {ratio:.0f} times as long in bf16 "
             "as in float32: it has no units for it. Train in 'float32' here; runs kept in bf16 are read as they are"

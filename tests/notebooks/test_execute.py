@@ -39,10 +39,12 @@ def test_a_tables_notebook_runs_tuned_and_keeps_it_beside_the_untuned_one(name, 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 def test_a_notebook_run_in_any_way_writes_where_its_data_sets_figures_go(source):
-    lines = [line.strip() for line in source.read_text().splitlines() if "figures_dir" in line]
+    text = source.read_text()
+    lines = [line.strip() for line in text.splitlines() if re.search(r"\bfigures_dir\b", line)]
     assert lines[0].startswith('figures_dir = "build/figures"'), "papermill and Lab take this where nothing is given"
     # never without the data set, whose folder is in there
-    assert len(lines) > 1 and all(re.search(r"\(dataset,.*\bfigures_dir\b", line) for line in lines[1:]), lines
+    calls = re.findall(r"\(\s*dataset,(?:[^()]|\([^()]*\))*?\bfigures_dir\b", text)
+    assert len(calls) == len(lines) - 1 > 0, lines
 
 
 def test_every_source_has_the_name_that_the_entry_point_looks_for():
