@@ -18,7 +18,7 @@ from tests.browser.test_hostile_text import TRAPS
 from tests.hostile_texts import RAN, TITLES, write_small
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-NOTEBOOKS = sorted((CHECKOUT / "notebooks").glob("[0-9][0-9]_*.py"))
+NOTEBOOKS = sorted((CHECKOUT / "notebooks").glob("[0-9][0-9]*_*.py"))
 EXPORT = Config(HTMLExporter={"mathjax_url": "", "require_js_url": "", "jquery_url": "", "mermaid_js_url": ""})
 
 

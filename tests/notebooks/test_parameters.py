@@ -14,7 +14,7 @@ from dmrec_core.runs.parameters import check_parameters
 from dmrec_core.upkeep.runner import declared_parameters
 from tests.hostile_texts import run_cell
 
-NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("[0-9][0-9]_*.py"))
+NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("[0-9][0-9]*_*.py"))
 WRONG = {
     "user": (99999, -1, 0.5, "first", True, None),
     "item": (300, -1, "x"),
