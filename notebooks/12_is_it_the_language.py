@@ -183,7 +183,7 @@ decomposition.style.format(
     {"difference": "{:+.4f}", "low": "{:+.4f}", "high": "{:+.4f}", "p_seeds": "{:.2g}", "p_users": "{:.2g}"},
     na_rep="one seed",
     escape="html",
-).format("{:+.0%}", "share of the gain", na_rep="no gain").hide()
+).format("{:+.0%}", "share of the gain", na_rep="no gain", escape="html").hide()
 
 # %% [markdown]
 # ## Noise as a dial

@@ -75,7 +75,7 @@ def test_a_kept_finding_says_what_it_came_from(tmp_path, monkeypatch):
     monkeypatch.setattr(claims, "in_checkout", lambda folder: tmp_path / folder)
     assert claims.kept("mddm-collapse", "yelp-xrec") == "yelp-xrec: nothing is kept of it"
     (tmp_path / "figures/yelp-xrec").mkdir(parents=True)
-    (tmp_path / "figures/yelp-xrec/claims.json").write_text(json.dumps({"claims": [finding]}))
+    (tmp_path / "figures/yelp-xrec/claims.json").write_text(json.dumps({"provenance": {}, "claims": [finding]}))
     assert claims.kept("mddm-collapse", "yelp-xrec") == "yelp-xrec, v, seeds 1-2: +0.05 ± 0.01"
     assert claims.kept("other", "yelp-xrec") == "yelp-xrec: nothing is kept of it"
 

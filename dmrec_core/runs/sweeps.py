@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 import time
 import traceback
@@ -25,6 +26,8 @@ from dmrec_core.training.device import resolve_device
 from dmrec_core.training.fit import TrainingCancelled, TrainingDiverged
 
 EXPLAINED = TrainingDiverged, ValueError, ImportError, OSError, MemoryError  # the kit's own: their messages say enough
+
+LONGEST_TEMPORARY = 70  # bytes of a path to which a socket's own 32 are added
 
 
 class RunFailed(RuntimeError):
@@ -147,9 +150,11 @@ def _context() -> multiprocessing.context.BaseContext:
     """How workers start: not forked from here, where a child would inherit torch's thread pool in a broken state.
 
     Where there is one, a fork server imports torch and this package once, and every worker of every sweep is forked
-    from it within milliseconds; elsewhere each worker is a fresh interpreter that imports them anew, in seconds.
+    from it within milliseconds; elsewhere each worker is a fresh interpreter that imports them anew, in seconds. It is
+    reached through a socket in the folder for temporary files, whose path the system bounds at about 100 characters.
     """
-    if "forkserver" not in multiprocessing.get_all_start_methods():
+    there = "forkserver" in multiprocessing.get_all_start_methods()
+    if not there or len(os.fsencode(tempfile.gettempdir())) > LONGEST_TEMPORARY:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["dmrec_core.runs.fork_server", __name__])
