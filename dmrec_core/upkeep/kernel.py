@@ -30,8 +30,8 @@ if __name__ == "__main__":
     threading.Thread(target=_end_with, args=(parent, sys.argv[sys.argv.index("-f") + 1]), daemon=True).start()
     if sys.path[0] in ("", os.getcwd()):  # a file beside the notebook does not stand in for a library of the kernel's
         del sys.path[0]
-    if sys.platform != "win32":  # there it is a handle, for interrupts; here ipykernel would end first, the file left
-        os.environ.pop("JPY_PARENT_PID", None)
+    if sys.platform != "win32":  # there it is a handle, for interrupts
+        os.environ["JPY_PARENT_PID"] = "1"  # ipykernel watches no such parent; it would end first, and the file stay
     from ipykernel import kernelapp
 
     kernelapp.launch_new_instance()
