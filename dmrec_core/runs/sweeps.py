@@ -21,7 +21,7 @@ from dmrec_core.records.files import collect, read_json, temporary_for
 from dmrec_core.runs.folder import PROGRESS
 from dmrec_core.runs.progress import ProgressLine, clock
 from dmrec_core.runs.spec import RunSpec
-from dmrec_core.runs.store import RunResult, cached, folder_of, run
+from dmrec_core.runs.store import RunResult, cached, folder_of, run, runs_folder
 from dmrec_core.training.device import resolve_device
 from dmrec_core.training.fit import TrainingCancelled, TrainingDiverged
 
@@ -79,6 +79,7 @@ def sweep(
         RunFailed: a run failed; the message names its spec. Results that were finished stay on disk.
     """
     show = ProgressLine() if progress is None else progress
+    collect(runs or runs_folder())  # a sweep killed as it ended leaves its sign to stop, and nothing to run
     wanted = [s for s in dict.fromkeys(specs) if cached(s, dataset, runs) is None]
     # a model or strategy of one's own, out of a notebook's cell, cannot be imported by another process
     own = [spec for spec in wanted if spec.is_own]
@@ -107,7 +108,6 @@ def _run_all(
     folders = [folder_of(spec, dataset, runs) for spec in wanted]
     stop = temporary_for(folders[0].parent / "stop")  # workers on any machine can see a file
     stop.parent.mkdir(parents=True, exist_ok=True)
-    collect(stop.parent)
     started = time.monotonic()
     futures: dict[Future, RunSpec] = {
         executor.submit(_work, spec, dataset, runs, device, threads, stop): spec for spec in wanted
