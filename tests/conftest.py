@@ -6,9 +6,11 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 BESIDE = CHECKOUT.parent / "shared" / "data"  # an optional folder of upstream files beside the checkout
@@ -43,6 +45,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     made = config.stash.get(MADE_HERE, None)
     if made:
         shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def default_dtype() -> Iterator[None]:
+    """A notebook's cells that run in this process may compute in float64; the next test does not."""
+    yield
+    torch.set_default_dtype(torch.float32)
 
 
 @pytest.fixture(scope="session")
