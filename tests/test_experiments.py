@@ -192,6 +192,15 @@ def test_workers_see_the_environment_of_now(dataset, tmp_path, monkeypatch):
         assert list((tmp_path / str(seed)).iterdir()) == [folder]
 
 
+def test_a_sweep_works_where_the_path_for_temporary_files_is_too_long_for_a_socket(dataset, tmp_path, monkeypatch):
+    deep = tmp_path / "d" / ("e" * 100)
+    deep.mkdir(parents=True)
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    monkeypatch.setenv("TMPDIR", str(deep))
+    (result,) = sweep([SPEC], dataset, runs=tmp_path, workers=1, device="cpu", progress=lambda *_: None)
+    assert result.spec == SPEC and not list(deep.glob("pymp-*"))
+
+
 def test_ctrl_c_is_noted_and_then_interrupts_again():
     with ctrl_c() as pressed:
         assert not pressed()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.util
 import os
+import shutil
 import signal
 import tempfile
 import threading
@@ -27,6 +29,7 @@ from dmrec_core.training.fit import TrainingCancelled, TrainingDiverged
 
 EXPLAINED = TrainingDiverged, ValueError, ImportError, OSError, MemoryError  # the kit's own: their messages say enough
 
+SOCKETS = "dmrec"  # says in Python's folder for the fork server's socket which process made it; see `temporary_for`
 LONGEST_TEMPORARY = 70  # bytes of a path to which a socket's own 32 are added
 
 
@@ -80,6 +83,7 @@ def sweep(
     """
     show = ProgressLine() if progress is None else progress
     collect(runs or runs_folder())  # a sweep killed as it ended leaves its sign to stop, and nothing to run
+    collect_sockets()
     wanted = [s for s in dict.fromkeys(specs) if cached(s, dataset, runs) is None]
     # a model or strategy of one's own, out of a notebook's cell, cannot be imported by another process
     own = [spec for spec in wanted if spec.is_own]
@@ -158,7 +162,18 @@ def _context() -> multiprocessing.context.BaseContext:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["dmrec_core.runs.fork_server", __name__])
+    marker = Path(multiprocessing.util.get_temp_dir(), SOCKETS)
+    if not any(marker.parent.glob(f".{SOCKETS}.*")):
+        temporary_for(marker).touch()
     return context
+
+
+def collect_sockets() -> None:
+    """Remove the folders for sockets that sweeps of killed processes left among the system's temporary files."""
+    for marker in Path(tempfile.gettempdir()).glob(f"pymp-*/.{SOCKETS}.*"):
+        collect(marker.parent)
+        if not marker.exists():  # its process is gone
+            shutil.rmtree(marker.parent, ignore_errors=True)
 
 
 def get_ready() -> None:

@@ -19,6 +19,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from dmrec_core.records.files import collect, temporary_for
+from dmrec_core.runs.sweeps import collect_sockets
 
 NOTEBOOKS = "[0-9][0-9]*_*.py"
 ADDED_BY_PAPERMILL = {"injected-parameters", "papermill-error-cell-tag"}
@@ -190,6 +191,7 @@ def run_notebook(source: Path, parameters: Mapping[str, Any], build: Path, timeo
         raise NotebookFailed(f"{_describe(failed, error, timeout)}\n  kept: {failed}") from error
     finally:
         partial.unlink(missing_ok=True)
+        collect_sockets()  # of its kernel, which is not asked to leave but ended
     return executed
 
 
