@@ -28,9 +28,9 @@ from dmrec_core.exercises import EXERCISES, Exercise
 from dmrec_core.figures import style
 from dmrec_core.matching import DEFAULT_STRATEGY, Strategy
 from dmrec_core.paper import has_text
+from dmrec_core.paper.claims import check_savable
 from dmrec_core.records import provenance, record
-from dmrec_core.records.checkout import MADE, in_checkout
-from dmrec_core.records.files import check_writable
+from dmrec_core.records.checkout import MADE
 from dmrec_core.records.markup import markdown_text
 from dmrec_core.records.ranges import checked
 from dmrec_core.runs import RunResult, RunSpec, grid, load, paper_settings, sweep
@@ -107,6 +107,7 @@ def begin(
     Raises:
         ValueError: a parameter is outside its range, or the device or the data set is unknown; the message names it.
         Unwritable: figures_dir cannot be written to.
+        Damaged: the claims that are there cannot be used.
         DataError: the data cannot be had or used.
     """
     check_parameters({name: value for name, value in parameters.items() if name not in ("user", "item")})
@@ -118,7 +119,7 @@ def begin(
     if not wanted:
         raise ValueError("seeds holds no seed: a run needs one, so let the parameter `seeds` be 1 or more")
     folder = figures_folder(dataset or "toy", Path(figures_dir))
-    check_writable(in_checkout(folder) / "figure.json", "the parameter figures_dir")
+    check_savable(folder, "the parameter figures_dir")
     style.use()
     if get_ipython() is not None:  # a matplotlib figure as a cell's last value shows itself, without pyplot
         select_figure_formats(get_ipython(), {"png"}, bbox_inches="tight")

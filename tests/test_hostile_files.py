@@ -84,9 +84,9 @@ def tensors(header, content=b""):
     return struct.pack("<Q", len(text)) + text + content
 
 
-def parquet(**columns):
+def parquet(compression="snappy", **columns):
     file = io.BytesIO()
-    pq.write_table(pa.table(columns), file)
+    pq.write_table(pa.table(columns), file, compression=compression, use_dictionary=compression == "snappy")
     return file.getvalue()
 
 
@@ -156,6 +156,10 @@ def by_hand():
     yield ".parquet", parquet(id=repeated, vector=repeated)
     yield ".parquet", parquet(user=pa.array([1] * 5_000_000), item=pa.array([1] * 5_000_000))
     yield ".parquet", parquet(id=[1, 2], vector=[["a"], ["b"]])
+    long = pa.StringArray.from_buffers(
+        1, pa.py_buffer(struct.pack("<ii", 0, 600_000_000)), pa.py_buffer(bytes(600_000_000))
+    )
+    yield ".parquet", parquet("zstd", user=long, item=["tea"])  # one page of 600 MB in a file of 60 kB
     for content in (
         b"[" * 500_000,
         b'{"item":' * 200_000,

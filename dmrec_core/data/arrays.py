@@ -131,17 +131,16 @@ def read_parquet(path: Path, wanted: Collection[str]) -> tuple[dict[str, pa.Chun
     # a text that is stored once and repeated a million times stays so: it is not spelt out
     texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
     file = pq.ParquetFile(path, read_dictionary=texts)
-    values, grown = file.metadata.num_rows, 0
-    if not 0 <= values <= FREE_ROWS + ROWS_PER_BYTE * size:
-        raise ValueError(f"{values:,} rows in a file of {size:,} bytes")
+    values, most = file.metadata.num_rows, FREE_ROWS + ROWS_PER_BYTE * size
+    groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
+    grown = sum(group.total_byte_size for group in groups)  # before a page is unpacked: one may hold a gigabyte
+    if not 0 <= values <= most or not 0 <= grown <= max(FREE, MAX_GROWTH * size):
+        raise ValueError(f"{values:,} rows and {grown:,} bytes in a file of {size:,} bytes")
     file.scan_contents()  # what is wrong with a column is an error here; asked of its metadata, it ends the process
-    for group in map(file.metadata.row_group, range(file.metadata.num_row_groups)):
-        for column in map(group.column, range(group.num_columns)):
-            if column.path_in_schema.split(".")[0] in wanted:
-                values = max(values, column.num_values)
-                grown += column.total_uncompressed_size
-    if not 0 <= values <= FREE_ROWS + ROWS_PER_BYTE * size or grown > max(FREE, MAX_GROWTH * size):
-        raise ValueError(f"{values:,} values and {grown:,} bytes in a file of {size:,}")
+    columns = [group.column(number) for group in groups for number in range(group.num_columns)]
+    wide = max((c.num_values for c in columns if c.path_in_schema.split(".")[0] in wanted), default=0)
+    if not 0 <= wide <= most:
+        raise ValueError(f"{wide:,} values in a file of {size:,} bytes")
     names = [name for name in file.schema_arrow.names if name in wanted]
     for name in texts:
         if not pa.types.is_dictionary(file.schema_arrow.field(name).type):

@@ -19,7 +19,7 @@ from dmrec_core.matching import STRATEGIES
 from dmrec_core.paper import evidence
 from dmrec_core.paper.evidence import Answer, Evidence
 from dmrec_core.records.checkout import MADE, in_checkout
-from dmrec_core.records.files import write_whole
+from dmrec_core.records.files import check_writable, write_whole
 from dmrec_core.records.markdown import markdown_table
 from dmrec_core.records.markup import markdown_text
 from dmrec_core.records.ranges import cut
@@ -199,6 +199,19 @@ def made_with(vectors: str, precision: str, seeds: Sequence[int]) -> str:
     run_on = list(seeds) == list(range(seeds[0], seeds[-1] + 1)) and len(seeds) > 1
     said = f"seeds {seeds[0]}-{seeds[-1]}" if run_on else f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
     return ", ".join([vectors, *[precision] * (precision != "float32"), said])
+
+
+def check_savable(folder: str | Path, instead: str = "--out") -> None:
+    """Refuse, before any work, a folder into which `save` could not write; `instead` names another one.
+
+    Raises:
+        Unwritable: it cannot be written to.
+        Damaged: the claims that are there cannot be used.
+    """
+    path = in_checkout(folder) / "claims.json"
+    check_writable(path, instead)
+    if path.exists():
+        read(path)
 
 
 def save(findings: Sequence[Finding], provenance: Mapping[str, object], folder: str | Path = MADE) -> Path:

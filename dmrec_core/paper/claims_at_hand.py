@@ -8,9 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from dmrec_core.data.load import figures_folder
-from dmrec_core.paper.claims import CLAIMS, judge, markdown, save, specs
+from dmrec_core.paper.claims import CLAIMS, check_savable, judge, markdown, save, specs
 from dmrec_core.paper.plan import GRID, plan_table2, plan_table3
-from dmrec_core.records.files import check_writable
 from dmrec_core.records.origin import provenance
 from dmrec_core.runs.models import BACKBONES, BASELINES
 from dmrec_core.runs.presets import paper_settings
@@ -67,7 +66,7 @@ def judge_kept(options: argparse.Namespace) -> int:
     if unknown:
         raise ValueError(f"no statement is called {unknown[0]!r}; there are {', '.join(CLAIMS)}")
     folder = figures_folder(options.dataset, options.out)
-    check_writable(folder / "claims.json")
+    check_savable(folder)
     made_with = {"embedder": options.embedder, "variant": options.variant, "precision": options.precision}
     results = at_hand(options.dataset, options.seeds, options.lambdas, **made_with, runs=options.runs)
     if not results:

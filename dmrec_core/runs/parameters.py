@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from dmrec_core.matching import DEFAULT_STRATEGY, STRATEGIES, VARIANTS, strategy_of
 from dmrec_core.records.ranges import checked, known, short, whole
-from dmrec_core.training.evaluate import metric_label
+from dmrec_core.training.evaluate import metric_names
 
-NAMES = {"strategy": tuple(STRATEGIES), "variant": VARIANTS}
+NAMES = {"strategy": tuple(STRATEGIES), "variant": VARIANTS, "metric": metric_names()}  # a run measures these alone
 MAY_BE_NONE = "patience", "tune"
 
 
@@ -33,8 +33,6 @@ def check_parameters(given: Mapping[str, object], **sizes: int) -> None:
             continue
         if name in NAMES:
             known(name, value, NAMES[name])
-        elif name == "metric":
-            metric_label(value if isinstance(value, str) else short(value))
         elif name == "tune" and not isinstance(value, bool):
             checked("lambdas", value if isinstance(value, list | tuple) else "")
         else:

@@ -13,6 +13,7 @@ import torch
 from dmrec_core.records.ranges import short
 
 SMALL = 5e7  # multiplications a mini-batch below which a second thread costs more than it brings
+TOO_SLOW = 1.5  # times float32's seconds, from which bf16 is refused or not measured
 LONG = 1e9  # multiplications a mini-batch from which a step in bf16 takes seconds, where there are no units for it
 
 
@@ -83,7 +84,7 @@ def require_fast(precision: str, device: torch.device, work: float) -> None:
     Raises:
         ValueError: it would; the message says by how much.
     """
-    if precision == "bf16" and work >= LONG and (ratio := bf16_ratio(device)) > 1.5:
+    if precision == "bf16" and work >= LONG and (ratio := bf16_ratio(device)) > TOO_SLOW:
         raise ValueError(
             f"precision is 'bf16', and on this {device.type} a matrix product takes {ratio:.0f} times as long in bf16 "
             "as in float32: it has no units for it. Train in 'float32' here; runs kept in bf16 are read as they are"

@@ -36,7 +36,7 @@ pytestmark = pytest.mark.benchmark
 
 # Where a processor has no units for bf16, its epoch is 30 to 500 times float32's: an hour of waiting that says nothing.
 BF16_RATIO = bf16_ratio(torch.device("cpu"))
-BF16_PAYS = BF16_RATIO < 1.5
+BF16_PAYS = BF16_RATIO < TOO_SLOW
 
 
 def amazon_shaped() -> tuple[sp.csr_matrix, torch.Tensor, torch.Tensor]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dmrec_core import notebook
 from dmrec_core.paper import claims
 from dmrec_core.records import files
 from dmrec_core.records.writer import Damaged, kept_document
@@ -65,6 +66,10 @@ def test_claims_of_another_shape_are_named_and_stay(tmp_path, rows):
     finding = claims.Finding("mddm-best", "c", "w", "o", "v")
     with pytest.raises(Damaged, match=r"claims\.json: these are no claims"):
         claims.save([finding], {"dataset": "toy"}, tmp_path)
+    with pytest.raises(Damaged, match=r"claims\.json: these are no claims"):  # and before anything is trained
+        claims.check_savable(tmp_path)
+    with pytest.raises(Damaged, match=r"claims\.json: these are no claims"):
+        notebook.begin("toy", "none", "cpu", 1, str(tmp_path))
     assert path.read_bytes() == before and [path.name for path in tmp_path.iterdir()] == ["claims.json"]
 
 

@@ -28,7 +28,7 @@ WRONG = {
     "users_shown": (0, "all"),
     "n_groups": (0, 2.5),
     "count_on": ("test", None),
-    "metric": ("accuracy@20", "recall", 20),
+    "metric": ("accuracy@20", "recall", 20, "recall@7"),
     "variant": ("publshed", None),
     "strategy": ("mdmm", "base", None),
     "more_epochs": (0, "x"),
