@@ -269,9 +269,9 @@ answer_1 = None
 answer_2 = None
 answer_3 = None
 
-notebook.check("Exercise 1", answer_1, truth=0.25, hint="Hits over all held-out items.")
-notebook.check("Exercise 2", answer_2, truth="language", hint="Whose vectors exist before anybody clicks?")
-notebook.check("Exercise 3", answer_3, truth=str(gains.idxmax()), hint="Read the printed gains.")
+notebook.check("00.1", answer_1)
+notebook.check("00.2", answer_2)
+notebook.check("Exercise 00.3", answer_3, truth=str(gains.idxmax()), hint="Read the printed gains.")
 
 # %% [markdown]
 # ## Keep the figure and its numbers

@@ -153,10 +153,10 @@ def reconstruction(net, z, x):
 # ## The matching loss
 #
 # $D_{KL}(a\|b)$, the Kullback-Leibler divergence, is 0 where two Gaussians agree and grows as $a$ puts mass where $b$
-# has none; its unit is the nat. The **prior** $p_z=\mathcal N(0, I)$ is a user of whom nothing is known. $L_{DM}$ has
-# two parts, a pull to the prior and a **matching term** between the spaces. λ weighs the second in **GODM** ("global
-# optimality", a transport distance) and **CPDM** ("composite prior", both meet half-way). In **MDDM** ("mixing
-# divergence"), the paper's best, it *shares out* one budget:
+# has none; its unit is the nat, as its logarithms are natural logarithms. The **prior** $p_z=\mathcal N(0, I)$ is a
+# user of whom nothing is known. $L_{DM}$ has two parts, a pull to the prior and a **matching term** between the spaces.
+# λ weighs the second in **GODM** ("global optimality", a transport distance) and **CPDM** ("composite prior", both meet
+# half-way). In **MDDM** ("mixing divergence"), the paper's best, it *shares out* one budget:
 #
 # $$L_{MDDM} = \lambda\,D_{KL}(\cdot\,\|\,p_z) + (1-\lambda)\,D_{KL}(\cdot\,\|\,p) \tag{15}$$
 #
@@ -391,10 +391,10 @@ answer_2 = None
 
 nobody = Gaussian(torch.zeros(1, d), torch.zeros(1, d))
 notebook.check(
-    "Exercise 1", answer_1, truth=float(kl(fuse(nobody, p, "published"), p)), hint="Look at the formula above."
+    "Exercise 00b.1", answer_1, truth=float(kl(fuse(nobody, p, "published"), p)), hint="Look at the formula above."
 )
 notebook.check(
-    "Exercise 2",
+    "Exercise 00b.2",
     answer_2,
     truth=lambda mine: torch.allclose(mine(q, Gaussian(None, p.logvar)), kl(fused, p)),
     hint="The formula above, in torch: logvar.exp() is σ², and .sum(-1) adds the dimensions.",

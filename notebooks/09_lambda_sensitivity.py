@@ -14,17 +14,17 @@
 #
 # *Core path, about 10 minutes. Reads after 05, next: 12.*
 #
-# DMRec has one coefficient, λ, and which way it goes depends on the strategy: more λ is *more* matching in GODM and
-# CPDM, and *less* in MDDM. This notebook trains DMRec over a grid of λ with each of them and draws the paper's
-# Figure 6.
+# DMRec has one coefficient, λ, and which way it goes depends on the strategy: more λ is *more* matching in GODM (global
+# optimality) and CPDM (composite prior), and *less* in MDDM (mixing divergence). This notebook trains DMRec over a grid
+# of λ with each of them and draws the paper's Figure 6.
 #
 # **You will be able to** say what λ = 0 and λ = 1 mean for each strategy, read a sensitivity curve with its
 # uncertainty, tell a real peak from noise, and explain why MDDM can fail as λ goes to 0. About 20 minutes.
 #
 # **Before this one:** `00b_dmrec_in_80_lines`, and `04_distribution_matching` for the derivations. With $q$ the
 # distribution over a user's tastes from their clicks, $p$ the one from texts (and clicks), $f$ the fused one that the
-# taste is drawn from, and $p_z=\mathcal N(0, I)$ the prior, these are the losses of the **published** code, which the
-# runs below are trained with:
+# taste is drawn from, $p_z=\mathcal N(0, I)$ the prior and $D_{KL}$ the Kullback-Leibler divergence, these are the
+# losses of the **published** code, which the runs below are trained with:
 #
 # | strategy | added to the reconstruction, as published | λ is | λ = 0 | λ = 1 |
 # |---|---|---|---|---|
@@ -218,9 +218,9 @@ answer_2 = None
 answer_3 = None
 
 gain = float(best_table.loc[best_table["strategy"] == "mddm", "gain in %"].iloc[0])
-notebook.check("Exercise 1", answer_1, truth=0.0, hint="MDDM mixes two divergences; which factor must vanish?")
-notebook.check("Exercise 2", answer_2, truth={"cpdm", "mddm"}, hint="In which terms does the language mean cancel?")
-notebook.check("Exercise 3", answer_3, truth=lambda a: abs(float(a) - gain) < 0.06, hint="Read the gain column.")
+notebook.check("09.1", answer_1)
+notebook.check("09.2", answer_2)
+notebook.check("Exercise 09.3", answer_3, truth=lambda a: abs(float(a) - gain) < 0.06, hint="Read the gain column.")
 
 # %% [markdown]
 # ## What the paper says, and what these runs say

@@ -136,6 +136,7 @@ print(r_hat)
 #
 # - $\hat R=D_U^{-1/2}RD_I^{-1/2}$: the clicks, each weighted $1/\sqrt{d_ud_i}$; $d_u, d_i$: how many clicks user and
 #   item have.
+# - $L_{BPR}$: Bayesian personalised ranking, scores of clicked items against scores of drawn ones that were not.
 #
 # $$E_U^{(l)}=\hat R\,E_I^{(l-1)},\quad E_I^{(l)}=\hat R^\top E_U^{(l-1)},\qquad e=\sum_{l=0}^{L}E^{(l)},\qquad
 # L_{BPR}=\frac1B\sum\mathrm{softplus}\big(s_{ui^-}-s_{ui^+}\big)$$
@@ -165,6 +166,7 @@ notebook.show_source(baselines.bpr)
 # small network turns texts into the embeddings' space; the text itself stays out of the score.
 #
 # - $t=\mathrm{MLP}(w)$: the text, turned into $d$ numbers; $\mathcal T$: the texts it is contrasted with.
+# - $\ell$: the contrastive loss, called InfoNCE. Its logarithms are natural logarithms, so it is told in nats.
 #
 # $$\ell(e,t;\mathcal T)=-\frac{\cos(e,t)}{\tau}+\log\sum_{t'\in\mathcal T}e^{\cos(e,t')/\tau},\qquad
 # L=L_{BPR}+\frac{\kappa}{B}\sum\big[\ell(e_u)+\ell(e_{i^+})+\ell(e_{i^-})\big]$$
@@ -449,8 +451,9 @@ left = {"subset": ["model", "where from"], "text-align": "left"}
 table3.style.format(dict.fromkeys(printed.PAPERS_DATASETS, "{:.4f}"), escape="html").set_properties(**left).hide()
 
 # %% [markdown]
-# So in Table 3 a model with a latent of 200, ten seeds and a patience of 60 epochs is compared with rows of another
-# paper: width 32, five seeds, patience of 15 epochs. And LightGCN, on which three of the rivals stand, is left out.
+# So in Table 3 a model with a latent of 200, ten seeds and a *patience* of 60 epochs (so many without a better
+# validation result, and training stops) is compared with rows of another paper: width 32, five seeds, 15 epochs. And
+# LightGCN, on which three of the rivals stand, is left out.
 #
 # ## Table 3
 #
@@ -591,9 +594,9 @@ answer_1 = None
 answer_2 = None
 answer_3 = None
 
-notebook.check("Exercise 1", answer_1, truth=float(np.log(8)), hint="The two τ cancel; what is left of the sum?")
-notebook.check("Exercise 2", answer_2, truth="AlphaRec", hint="Who makes a user from the items' texts alone?")
-notebook.check("Exercise 3", answer_3, truth=str(in_print["amazon"].idxmax()), hint="Read the first column.")
+notebook.check("11.1", answer_1)
+notebook.check("11.2", answer_2)
+notebook.check("Exercise 11.3", answer_3, truth=str(in_print["amazon"].idxmax()), hint="Read the first column.")
 
 # %% [markdown]
 # ## What the paper says, and what these runs say

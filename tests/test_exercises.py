@@ -31,6 +31,8 @@ def _noisy(w, g, rho):
 
 
 JUDGED = {  # the right answer, and one a reader may give
+    "00.1": (0.25, 0.05),
+    "00.2": ("language", "collaborative"),
     "01.1": (0.5, 0.75),
     "01.2": (0.0204, 0.02),
     "01.3": (dataclasses.replace(TEMPLATE, user_words=30, history_items=4), TEMPLATE),
@@ -61,12 +63,19 @@ JUDGED = {  # the right answer, and one a reader may give
     "08.1": (0.8, 0.25),
     "08.2": (1.25, 1.0),
     "08.3": ("w/o PMN", "Add"),
+    "09.1": (0, 1),
+    "09.2": ({"mddm", "cpdm"}, {"mddm"}),
     "10.1": (0.1, 0.01),
     "10.2": (0.05, 0.0025),
     "10.3": ("CVGA", "Mult-VAE"),
+    "11.1": (2.0794, 3.0),
+    "11.2": ("AlphaRec", "AlphaRec*"),
     "12.1": (0.833, 0.5),
     "12.2": ("shuffled", "random"),
     "12.3": (_noisy, lambda w, g, rho: (1 - rho) * w + rho * g),
+    "13.1": (19.560, 3.912),
+    "13.2": (0.0, 1.0),
+    "13.3": (-18.4, -17.0),
 }
 
 
@@ -92,5 +101,5 @@ def test_an_exercise_has_a_hint_that_is_not_the_way_and_a_way(name):
 
 
 def test_an_exercise_that_nobody_wrote_is_the_authors_error():
-    with pytest.raises(ValueError, match=r"no exercise is called '04\.9'; there is 01\.1, "):
+    with pytest.raises(ValueError, match=r"no exercise is called '04\.9'; there is 00\.1, "):
         notebook.check("04.9", 1)

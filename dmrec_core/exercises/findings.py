@@ -1,7 +1,8 @@
-"""Answers to the exercises of notebooks 06 to 12: groups, dimensions, ablations, base models, the language question."""
+"""Answers to the exercises of notebooks 06 to 13: figures, ablations, λ, base models, rivals, texts."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -78,6 +79,17 @@ FINDINGS = {
         "*Add* and *w/o Mixing* change the loss. *w/o PMN* keeps it and takes $W_{\\mathcal I}^\\top x_u$ from the "
         "meta-network's input.",
     ),
+    "09.1": Exercise(
+        0.0,
+        "MDDM mixes two divergences; which factor must vanish?",
+        "λ stands before the divergence from the prior, so at λ = 0 only $D_{KL}(f\\|p)$ is left.",
+    ),
+    "09.2": Exercise(
+        {"cpdm", "mddm"},
+        "In which terms does the language mean cancel?",
+        "As published both compare $p$ with the fused posterior, whose mean is $\\mu_q+\\mu_p$: only $\\mu_q$ is left of "
+        "the difference. GODM compares $p$ with $q$ itself.",
+    ),
     "10.1": Exercise(
         0.1,
         "One over the root of the product of the two degrees.",
@@ -92,6 +104,16 @@ FINDINGS = {
         "CVGA",
         "Where does the word dropout stand in the three equations?",
         "Mult-VAE and L-DiffRec drop clicks; CVGA drops entries of $\\hat RW+b$, its output.",
+    ),
+    "11.1": Exercise(
+        math.log(8),
+        "The two τ cancel; what is left of the sum?",
+        "$-c/\\tau+\\log(8\\,e^{c/\\tau}) = \\log 8 = 2.08$, whatever the cosine $c$ is.",
+    ),
+    "11.2": Exercise(
+        "AlphaRec",
+        "Who makes a user from the items' texts alone?",
+        "AlphaRec's user is the mean of the clicked items' vectors; a text of the user enters nowhere.",
     ),
     "12.1": Exercise(
         0.05 / 0.06,
@@ -109,5 +131,20 @@ FINDINGS = {
         "Blend first, then rescale to the old length.",
         "`b = (1 - rho) * w + rho * np.linalg.norm(w) * g / np.linalg.norm(g)`, then "
         "`b * np.linalg.norm(w) / np.linalg.norm(b)`.",
+    ),
+    "13.1": Exercise(
+        5 * math.log(50),
+        "It is a sum over the items, of −log 1/50.",
+        "$-5\\log\\tfrac1{50} = 5\\log 50 = 19.56$ nats.",
+    ),
+    "13.2": Exercise(
+        0.0,
+        "Which factor stands before the prior's divergence?",
+        "λ itself: at λ = 0 the whole budget is the language space's.",
+    ),
+    "13.3": Exercise(
+        lambda a: math.exp(a / 2) < 1.1e-4 and 0.5 * (math.exp(a) - 1 - a) < 9,
+        "The standard deviation is exp(logvar / 2); the divergence is (exp(logvar) - 1 - logvar) / 2.",
+        "$e^{a/2} = 10^{-4}$ at $a = -18.4$, where the divergence is $(e^{a}-1-a)/2 = 8.7$ nats.",
     ),
 }

@@ -1,4 +1,4 @@
-"""Answers to the exercises of notebooks 01 to 05: data, the two spaces, matching, training."""
+"""Answers to the exercises of notebooks 00 to 05: data, the two spaces, matching, training."""
 
 from __future__ import annotations
 
@@ -55,6 +55,16 @@ def _near_and_far(answer: tuple[float, float]) -> bool:
 
 
 FOUNDATIONS = {
+    "00.1": Exercise(
+        0.25,
+        "Hits over all held-out items.",
+        "One hit of four held-out items: $1/4$. What stands between the hits does not matter to Recall.",
+    ),
+    "00.2": Exercise(
+        "language",
+        "Whose vectors exist before anybody clicks?",
+        "Nobody else's clicks connect that item with others, but its text lies near the texts of items like it.",
+    ),
     "01.1": Exercise(
         0.5,
         "How many pairs are there, and how many of them have cosine 1?",

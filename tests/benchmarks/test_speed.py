@@ -23,7 +23,7 @@ from dmrec_core.data import RecDataset
 from dmrec_core.dmrec import DMRec
 from dmrec_core.interactions import user_batch
 from dmrec_core.meta_network import MetaNetwork
-from dmrec_core.training.device import bf16_ratio
+from dmrec_core.training.device import TOO_SLOW, bf16_ratio
 from dmrec_core.training.evaluate import evaluate
 from dmrec_core.training.fit import TrainSettings, fit
 
