@@ -87,8 +87,8 @@ FINDINGS = {
     "09.2": Exercise(
         {"cpdm", "mddm"},
         "In which terms does the language mean cancel?",
-        "As published both compare $p$ with the fused posterior, whose mean is $\\mu_q+\\mu_p$: only $\\mu_q$ is left of "
-        "the difference. GODM compares $p$ with $q$ itself.",
+        "As published both compare $p$ with the fused posterior, whose mean is $\\mu_q+\\mu_p$: the difference keeps "
+        "$\\mu_q$ alone. GODM compares $p$ with $q$ itself.",
     ),
     "10.1": Exercise(
         0.1,
