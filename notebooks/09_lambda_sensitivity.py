@@ -208,8 +208,8 @@ checked.show()
 # ## Exercises
 #
 # 1. At which λ does MDDM not look at the prior at all? Write the number.
-# 2. Which strategy's loss does not change when you add a constant to the *mean* of the language distribution, in the
-#    published code? Answer with a set of names, such as `{"godm"}`.
+# 2. Which strategies' matching term does not change when you add a constant to the *mean* of the language distribution,
+#    in the published code? Answer with a set of names, such as `{"godm"}`.
 # 3. In the table above, by how many per cent does the best MDDM differ from the base? Answer to one decimal.
 
 # %%

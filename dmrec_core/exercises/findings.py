@@ -6,8 +6,11 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+import torch
 
 from dmrec_core.exercises.judging import Exercise
+from dmrec_core.gaussian import DiagonalGaussian
+from dmrec_core.matching import STRATEGIES, fuse
 
 
 def _first_upper_end(sizes: np.ndarray, groups: int) -> int:
@@ -36,6 +39,17 @@ def _adds_noise(answer: Callable[[np.ndarray, np.ndarray, float], np.ndarray]) -
         if not np.allclose(answer(w, g, share), blend * np.linalg.norm(w) / np.linalg.norm(blend)):
             return False
     return True
+
+
+def _blind_to_the_language_mean() -> set[str]:
+    """The strategies whose published matching term stays when the language mean is moved."""
+    q, p = (DiagonalGaussian(*torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(seed))) for seed in (7, 8))
+    moved = DiagonalGaussian(p.mean + 1, p.logvar)
+    return {
+        name
+        for name, strategy in STRATEGIES.items()
+        if torch.allclose(*(strategy.terms(q, each, fuse(q, each), 0.5).matching for each in (p, moved)), atol=1e-4)
+    }
 
 
 FINDINGS = {
@@ -85,7 +99,7 @@ FINDINGS = {
         "λ stands before the divergence from the prior, so at λ = 0 only $D_{KL}(f\\|p)$ is left.",
     ),
     "09.2": Exercise(
-        {"cpdm", "mddm"},
+        _blind_to_the_language_mean(),
         "In which terms does the language mean cancel?",
         "As published both compare $p$ with the fused posterior, whose mean is $\\mu_q+\\mu_p$: the difference keeps "
         "$\\mu_q$ alone. GODM compares $p$ with $q$ itself.",

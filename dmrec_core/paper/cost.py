@@ -91,13 +91,15 @@ def specs_of(dataset: str, models: Sequence[str]) -> list[RunSpec]:
     return [paper_settings(dataset, model, strategy) for model, strategy in pairs]
 
 
-def measured(spec: RunSpec, epochs: int, device: str, threads: int | None = None) -> Cost:
-    """`measure` in a new process.
+def measured(
+    spec: RunSpec, epochs: int, device: str, threads: int | None = None, size: Sequence[int] | None = None
+) -> Cost:
+    """`measure` in a new process; with `size`, on generated data of so many users, items and interactions.
 
     Raises:
         MeasurementFailed: the message ends with what it said.
     """
-    request = json.dumps({"spec": spec.to_json(), "epochs": epochs, "device": device, "threads": threads})
+    request = json.dumps({"spec": spec.to_json(), "epochs": epochs, "device": device, "threads": threads, "size": size})
     command = [sys.executable, "-m", "dmrec_core.paper.measure"]
     child = subprocess.run(command, input=request, capture_output=True, text=True)
     if child.returncode:

@@ -17,7 +17,9 @@ import numpy as np
 import torch
 
 from dmrec_core.data import RecDataset, SemanticVectors
+from dmrec_core.data.sized import sized_dataset
 from dmrec_core.paper.plan import has_text
+from dmrec_core.recommender import Recommender
 from dmrec_core.records.memory import begin_peak, peak
 from dmrec_core.runs.build import build_model
 from dmrec_core.runs.spec import RunSpec
@@ -25,6 +27,7 @@ from dmrec_core.runs.store import load, pretraining_run
 from dmrec_core.training.device import derived_seed, device_name, resolve_device
 from dmrec_core.training.evaluate import evaluate
 from dmrec_core.training.fit import Progress, fit
+from dmrec_core.training.solve import solve
 
 WIDTH = 1536  # of the paper's vectors (ada-002)
 EVALUATIONS = 3
@@ -66,8 +69,14 @@ class Cost:
         return statistics.median(self.record["evaluation_processor_seconds"])
 
 
-def measure(spec: RunSpec, epochs: int = 3, device: str = "auto", threads: int | None = None) -> Cost:
-    """Train a model for a few epochs and evaluate it, in this process.
+def measure(
+    spec: RunSpec,
+    epochs: int = 3,
+    device: str = "auto",
+    threads: int | None = None,
+    dataset: RecDataset | None = None,
+) -> Cost:
+    """Train a model for a few epochs, or solve it as often, and evaluate it, in this process.
 
     Memory is counted from after the data are loaded, so it should be a fresh process. What a run would start from (the
     LightGCN of L-DiffRec and LLMRec) is left untrained: it changes what is learned, not what it costs.
@@ -77,6 +86,7 @@ def measure(spec: RunSpec, epochs: int = 3, device: str = "auto", threads: int |
         epochs: to be timed, after one that is not.
         device: "auto", "cpu", "cuda", "mps".
         threads: at most, from here on in this process; as many as torch takes if None.
+        dataset: the data in place of the spec's own; random vectors are added where they are needed.
 
     Raises:
         ValueError: `epochs` is not positive.
@@ -85,8 +95,10 @@ def measure(spec: RunSpec, epochs: int = 3, device: str = "auto", threads: int |
         torch.set_num_threads(threads)
     if epochs < 1:
         raise ValueError(f"at least one epoch must be timed; got {epochs}")
-    dataset, on = data_for(spec), resolve_device(device)
+    dataset, on = data_for(spec, dataset), resolve_device(device)
     before = load_average()
+    if spec.solved:
+        return _measure_solved(spec, dataset, epochs, before)
     first = pretraining_run(spec)
     pretrained = None if first is None else build_model(first, dataset)
     start = begin_peak(on)
@@ -107,31 +119,59 @@ def measure(spec: RunSpec, epochs: int = 3, device: str = "auto", threads: int |
             evaluations_processor.append(time.process_time() - began_processor)
 
     history = fit(model, dataset, settings, seed=spec.seed, device=str(on), progress=after_each).history
-    return Cost(
-        spec,
-        {
-            "parameters": sum(p.numel() for p in model.parameters()),
-            "epoch_seconds": np.diff([row["seconds"] for row in history]).tolist(),
-            "epoch_processor_seconds": np.diff(epochs_ended).tolist(),
-            "evaluation_seconds": evaluations,
-            "evaluation_processor_seconds": evaluations_processor,
-            "peak_mib": peak(on, start),
-            "load": [before, load_average()],
-            "embedder": dataset.language.embedder if spec.uses_language else "none",
-            "device": device_name(on),
-            "threads": used,
-            "processor": _processor(),
-            "torch": str(torch.__version__),
-        },
-    )
+    times = {
+        "epoch_seconds": np.diff([row["seconds"] for row in history]).tolist(),
+        "epoch_processor_seconds": np.diff(epochs_ended).tolist(),
+        "evaluation_seconds": evaluations,
+        "evaluation_processor_seconds": evaluations_processor,
+        "peak_mib": peak(on, start),
+    }
+    return Cost(spec, times | _facts(model, spec, dataset, on, used, before))
 
 
-def data_for(spec: RunSpec) -> RecDataset:
-    """The spec's data; where it needs vectors and there is no text to make them from, random ones of `WIDTH`."""
-    plain = load(spec.with_(model="mult-vae", strategy="base", settings=()))
+def _measure_solved(spec: RunSpec, dataset: RecDataset, times: int, before: float | None) -> Cost:
+    found, evaluations, evaluations_processor = [], [], []
+    for _ in range(times):
+        model, result = solve(lambda: build_model(spec, dataset))
+        found.append(result)
+        began, began_processor = time.perf_counter(), time.process_time()
+        evaluate(model, dataset, "test", device="cpu")
+        evaluations.append(time.perf_counter() - began)
+        evaluations_processor.append(time.process_time() - began_processor)
+    record = {
+        "epoch_seconds": [result.seconds for result in found],
+        "epoch_processor_seconds": [result.processor_seconds for result in found],
+        "evaluation_seconds": evaluations,
+        "evaluation_processor_seconds": evaluations_processor,
+        "peak_mib": found[0].peak_mib,  # what the first one leaves makes the others' look smaller
+    }
+    return Cost(spec, record | _facts(model, spec, dataset, torch.device("cpu"), torch.get_num_threads(), before))
+
+
+def _facts(
+    model: Recommender, spec: RunSpec, dataset: RecDataset, on: torch.device, threads: int, before: float | None
+) -> dict[str, object]:
+    return {
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "load": [before, load_average()],
+        "embedder": dataset.language.embedder if spec.uses_language else "none",
+        "device": device_name(on),
+        "threads": threads,
+        "processor": _processor(),
+        "torch": str(torch.__version__),
+    }
+
+
+def data_for(spec: RunSpec, dataset: RecDataset | None = None) -> RecDataset:
+    """The spec's data, or this; where vectors are needed and no text is there for them, with random ones of `WIDTH`."""
+    plain = dataset or load(spec.with_(model="mult-vae", strategy="base", settings=()))
     if not spec.uses_language:
         return plain
-    return load(spec) if has_text(plain) else plain.with_language(_random_vectors(plain.n_users, plain.n_items))
+    return (
+        load(spec)
+        if dataset is None and has_text(plain)
+        else plain.with_language(_random_vectors(plain.n_users, plain.n_items))
+    )
 
 
 def _random_vectors(n_users: int, n_items: int, width: int = WIDTH) -> SemanticVectors:
@@ -161,7 +201,8 @@ def _processor() -> str:
 def main() -> None:
     """Read a request from standard input, write the record to standard output: JSON both."""
     request = json.load(sys.stdin)
-    cost = measure(RunSpec.from_json(request.pop("spec")), **request)
+    size = request.pop("size")
+    cost = measure(RunSpec.from_json(request.pop("spec")), **request, dataset=sized_dataset(*size) if size else None)
     print(json.dumps(cost.record))
 
 
