@@ -50,7 +50,8 @@ def test_the_command_finds_the_powers_that_the_costs_have(monkeypatch, tmp_path,
     assert [evaluation[axis] for axis in growth.START] == pytest.approx([0, 0, 0.5], abs=1e-9), "of the medians"
     assert seconds["at the start"] == pytest.approx(4.0) and peak["at the start"] is None and peak["users"] is None
     page = (tmp_path / "growth.md").read_text()
-    assert "| Mult-VAE + DMRec-M | seconds | 4 | 1.00 | 2.00 | 0.00 |" in page and "| EASE | peak, MiB | — | — |" in page
+    assert "| Mult-VAE + DMRec-M | seconds | 4 | 1.00 | 2.00 | 0.00 |" in page
+    assert "| EASE | peak, MiB | — | — |" in page
 
 
 def test_a_solution_is_measured_like_an_epoch():
