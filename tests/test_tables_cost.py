@@ -62,6 +62,8 @@ def test_a_measurement_of_one_model():
     assert len(record["epoch_seconds"]) == 2 and len(record["evaluation_seconds"]) == measure.EVALUATIONS
     assert min(*record["epoch_seconds"], *record["evaluation_seconds"]) > 0
     assert found.seconds_an_epoch == pytest.approx(sum(record["epoch_seconds"]) / 2)
+    assert len(record["textbook_processor_seconds"]) == 2
+    assert measure.measure(paper_settings("toy"), 1, "cpu").record["textbook_processor_seconds"] is None
     dataset = load(spec)
     hidden, latent, width = spec.hidden, spec.latent, dataset.language.item.shape[1]
     encoder = dataset.n_items * hidden + hidden + hidden * 2 * latent + 2 * latent
@@ -113,6 +115,11 @@ def test_numbers_are_medians_in_units_of_mult_vae():
         and "got random ones" in page
     )
     assert "| Mult-VAE | base | 1,234,567 | 2 (8) | 1 | 0.5 (0.3) | — | — | — → — |" in page
+    assert "as a textbook" not in page
+    plain = Cost(specs[1], {**made_up(specs[1]).record, "textbook_processor_seconds": [16.0, 20.0, 12.0]})
+    beside = CostTable([plain])
+    assert as_numbers(plain, beside)["times_textbook"] == 0.5
+    assert "An epoch of Mult-VAE + DMRec-M takes 0.5 × the processor's time" in as_markdown([beside], facts)
 
 
 def test_the_command_measures_in_a_process_of_its_own(tmp_path, capsys):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -41,6 +42,10 @@ LEGEND = (
 LOAD = (
     "Load: the machine's load average over the last minute, as a model began and as it ended, on {cores} cores. A "
     "model makes one per thread of it at most; the rest is other work, which makes elapsed times longer and uneven."
+)
+BESIDE = (
+    "An epoch of {model} takes {times:.3g} × the processor's time of the same model as a textbook would write it "
+    "(dense rows and layers, `dmrec_core/paper/textbook.py`), which was trained after it in the same process."
 )
 RANDOM = "The data has no texts: models that read vectors got random ones, as wide as the paper's. They cost the same."
 
@@ -133,6 +138,7 @@ def _write_costs(tables: Sequence[CostTable], folder: Path) -> Path:
 
 def as_numbers(cost: Cost, table: CostTable) -> dict:
     """A row in plain values."""
+    plain = cost.record.get("textbook_processor_seconds")
     own = ("device", "threads", "embedder", "parameters", "peak_mib", "load")
     lists = ("epoch_seconds", "epoch_processor_seconds", "evaluation_seconds", "evaluation_processor_seconds")
     unit = table.yardstick and table.yardstick.record["peak_mib"]
@@ -146,6 +152,7 @@ def as_numbers(cost: Cost, table: CostTable) -> dict:
         "processor_seconds_an_evaluation": cost.processor_seconds_an_evaluation,
         "times_yardstick": table.times_yardstick(cost),
         "memory_times_yardstick": cost.record["peak_mib"] / unit if cost.record["peak_mib"] and unit else None,
+        "times_textbook": plain and cost.processor_seconds_an_epoch / statistics.median(plain),
         **{name: cost.record[name] for name in (*own, *lists)},
     }
 
@@ -180,6 +187,10 @@ def as_markdown(tables: Sequence[CostTable], facts: Mapping) -> str:
                 for c in (table.yardstick, table.again)
             )
             parts.append(f"{yardstick} took {first} as the first model and {last} after the last.")
+        plain = [(cost, as_numbers(cost, table)["times_textbook"]) for cost in table.costs]
+        parts += [
+            BESIDE.format(model=" + ".join(_cells(cost, table)[:2]), times=times) for cost, times in plain if times
+        ]
     epochs = len(tables[0].costs[0].record["epoch_seconds"])
     parts.append(LEGEND.format(epochs=epochs, evaluations=EVALUATIONS, yardstick=yardstick))
     parts.append(LOAD.format(cores=facts["cores"]))

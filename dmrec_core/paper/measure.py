@@ -18,9 +18,11 @@ import torch
 
 from dmrec_core.data import RecDataset, SemanticVectors
 from dmrec_core.data.sized import sized_dataset
+from dmrec_core.matching import DEFAULT_STRATEGY
 from dmrec_core.paper.plan import has_text
+from dmrec_core.paper.textbook import TextbookDMRec
 from dmrec_core.recommender import Recommender
-from dmrec_core.records.memory import begin_peak, peak
+from dmrec_core.records.memory import begin_peak, free_memory, peak
 from dmrec_core.runs.build import build_model
 from dmrec_core.runs.spec import RunSpec
 from dmrec_core.runs.store import load, pretraining_run
@@ -39,7 +41,8 @@ class Cost:
 
     Args:
         spec: what was run.
-        record: `parameters`; `epoch_seconds`, one number per epoch after a first one, and `epoch_processor_seconds`,
+        record: `parameters`; `textbook_processor_seconds`, those of an epoch of the plain version, where there is one;
+            `epoch_seconds`, one number per epoch after a first one, and `epoch_processor_seconds`,
             the same summed over threads and without waiting for other processes; `evaluation_seconds`,
             `evaluation_processor_seconds`; `peak_mib`, None where the system does not tell; `load`, the load average
             of the last minute before and after, None alike; `embedder`, device, threads, processor and versions.
@@ -126,6 +129,7 @@ def measure(
         "evaluation_processor_seconds": evaluations_processor,
         "peak_mib": peak(on, start),
     }
+    times["textbook_processor_seconds"] = _textbook_seconds(spec, dataset, epochs, on)
     return Cost(spec, times | _facts(model, spec, dataset, on, used, before))
 
 
@@ -146,6 +150,22 @@ def _measure_solved(spec: RunSpec, dataset: RecDataset, times: int, before: floa
         "peak_mib": found[0].peak_mib,  # what the first one leaves makes the others' look smaller
     }
     return Cost(spec, record | _facts(model, spec, dataset, torch.device("cpu"), torch.get_num_threads(), before))
+
+
+def _textbook_seconds(spec: RunSpec, dataset: RecDataset, epochs: int, on: torch.device) -> list[float] | None:
+    """The processor's, of as many epochs of the same model written plainly, after a first one; None for others."""
+    plain = (spec.model, spec.strategy, spec.variant) == ("mult-vae", DEFAULT_STRATEGY, "published")
+    dense = 4 * dataset.n_users * dataset.n_items
+    if not plain or on.type != "cpu" or dense > free_memory() // 4:
+        return None
+    vectors = (torch.from_numpy(side) for side in (dataset.language.user, dataset.language.item))
+    model = TextbookDMRec(dataset.train, *vectors, spec.lam, spec.hidden, spec.latent)
+    optimizer = torch.optim.Adam(model.parameters(), lr=spec.train.learning_rate)
+    ends = []
+    for _ in range(epochs + 1):
+        model.epoch(optimizer, spec.train.batch_size)
+        ends.append(time.process_time())
+    return np.diff(ends).tolist()
 
 
 def _facts(

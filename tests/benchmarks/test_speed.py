@@ -23,12 +23,13 @@ from dmrec_core.data import RecDataset
 from dmrec_core.dmrec import DMRec
 from dmrec_core.interactions import user_batch
 from dmrec_core.meta_network import MetaNetwork
+from dmrec_core.paper.textbook import TextbookDMRec
 from dmrec_core.training.device import TOO_SLOW, bf16_ratio
 from dmrec_core.training.evaluate import evaluate
 from dmrec_core.training.fit import TrainSettings, fit
 
 sys.path.insert(0, str(Path(__file__).parent))
-from textbook import TextbookDMRec, rank_one_user_at_a_time, rlmrec_contrast
+from textbook import rank_one_user_at_a_time, rlmrec_contrast
 
 USERS, ITEMS, INTERACTIONS, D_S = 11_000, 9_332, 120_464, 1_536
 pytestmark = pytest.mark.benchmark

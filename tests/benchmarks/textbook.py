@@ -1,4 +1,4 @@
-"""DMRec on Mult-VAE as a textbook would write it: dense rows, dense layers, log_softmax."""
+"""What the benchmarks compare with, as a textbook would write it; the model itself is `dmrec_core.paper.textbook`."""
 
 from __future__ import annotations
 
@@ -6,41 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-
-
-class TextbookDMRec(nn.Module):
-    """The published MDDM model over a dense interaction matrix `(n_users, n_items)` in float32."""
-
-    def __init__(self, train: sp.csr_matrix, user_vectors: Tensor, item_vectors: Tensor, lam: float = 0.6) -> None:
-        super().__init__()
-        self.x = torch.from_numpy(train.toarray())
-        self.user_vectors, self.item_vectors, self.lam = user_vectors, item_vectors, lam
-        n_items, d_s = item_vectors.shape
-        self.encoder = nn.Sequential(nn.Linear(n_items, 600), nn.Tanh(), nn.Linear(600, 400))
-        self.meta = nn.Sequential(nn.Linear(d_s, 600), nn.Tanh(), nn.Linear(600, 400))
-        self.decoder = nn.Sequential(nn.Linear(200, 600), nn.Tanh(), nn.Linear(600, n_items))
-
-    def loss(self, users: Tensor) -> Tensor:
-        """Batch loss of the published MDDM."""
-        x = self.x[users]
-        h = F.dropout(x, 0.3)
-        mu_c, logvar_c = self.encoder(h).chunk(2, 1)
-        mu_l, logvar_l = self.meta(h @ self.item_vectors + self.user_vectors[users]).chunk(2, 1)
-        mu, logvar = mu_c + mu_l, logvar_c + logvar_l
-        z = mu + torch.exp(logvar / 2) * torch.randn_like(mu)
-        reconstruction = -(x * F.log_softmax(self.decoder(z), 1)).sum(1)
-        prior = -0.5 * (1 + logvar - mu**2 - logvar.exp()).sum(1)
-        ratio = logvar.exp() / logvar_l.exp()
-        matching = -0.5 * (1 + ratio.log() - (mu - mu_l) ** 2 / logvar_l.exp() - ratio).sum(1)
-        return (reconstruction + self.lam * prior + (1 - self.lam) * matching).mean()
-
-    def epoch(self, optimizer: torch.optim.Optimizer, batch_size: int = 1024) -> None:
-        """One pass over all users."""
-        for users in torch.randperm(len(self.x)).split(batch_size):
-            optimizer.zero_grad()
-            self.loss(users).backward()
-            optimizer.step()
+from torch import Tensor
 
 
 def info_nce(anchor: Tensor, candidates: Tensor, own: Tensor, temperature: float) -> Tensor:
