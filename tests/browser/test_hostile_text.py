@@ -15,7 +15,7 @@ from nbconvert.filters.markdown import markdown2html
 from dmrec_core import notebook as core_notebook
 from dmrec_core import panels
 from dmrec_core.figures.live import texts
-from dmrec_core.figures.twins import pages
+from dmrec_core.figures.twins import pages, write_own_clicks
 from dmrec_core.records import markup, provenance
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.store import load, run
@@ -111,6 +111,11 @@ def test_twins_of_such_data(made, shown, tmp_path):
     ):
         page = shown(path)
         assert plain(facts["dataset"]) in words(page)
+    page = shown(
+        write_own_clicks(tmp_path / "clicks.html", [r for r in results if r.spec.lam is not None], data, facts)
+    )
+    page.get_by_role("button", name="click everything").click()
+    assert sum(plain(title) in words(page) for title in TITLES) > len(TITLES) / 2
     page = shown(tmp_path / "13.html")
     for place in range(page.locator("#user option").count()):
         page.locator("#user").select_option(index=place)
