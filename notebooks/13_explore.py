@@ -237,10 +237,13 @@ panels.explore(
 # %% [markdown]
 # ## Your own clicks
 #
-# The last live figure is about you. It is one HTML file with five small models in it, one for each λ, that read what
-# you click without a kernel. Three things to try: click three items of one kind and move λ from 1 to 0, where language
-# alone pulls; then add one item of quite another kind, and see whether q or p follows it; then take all clicks back and
-# borrow a user's text, and see what is recommended to somebody known by a text alone.
+# The last live figure is about you: one HTML file with five small models in it, one for each λ, that read what you
+# click without a kernel. On the site it stands below this cell; elsewhere open the file that the cell names. Three
+# things to try:
+#
+# - click three items of one kind and move λ from 1 to 0, where nothing but language pulls;
+# - add one item of quite another kind: does q follow it, or p?
+# - take all clicks back and borrow a user's text: what is recommended to somebody known by a text alone?
 
 # %%
 narrow = lesson.spec(strategy, variant=variant, hidden=32, latent=16)  # all weights go into the page
@@ -248,7 +251,7 @@ small = lesson.sweep(narrow, lam=[0.0, 0.25, 0.5, 0.75, 1.0], seed=[first_seed])
 page = twins.write_own_clicks(
     lesson.folder / "13_explore.clicks.html", small, data, lesson.facts(small, variant=variant)
 )
-print("open", page.name)
+print(f"{page.name} lies beside the other figures")
 
 # %% [markdown]
 # ## What we checked
