@@ -111,7 +111,7 @@ def _where_it_moves(notebook: nbformat.NotebookNode, cells: tuple[str, ...]) -> 
 def _live(figure: Path) -> nbformat.NotebookNode:
     about = TITLE.search(figure.read_text(encoding="utf-8"))[1]  # of a page that is HTML already
     return nbformat.v4.new_markdown_cell(
-        f"**Live, without a kernel.** Move the slider; the address of "
+        f"**Live, without a kernel.** Move what you like; the address of "
         f'<a href="../live/{figure.name}">the figure on a page of its own</a> keeps what you chose.\n\n'
         f'<iframe class="live" src="../live/{figure.name}" title="Live figure: {about}" loading="lazy"></iframe>'
     )

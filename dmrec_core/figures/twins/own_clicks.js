@@ -2,7 +2,7 @@
 
 // ---- what was clicked: rows of the catalogue, in the address as items=12.55.201
 
-const HITS = 8, CHIPS = 24;
+const HITS = 6, CHIPS = 24;
 const rowOf = new Map(DATA.items.map((id, row) => [String(id), row]));
 const rowsOf = ids => new Set(ids.map(id => rowOf.get(String(id))).filter(row => row !== undefined));
 let picked = rowsOf(DATA.start.items);
@@ -58,14 +58,14 @@ presets([
   ["click everything", {items: "all"}],
 ]);
 const own = choice("text", "text about you", [["none", "none"], ...DATA.people.map(({id}) => [String(id), `that of user ${id}`])], "none");
-const last = DATA.lams.length - 1;
-const grid = [...new Set([...DATA.lams, ...steps(DATA.lams[0], DATA.lams[last], (DATA.lams[last] - DATA.lams[0]) / 20)])].sort((a, b) => a - b);
-const lam = slider("lam", "λ", grid, DATA.start.lam);
 const against = choice("against", "compare with λ =", DATA.lams.map(value => [String(value), value.toFixed(2)]), String(DATA.start.against));
 presets([
   ["no matching", {lam: DATA.unmatched}],
   ...(DATA.languageOnly === null ? [] : [["language only", {lam: DATA.languageOnly}]]),
 ]);
+const last = DATA.lams.length - 1;
+const grid = [...new Set([...DATA.lams, ...steps(DATA.lams[0], DATA.lams[last], (DATA.lams[last] - DATA.lams[0]) / 20)])].sort((a, b) => a - b);
+const lam = slider("lam", "λ", grid, DATA.start.lam);   // the last: what it changes stands below it
 
 const best = view("");
 const plane = view("");

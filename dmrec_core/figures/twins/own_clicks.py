@@ -82,8 +82,8 @@ def write_own_clicks(
         "own_clicks",
         f"Your own clicks: {strategy.label} on {provenance.get('dataset') or 'no data'}",
         "Click what you like. Small models, one for each trained λ and frozen since, read your clicks in this page: q "
-        "is what the clicks say of your taste, p what texts say of the same clicks, and the fused posterior, both "
-        "together, is what items are scored with. Move λ and see which items rise.",
+        "is what the clicks say of your taste, p what texts say of it, and the fused posterior, both together, is what "
+        "items are scored with. Move λ and see which items rise.",
         data,
         provenance,
         _words(list(runs.values()), strategy, len(items), dataset.n_items),
@@ -168,8 +168,8 @@ def _words(runs: Sequence[RunResult], strategy: Strategy, shown: int, n_items: i
         lam = "how strongly training pulls q and p together; at λ = 0 they are fused but never matched."
     catalogue = f"all {n_items:,}" if shown == n_items else f"the {shown:,} most clicked of {n_items:,}"
     meanings = {
-        strategy.label: f"DMRec, the recommender that the notebooks explain, with the strategy {str(strategy).upper()}. "
-        "You are not among the users it learnt from. Equation numbers are the paper's.",
+        strategy.label: "DMRec, the recommender that the notebooks explain, with the strategy "
+        f"{str(strategy).upper()}. You are not among the users it learnt from. Equation numbers are the paper's.",
         "q": "the collaborative distribution: your taste as your clicks tell it. A taste is a point z in "
         f"{spec.latent} latent dimensions; q says where it may lie, by a mean μ and a spread σ in each (Eq. 3).",
         "p": "the language distribution: the same from texts. The vectors of the texts about all items you clicked "
