@@ -86,7 +86,8 @@ def write_twin(
     content = text.encode("utf-8")
     if len(content) > LARGEST:
         raise ValueError(
-            f"{path.name} would have {len(content):,} bytes, more than {LARGEST:,}: show fewer users or runs"
+            f"{path.name} would have {len(content):,} bytes, more than {LARGEST:,}: "
+            "show fewer users, fewer runs or narrower ones"
         )
     write_whole(path, content)
     return path
