@@ -241,7 +241,7 @@ panels.explore(
 # click without a kernel. On the site it stands below this cell; elsewhere open the file that the cell names. Three
 # things to try:
 #
-# - click three items of one kind and move λ from 1 to 0, where nothing but language pulls;
+# - click three items of one kind (on toy, type *chess*) and move λ from 1 to 0, where nothing but language pulls;
 # - add one item of quite another kind: does q follow it, or p?
 # - take all clicks back and borrow a user's text: what is recommended to somebody known by a text alone?
 
