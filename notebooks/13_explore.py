@@ -235,6 +235,25 @@ panels.explore(
 )
 
 # %% [markdown]
+# ## Your own clicks
+#
+# The last live figure is about you: one HTML file with five small models in it, one for each λ, that read what you
+# click without a kernel. On the site it stands below this cell; elsewhere open the file that the cell names. Three
+# things to try:
+#
+# - click three items of one kind (on toy, type *chess*) and move λ from 1 to 0, where nothing but language pulls;
+# - add one item of quite another kind: does q follow it, or p?
+# - take all clicks back and borrow a user's text: what is recommended to somebody known by a text alone?
+
+# %%
+narrow = lesson.spec(strategy, variant=variant, hidden=32, latent=16)  # all weights go into the page
+small = lesson.sweep(narrow, lam=[0.0, 0.25, 0.5, 0.75, 1.0], seed=[first_seed])
+page = twins.write_own_clicks(
+    lesson.folder / "13_explore.clicks.html", small, data, lesson.facts(small, variant=variant)
+)
+print(f"{page.name} lies beside the other figures")
+
+# %% [markdown]
 # ## What we checked
 
 # %%
@@ -285,6 +304,7 @@ notebook.check("13.3", answer_3)
 numbers = {
     "corrections": table.to_dict(orient="records"),
     "own_backbone": {name: [float(value) for value in values] for name, values in scores.items()},
+    "own_clicks": {f"{r.spec.lam:g}": r.metrics["test"]["recall@20"] for r in small},
 }
 path = lesson.keep("13_explore", figure, numbers, results, lam=lam, variant=variant)
 page = twins.write_explore(path.with_suffix(".html"), results, data, lesson.facts(results, lam=lam, variant=variant))

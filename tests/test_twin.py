@@ -11,6 +11,7 @@ import pytest
 
 from dmrec_core.data import Profiles
 from dmrec_core.figures.twins import pages as twin
+from dmrec_core.figures.twins import write_own_clicks
 from dmrec_core.records.writer import provenance
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.store import load, run
@@ -40,12 +41,20 @@ def one_line(results):
 
 
 @pytest.fixture(scope="module")
-def pages(data, results, one_line, tmp_path_factory):
+def small(data, tmp_path_factory):
+    narrow = paper_settings("toy", strategy="mddm", hidden=16, latent=8, train=QUICK)
+    runs = tmp_path_factory.mktemp("small")
+    return [run(spec, data, runs=runs, device="cpu") for spec in grid(narrow, lam=(0.0, 1.0))]
+
+
+@pytest.fixture(scope="module")
+def pages(data, results, one_line, small, tmp_path_factory):
     folder = tmp_path_factory.mktemp("twins")
     return {
         "lambda": twin.write_lambda_sensitivity(folder / "09.html", results, provenance(data, results)),
         "matching": twin.write_distribution_matching(folder / "04.html"),
         "explore": twin.write_explore(folder / "13.html", one_line, data, provenance(data, one_line)),
+        "clicks": write_own_clicks(folder / "13.clicks.html", small, data, provenance(data, small)),
     }
 
 
@@ -55,7 +64,7 @@ def data_of(path):
     )
 
 
-@pytest.mark.parametrize("name", ["lambda", "matching", "explore"])
+@pytest.mark.parametrize("name", ["lambda", "matching", "explore", "clicks"])
 def test_a_page_is_one_small_file_that_asks_for_nothing(pages, name):
     text = pages[name].read_text("utf-8")
     assert len(text.encode()) < 300_000
@@ -66,7 +75,7 @@ def test_a_page_is_one_small_file_that_asks_for_nothing(pages, name):
     assert "{{" not in text
 
 
-@pytest.mark.parametrize("name", ["lambda", "explore"])
+@pytest.mark.parametrize("name", ["lambda", "explore", "clicks"])
 def test_the_footer_says_where_the_numbers_are_from(pages, name):
     text = pages[name].read_text("utf-8")
     assert "Data set: toy; semantic vectors: tfidf-svd-" in text and "2024" in text
@@ -112,19 +121,25 @@ def test_explore_page_holds_each_users_best_items(pages, data, one_line):
         assert all(held["titles"][str(item)] == data.titles[item] for item in person["test"])
 
 
-def test_the_same_inputs_write_the_same_bytes(pages, data, one_line, tmp_path):
+def test_the_same_inputs_write_the_same_bytes(pages, data, one_line, small, tmp_path):
+    again = write_own_clicks(tmp_path / "13.html", small, data, provenance(data, small))
+    assert again.read_bytes().replace(b"13.html", b"13.clicks.html") == pages["clicks"].read_bytes()
     again = twin.write_explore(tmp_path / "13.html", one_line, data, provenance(data, one_line))
     assert again.read_bytes() == pages["explore"].read_bytes()
 
 
-def test_texts_cannot_end_the_script_or_write_html(data, one_line, tmp_path):
+def test_texts_cannot_end_the_script_or_write_html(data, one_line, small, tmp_path):
     evil = "</script><script>alert(1)</script>"
     texts = Profiles(item=(evil,) * data.n_items, user=(evil,) * data.n_users, source="a test")
     hostile = replace(data, titles=(evil,) * data.n_items, profiles=texts)
     facts = {"dataset": "<b>toy</b>", "embedder": "<i>", "seeds": [1], "commit": "x"}
-    text = twin.write_explore(tmp_path / "13.html", one_line, hostile, facts).read_text("utf-8")
-    assert "alert(1)</script>" not in text and "<b>toy" not in text and "<i>" not in text
-    assert text.count("</script>") == 2
+    for path in (
+        twin.write_explore(tmp_path / "13.html", one_line, hostile, facts),
+        write_own_clicks(tmp_path / "clicks.html", small, hostile, facts),
+    ):
+        text = path.read_text("utf-8")
+        assert "alert(1)</script>" not in text and "<b>toy" not in text and "<i>" not in text
+        assert text.count("</script>") == 2
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):

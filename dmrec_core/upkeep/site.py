@@ -9,15 +9,18 @@ from pathlib import Path
 import nbformat
 
 from dmrec_core.records.checkout import checkout
-from dmrec_core.records.markup import html_text
 from dmrec_core.upkeep.flowchart import svg
 from dmrec_core.upkeep.outputs import stale
 from dmrec_core.upkeep.runner import discover
 
 PAGES = "site"  # of the checkout: settings, style and the pages that are no notebook
+TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
 MERMAID = re.compile(r"```mermaid\n(.*?)```", re.DOTALL)
 PANELS = "lambda_panel(", "user_panel("  # a cell whose controls the live figure has too
-LIVE_OF = {"00_start_here": "09_lambda_sensitivity"}  # a notebook that shows another one's live figure
+LIVE_OF = {  # notebooks that show other live figures than the one of their name -> each with the cells it stands behind
+    "00_start_here": {"09_lambda_sensitivity": PANELS},
+    "13_explore": {"13_explore": PANELS, "13_explore.clicks": ("write_own_clicks(",)},
+}
 
 
 class SiteFailed(RuntimeError):
@@ -78,7 +81,7 @@ def gather(root: Path, pages: Path) -> Path:
 
 
 def _as_page(notebook: nbformat.NotebookNode, name: str, root: Path, pages: Path) -> None:
-    """What a page has and a notebook has not: a way to the notebook, its live figure, a drawn diagram."""
+    """What a page has and a notebook has not: a way to the notebook, its live figures, a drawn diagram."""
     drawn = 0
     for cell in notebook.cells:
         if cell.cell_type != "markdown":
@@ -91,23 +94,24 @@ def _as_page(notebook: nbformat.NotebookNode, name: str, root: Path, pages: Path
     title, _, rest = notebook.cells[0].source.partition("\n")
     link = f'<a href="../files/{name}.ipynb" download>this page as a notebook</a>'
     notebook.cells[0].source = f'{title}\n\n<p class="notebook-link">{link}, to run and change</p>\n{rest}'
-    live = f"{LIVE_OF.get(name, name)}.html"
-    if (root / "figures" / live).is_file():
-        notebook.cells.insert(_where_it_moves(notebook), _live(live, html_text(title.lstrip("# "))))
+    for live, cells in LIVE_OF.get(name, {name: PANELS}).items():
+        if (figure := root / "figures" / f"{live}.html").is_file():
+            notebook.cells.insert(_where_it_moves(notebook, cells), _live(figure))
 
 
-def _where_it_moves(notebook: nbformat.NotebookNode) -> int:
-    """Behind the panel that the live figure stands for, or before the notebook's checks."""
+def _where_it_moves(notebook: nbformat.NotebookNode, cells: tuple[str, ...]) -> int:
+    """Behind the cell that the live figure stands for, or before the notebook's checks."""
     sources = [cell.source for cell in notebook.cells]
-    panel = next((at for at, source in enumerate(sources) if any(each in source for each in PANELS)), None)
+    panel = next((at for at, source in enumerate(sources) if any(each in source for each in cells)), None)
     if panel is not None:
         return panel + 1
     return next((at for at, source in enumerate(sources) if source.startswith("## What we checked")), len(sources))
 
 
-def _live(file: str, about: str) -> nbformat.NotebookNode:
+def _live(figure: Path) -> nbformat.NotebookNode:
+    about = TITLE.search(figure.read_text(encoding="utf-8"))[1]  # of a page that is HTML already
     return nbformat.v4.new_markdown_cell(
-        f"**Live, without a kernel.** Move the slider; the address of "
-        f'<a href="../live/{file}">the figure on a page of its own</a> keeps what you chose.\n\n'
-        f'<iframe class="live" src="../live/{file}" title="Live figure: {about}" loading="lazy"></iframe>'
+        f"**Live, without a kernel.** Move what you like; the address of "
+        f'<a href="../live/{figure.name}">the figure on a page of its own</a> keeps what you chose.\n\n'
+        f'<iframe class="live" src="../live/{figure.name}" title="Live figure: {about}" loading="lazy"></iframe>'
     )

@@ -15,7 +15,7 @@ from nbconvert.filters.markdown import markdown2html
 from dmrec_core import notebook as core_notebook
 from dmrec_core import panels
 from dmrec_core.figures.live import texts
-from dmrec_core.figures.twins import pages
+from dmrec_core.figures.twins import pages, write_own_clicks
 from dmrec_core.records import markup, provenance
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.store import load, run
@@ -102,7 +102,7 @@ def test_the_browser_would_run_what_is_not_escaped(watch, tmp_path):
 
 
 def test_twins_of_such_data(made, shown, tmp_path):
-    _, data, results = made
+    folder, data, results = made
     facts = provenance(data, results)
     assert facts["dataset"].startswith("shop <img"), "the folder's name is one of them"
     for path in (
@@ -111,6 +111,14 @@ def test_twins_of_such_data(made, shown, tmp_path):
     ):
         page = shown(path)
         assert plain(facts["dataset"]) in words(page)
+    narrow = paper_settings(str(folder), strategy="mddm", embedder="tfidf", hidden=16, latent=8, train=QUICK)
+    small = [run(one, data, runs=tmp_path / "runs", device="cpu") for one in grid(narrow, lam=LAMS)]
+    page = shown(write_own_clicks(tmp_path / "clicks.html", small, data, facts))
+    for place in range(page.locator("#text option").count()):
+        page.locator("#text").select_option(index=place)
+    page.get_by_role("button", name="click everything").click()
+    assert sum(plain(title) in words(page) for title in TITLES) > len(TITLES) / 2
+    page.get_by_role("button", name="click nothing").click()  # what is pressed below takes itself away otherwise
     page = shown(tmp_path / "13.html")
     for place in range(page.locator("#user option").count()):
         page.locator("#user").select_option(index=place)

@@ -10,6 +10,7 @@ import torch
 from playwright.sync_api import expect
 
 from dmrec_core.figures.twins import pages as twin
+from dmrec_core.figures.twins import write_own_clicks
 from dmrec_core.gaussian import (
     DiagonalGaussian,
     geometric_composite,
@@ -40,12 +41,15 @@ def pages(browser, tmp_path_factory):
     folder, runs = tmp_path_factory.mktemp("twins"), tmp_path_factory.mktemp("runs")
     results = [run(spec, data, runs=runs, device="cpu") for spec in specs]
     line = [r for r in results if r.spec.strategy in ("base", "mddm") and r.spec.seed == 2024]
+    narrow = grid(paper_settings("toy", strategy="mddm", hidden=16, latent=8, train=QUICK), lam=LAMS[::5])
+    small = [run(spec, data, runs=runs, device="cpu") for spec in narrow]
     return {
         "lambda": twin.write_lambda_sensitivity(
             folder / "09_lambda_sensitivity.html", results, provenance(data, results)
         ),
         "matching": twin.write_distribution_matching(folder / "04_distribution_matching.html"),
         "explore": twin.write_explore(folder / "13_explore.html", line, data, provenance(data, line)),
+        "clicks": write_own_clicks(folder / "13_explore.clicks.html", small, data, provenance(data, small)),
     }
 
 
@@ -90,7 +94,7 @@ def test_keyboard_moves_the_slider_the_picture_and_the_address(opened, name, scr
     assert page.locator("#lam").get_attribute("aria-valuetext") == "λ = 1.00"
 
 
-@pytest.mark.parametrize("name", ["lambda", "matching", "explore"])
+@pytest.mark.parametrize("name", ["lambda", "matching", "explore", "clicks"])
 def test_a_link_opens_where_it_says_and_can_be_changed_in_place(opened, name):
     page = opened(name, "#lam=0.6")
     expect(page.locator("#status")).to_contain_text("λ = 0.60")
@@ -137,7 +141,7 @@ def test_the_explore_twin_changes_everything_about_the_user(opened):
     expect(page.locator("#top tbody tr")).to_have_count(10)
 
 
-@pytest.mark.parametrize("name", ["lambda", "matching", "explore"])
+@pytest.mark.parametrize("name", ["lambda", "matching", "explore", "clicks"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_on_a_phone_nothing_is_cut_off_and_text_can_be_read(opened, name, scheme, screenshots):
     page = opened(name, "#lam=0.6", color_scheme=scheme, **PHONE)
@@ -151,7 +155,7 @@ def test_on_a_phone_nothing_is_cut_off_and_text_can_be_read(opened, name, scheme
 
 
 def test_the_page_names_its_controls_and_its_pictures(opened):
-    for name in ("lambda", "matching", "explore"):
+    for name in ("lambda", "matching", "explore", "clicks"):
         page = opened(name)
         for handle in page.locator("input, select, button").all():
             assert handle.evaluate("e => (e.labels && e.labels.length) || e.textContent.trim() || e.ariaLabel"), name

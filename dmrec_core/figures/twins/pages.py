@@ -2,7 +2,7 @@
 
 A twin opens from a folder (`file://`), makes no request to anywhere, is moved by mouse, touch or keyboard, and keeps
 where it is in its address (`09_lambda_sensitivity.html#lam=0.6`). Its numbers are the runs'; where JavaScript computes
-(the matching of two Gaussians), the browser tests compare it with the core.
+(the matching of two Gaussians, a frozen model), tests compare it with the core.
 """
 
 from __future__ import annotations
@@ -29,7 +29,12 @@ from dmrec_core.records.markdown import plus_minus
 from dmrec_core.records.markup import html_text, json_in_html, visible_text
 from dmrec_core.runs.store import RunResult
 
-PAGES = ("lambda_sensitivity", "distribution_matching", "explore")
+PAGES = {  # page -> the scripts it is drawn by
+    "lambda_sensitivity": ("lambda_sensitivity.js",),
+    "distribution_matching": ("distribution_matching.js",),
+    "explore": ("explore.js",),
+    "own_clicks": ("frozen_model.js", "own_clicks.js"),
+}
 LARGEST = 1_000_000  # bytes: a twin is something one can mail
 LONGEST_PROFILE = 900  # characters shown
 
@@ -62,7 +67,7 @@ def write_twin(
         ValueError: an unknown page, a number that is NaN or infinite, or more than a megabyte.
     """
     if page not in PAGES:
-        raise ValueError(f"page must be one of {PAGES}; got {page!r}")
+        raise ValueError(f"page must be one of {tuple(PAGES)}; got {page!r}")
     path = Path(path)
     path = path if path.is_absolute() else (find_checkout() or Path.cwd()) / path
     parts = {
@@ -70,7 +75,7 @@ def write_twin(
         "lede": html_text(lede),
         "style": _asset("style.css"),
         "chart": _asset("chart.js"),
-        "view": _asset(f"{page}.js"),
+        "view": "\n".join(map(_asset, PAGES[page])),
         "tables": tables,
         "origin": html_text(_origin(provenance)),
         "example": html_text(f"{path.name}{example}"),
@@ -81,7 +86,8 @@ def write_twin(
     content = text.encode("utf-8")
     if len(content) > LARGEST:
         raise ValueError(
-            f"{path.name} would have {len(content):,} bytes, more than {LARGEST:,}: show fewer users or runs"
+            f"{path.name} would have {len(content):,} bytes, more than {LARGEST:,}: "
+            "show fewer users, fewer runs or narrower ones"
         )
     write_whole(path, content)
     return path
