@@ -199,6 +199,24 @@ def test_alpharec_is_its_formula(train, texts, users_from, multiplier):
     close(model.score(user_batch(train, np.arange(USERS))), users @ items.T)
 
 
+@pytest.mark.parametrize("users_from", ["items", "own"])
+def test_alpharec_has_the_textbooks_gradients_a_few_hidden_units_at_a_time(monkeypatch, train, texts, users_from):
+    monkeypatch.setattr("dmrec_core.baselines.alpharec.UNITS", 5)  # of 12: 5, 5 and 2
+    model = made(AlphaRec, train, *texts, latent=4, users_from=users_from, n_negatives=3)
+    batch = next(model.batches(train, 16, 0, torch.Generator().manual_seed(0), torch.device("cpu")))
+    r = torch.from_numpy(train.toarray()).double()
+    start = {"items": r @ texts[1] / r.sum(1, keepdim=True), "own": texts[0]}[users_from]
+    cosine = cosines(*propagated(train, model.to_taste(torch.cat([start, texts[1]])), 2, 3))
+    chosen = torch.cat([batch.positives.unsqueeze(1), batch.negatives], 1)
+    expected = F.cross_entropy(cosine[batch.users.unsqueeze(1), chosen] / 0.15, torch.zeros(16, dtype=torch.int64))
+    loss = model.loss(batch).total
+    close(loss, expected)
+    weights = list(model.parameters())
+    assert len(model.to_taste[0].weight) == 12 and len(weights) == 4
+    for ours, textbooks in zip(torch.autograd.grad(loss, weights), torch.autograd.grad(expected, weights), strict=True):
+        close(ours, textbooks)
+
+
 def llmrec(train, texts, **settings):
     edges = torch.stack([torch.arange(USERS) % ITEMS, (torch.arange(USERS) + 5) % ITEMS], 1)
     return made(LLMRec, train, *texts, edges, latent=4, **settings)

@@ -15,10 +15,12 @@ from dmrec_core.baselines.fused_contrast import products_at
 from dmrec_core.baselines.graph import BipartiteGraph, EdgeWeights, combine_layers, propagate
 from dmrec_core.baselines.graph_recommender import GraphRecommender
 from dmrec_core.baselines.sampling import PairBatch
-from dmrec_core.baselines.vectors import by_rows, keep_vectors
+from dmrec_core.baselines.vectors import keep_vectors
+from dmrec_core.interactions import suits_a_gpu
 from dmrec_core.recommender import LossTerms
 
 USER_SOURCES = ("items", "own", "own+items")
+UNITS = 256  # of the hidden layer at a time on a CPU
 
 
 class AlphaRec(GraphRecommender):
@@ -88,20 +90,26 @@ class AlphaRec(GraphRecommender):
         r"""$E^{(0)}$ of users and items.
 
         The mean of items' vectors leaves the first layer as the mean of what these became, $W\bar w = \overline{Ww}$:
-        it then has the items alone to multiply, not the users.
+        it then has the items alone to multiply, not the users. Hidden units do not read one another, so on a CPU a few
+        go all the way through at a time: they stay in its cache, and no large memory is asked for.
         """
-        if self.users_from != "items":
-            return by_rows(self.to_taste, self.user_vectors), by_rows(self.to_taste, self.item_vectors)
         if isinstance(self.to_taste, nn.Linear):
-            items = self.to_taste(self.item_vectors)
-            return self._means(items), items
+            return self._read(self.to_taste.weight)
         first, activation, last = self.to_taste
-        items = F.linear(self.item_vectors, first.weight)
-        return tuple(last(activation(x + first.bias)) for x in (self._means(items), items))
+        units = len(first.weight) if suits_a_gpu(first.weight) else UNITS
+        totals = last.bias, last.bias
+        layers = first.weight.split(units), first.bias.split(units), last.weight.split(units, dim=1)
+        for weight, bias, onward in zip(*layers, strict=True):
+            told = (F.linear(activation(x + bias), onward) for x in self._read(weight))
+            totals = tuple(total + part for total, part in zip(totals, told, strict=True))
+        return totals
 
-    def _means(self, items: Tensor) -> Tensor:
-        weights = EdgeWeights(self.share_of_user, self.graph.to_items_weight)
-        return self.graph.to_users(items, weights)
+    def _read(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """What some rows of the first layer's weight see in users and in items, before the bias."""
+        items = F.linear(self.item_vectors, weight)
+        if self.users_from != "items":
+            return F.linear(self.user_vectors, weight), items
+        return self.graph.to_users(items, EdgeWeights(self.share_of_user, self.graph.to_items_weight)), items
 
     def _propagated(self) -> tuple[Tensor, Tensor]:
         return combine_layers(propagate(self.graph, *self.initial_embeddings(), self.layers), "mean")
