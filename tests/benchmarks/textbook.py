@@ -24,6 +24,24 @@ def rlmrec_contrast(users: Tensor, items: Tensor, user_texts: Tensor, item_texts
     return total
 
 
+def alpharec_loss(model: torch.nn.Module, means: Tensor, adjacency: Tensor, batch) -> Tensor:
+    """AlphaRec's loss: every node's vector through the network, a sparse matrix, one vector for each negative.
+
+    Args:
+        model: whose weights and vectors are read.
+        means: of users' items' vectors, `(n_users, d_s)`.
+        adjacency: symmetric normalised, sparse, `(n_nodes, n_nodes)`.
+        batch: its pairs.
+    """
+    layers = [model.to_taste(torch.cat([means, model.item_vectors]))]
+    for _ in range(model.layers):
+        layers.append(adjacency @ layers[-1])
+    users, items = F.normalize(sum(layers) / len(layers), dim=1).split([len(means), len(model.item_vectors)])
+    chosen = torch.cat([batch.positives.unsqueeze(1), batch.negatives], dim=1)
+    cosines = (users[batch.users].unsqueeze(1) * items[chosen]).sum(-1)
+    return F.cross_entropy(cosines / model.temperature, torch.zeros(len(batch), dtype=torch.int64))
+
+
 def rank_one_user_at_a_time(
     scores: np.ndarray, train: sp.csr_matrix, test: sp.csr_matrix, n: int = 20
 ) -> dict[str, float]:
