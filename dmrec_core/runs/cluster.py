@@ -31,7 +31,7 @@ from dmrec_core.records.ranges import cut
 from dmrec_core.runs.folder import FINISHED, PROGRESS, RESUME, WEIGHTS, deliver
 from dmrec_core.runs.spec import RunSpec
 from dmrec_core.runs.store import cached, folder_of, locked, pretraining_run, run
-from dmrec_core.runs.worker import Refused, fetch, forget, kit, receive, report
+from dmrec_core.runs.worker import Refused, dask_setup, fetch, forget, kit, receive, report
 from dmrec_core.runs.worker import train as train_there
 from dmrec_core.training.checkpoint import CheckpointError, load_tensors
 from dmrec_core.training.fit import TrainingCancelled
@@ -94,6 +94,7 @@ def served(scheduler: str | None, workers: int | None = None) -> Iterator[str | 
                 _dask().LocalCluster(
                     n_workers=workers, threads_per_worker=max(1, (os.cpu_count() or 1) // workers), processes=True,
                     host="127.0.0.1", dashboard_address=None, memory_limit=0, silence_logs=40,
+                    preload=[dask_setup.__module__],
                 )
             ).scheduler_address  # fmt: skip
         elif scheduler is not None and not ADDRESS.fullmatch(scheduler):

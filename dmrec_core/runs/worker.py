@@ -6,6 +6,7 @@ All but `train` are answered while the worker trains. A ticket names one attempt
 from __future__ import annotations
 
 import shutil
+import signal
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -37,6 +38,14 @@ def kit() -> str:
     package = Path(dmrec_core.__file__).parent
     parts = [(path.relative_to(package).as_posix(), path.read_bytes()) for path in sorted(package.rglob("*.py"))]
     return f"dmrec-kit {dmrec_core.__version__}, code {digest(parts)[:12]}"
+
+
+def dask_setup(_: object) -> None:
+    """As a preload of Dask's: Ctrl-C, which reaches every process of a terminal, does not end a worker.
+
+    It is told to stop by whoever the run is for, and keeps silent.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def receive(ticket: str, files: Mapping[str, Mapping[str, bytes]], dask_worker: Any) -> None:
