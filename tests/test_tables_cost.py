@@ -174,7 +174,7 @@ def test_a_model_that_fails_and_a_wrong_request_are_named(tmp_path, capsys):
 
 
 def test_a_budget_is_the_formula_over_what_is_kept():
-    """Early stopping ends 60 epochs after the best one, 9 here; every third is validated, and two splits are at the end."""
+    """Early stopping ends 60 epochs after the best one, 9 here; every third is validated, two splits come last."""
     measured = {"device": "cpu", "processor_seconds_an_epoch": 2.0, "processor_seconds_an_evaluation": 0.5}
     models = {"mult-vae": 10**6, "kar": 10}
     numbers = [{"model": model, "strategy": "base", "parameters": size, **measured} for model, size in models.items()]

@@ -28,7 +28,7 @@ from typing import Any
 from dmrec_core.data import RecDataset
 from dmrec_core.records.files import write_whole
 from dmrec_core.records.ranges import cut
-from dmrec_core.runs.folder import FINISHED, PROGRESS, RESUME, WEIGHTS, deliver
+from dmrec_core.runs.folder import FINISHED, METRICS, PROGRESS, RESUME, WEIGHTS, deliver
 from dmrec_core.runs.spec import RunSpec
 from dmrec_core.runs.store import cached, folder_of, locked, pretraining_run, run
 from dmrec_core.runs.worker import Refused, dask_setup, fetch, forget, kit, receive, report
@@ -197,12 +197,15 @@ class _Cluster:
                 while not self.line.acquire(timeout=ASK_SECONDS):
                     self._ask(worker, report, ticket, name)
                 try:
-                    deliver(self._ask(worker, fetch, ticket, name, FINISHED), folder)
+                    files = self._ask(worker, fetch, ticket, name, FINISHED)
+                    if METRICS not in files:
+                        raise _Lost("it gave the run up, having heard nothing")
+                    deliver(files, folder)
                 finally:
                     self.line.release()
                 return
             problem = future.exception() if future.status == "error" else None
-            if problem is None or isinstance(problem, TrainingCancelled) or type(problem).__name__ == "KilledWorker":
+            if problem is None or type(problem).__name__ == "KilledWorker":
                 raise _Lost(cut(str(problem or f"its task is {future.status}"), 200))
             raise problem
         finally:

@@ -22,6 +22,7 @@ from dmrec_core.records.files import digest, write_whole
 from dmrec_core.runs.folder import PROGRESS, RESUME
 from dmrec_core.runs.spec import RunSpec
 from dmrec_core.runs.store import folder_of, run
+from dmrec_core.training.fit import TrainingCancelled
 
 SILENCE_SECONDS = 180.0  # without a question after it, after which a run is given up
 
@@ -63,9 +64,10 @@ def train(
 ) -> None:
     """Do the run of a ticket, as `run`, with so many threads and so many seconds between checkpoints.
 
+    It is left unfinished where nobody asks after it any more.
+
     Raises:
         Refused: this worker lacks the data, or has others.
-        TrainingCancelled: nobody asks after it any more.
     """
     from distributed import get_worker
 
@@ -81,7 +83,9 @@ def train(
         )
     torch.set_num_threads(threads)
     try:
-        run(spec, dataset, runs=runs, device=device, cancel=lambda: _is_abandoned(ticket), checkpoint_seconds=seconds)
+        with suppress(TrainingCancelled):  # Dask would log it as a fault
+            run(spec, dataset, runs=runs, device=device, cancel=lambda: _is_abandoned(ticket),
+                checkpoint_seconds=seconds)  # fmt: skip
     finally:
         if _is_abandoned(ticket):
             shutil.rmtree(runs, ignore_errors=True)
