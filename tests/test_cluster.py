@@ -85,7 +85,7 @@ def wait_for(what: Callable[[], object], seconds: float = 120) -> None:
 
 @pytest.fixture
 def machines(tmp_path, monkeypatch) -> Iterator[Machines]:
-    monkeypatch.setattr(cluster, "CHECKPOINT_SECONDS", 0.1)
+    monkeypatch.setattr(cluster, "CHECKPOINT_SECONDS", 0.5)
     monkeypatch.setattr(cluster, "ASK_SECONDS", 0.1)
     found = Machines(tmp_path / "machines")
     yield found
