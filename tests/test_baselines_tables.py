@@ -125,7 +125,7 @@ def rows(dataset, runs):
     plans[0] = replace(plans[0], paper=printed)
     return fill(
         plans, [1, 2, 3], paper.TABLE2_METRICS, dataset, runs=runs, device="cpu",
-        executor=ThreadPoolExecutor(1), progress=lambda *_: None,
+        scheduler=ThreadPoolExecutor(1), progress=lambda *_: None,
     )  # fmt: skip
 
 

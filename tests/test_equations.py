@@ -114,9 +114,9 @@ def test_check_writes_nothing_and_fails_where_the_readme_is_stale(planted, monke
     monkeypatch.setattr(readme, "checkout", lambda: planted)
     path = planted / "README.md"
     assert main(["readme", "--check"]) == 1  # no README at all
-    (planted / "figures").mkdir(exist_ok=True)
     for page, names in PAGES.items():
         stale = "".join(f"<!-- BEGIN {name} --><!-- END {name} -->\n" for name in names)
+        (planted / page).parent.mkdir(exist_ok=True)
         (planted / page).write_text(stale)
     stale = path.read_text()
     assert main(["readme", "--check"]) == 1 and path.read_text() == stale

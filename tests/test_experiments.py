@@ -175,7 +175,7 @@ def test_sweep_returns_results_in_order_and_runs_only_what_is_missing(dataset, t
     assert [r.spec for r in results] == specs
     assert lines[-1] == (lines[-1][0], True) and lines[-1][0].startswith("3/3 runs")
     with ThreadPoolExecutor(2) as executor:  # stands for any other executor, a cluster's included
-        again = sweep(specs, dataset, runs=tmp_path / "threads", executor=executor, progress=lambda *_: None)
+        again = sweep(specs, dataset, runs=tmp_path / "threads", scheduler=executor, progress=lambda *_: None)
     one_by_one = [run(s, dataset, runs=tmp_path / "single") for s in specs]
     for a, b in zip(again, one_by_one, strict=True):
         assert a.metrics == b.metrics, "in one process and one thread pool the numbers are the same bits"
@@ -213,7 +213,7 @@ def test_ctrl_c_is_noted_and_then_interrupts_again():
 def test_sweep_names_the_run_that_failed(dataset, tmp_path):
     bad = SPEC.with_(train=replace(TINY, learning_rate=1e30))
     with pytest.raises(RunFailed, match=r"run failed: mult-vae mddm.*not finite") as failed:
-        sweep([bad], dataset, runs=tmp_path, executor=ThreadPoolExecutor(1), progress=lambda *_: None)
+        sweep([bad], dataset, runs=tmp_path, scheduler=ThreadPoolExecutor(1), progress=lambda *_: None)
     assert "Traceback" not in str(failed.value)
 
 
@@ -223,14 +223,14 @@ def test_a_fault_that_nobody_foresaw_keeps_its_traceback(dataset, tmp_path, monk
 
     monkeypatch.setattr("dmrec_core.runs.sweeps.run", broken)
     with pytest.raises(RunFailed, match=r"(?s)run failed: mult-vae mddm.*Traceback.*in broken.*no such tensor"):
-        sweep([SPEC], dataset, runs=tmp_path, executor=ThreadPoolExecutor(1), progress=lambda *_: None)
+        sweep([SPEC], dataset, runs=tmp_path, scheduler=ThreadPoolExecutor(1), progress=lambda *_: None)
 
 
 def test_sweep_can_be_cancelled_and_taken_up_again(dataset, tmp_path):
     long = [s.with_(train=TrainSettings(epochs=500, batch_size=32)) for s in grid(SPEC, seed=(1, 2))]
     with pytest.raises(TrainingCancelled, match="unfinished"):
         sweep(
-            long, dataset, runs=tmp_path, executor=ThreadPoolExecutor(2), progress=lambda *_: None, cancel=lambda: True
+            long, dataset, runs=tmp_path, scheduler=ThreadPoolExecutor(2), progress=lambda *_: None, cancel=lambda: True
         )
     assert not list(tmp_path.glob("*/metrics.json")) and not list(tmp_path.glob(".stop*"))
 

@@ -107,7 +107,7 @@ def test_a_matrix_that_does_not_fit_is_named_alone_in_a_sweep_and_by_a_command(d
     with pytest.raises(MemoryError, match=f"^{size}"):
         run(reference("ease"), dataset, runs=tmp_path)
     with pytest.raises(RunFailed, match=f"run failed: ease on toy: {size}") as failed, ThreadPoolExecutor(1) as here:
-        sweep([reference("ease")], dataset, runs=tmp_path, executor=here, progress=lambda *_: None)
+        sweep([reference("ease")], dataset, runs=tmp_path, scheduler=here, progress=lambda *_: None)
     assert "Traceback" not in str(failed.value)
     assert outcome(lambda: run(reference("ease"), dataset, runs=tmp_path), "x") == FAILED
     assert "Traceback" not in (said := capsys.readouterr().err) and "error: EASE takes" in said

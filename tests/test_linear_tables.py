@@ -41,7 +41,7 @@ def rows(dataset, tmp_path_factory):
     assert [one.key for one in plans] == ["lightgcn", "ease", "popularity"]
     plans = [replace(one, options=tuple(spec.with_(train=FEW) for spec in one.options)) for one in plans]
     plans[0], plans[1] = replace(plans[0], against=("ease",)), replace(plans[1], against=("popularity",))
-    quiet = {"device": "cpu", "executor": ThreadPoolExecutor(1), "progress": lambda *_: None}
+    quiet = {"device": "cpu", "scheduler": ThreadPoolExecutor(1), "progress": lambda *_: None}
     return fill(plans, [1, 2, 3], paper.TABLE3_METRICS, dataset, runs=tmp_path_factory.mktemp("runs"), **quiet)
 
 

@@ -12,6 +12,7 @@ from dmrec_core.commands.outcome import INTERRUPTED, WRONG_CALL
 from dmrec_core.data import toy_dataset
 from dmrec_core.data.dataset import RecDataset
 from dmrec_core.paper import cost, measure
+from dmrec_core.paper.budget import budgets, thousand_runs
 from dmrec_core.paper.cost import CostTable, MeasurementFailed, as_markdown, as_numbers, specs_of
 from dmrec_core.paper.measure import Cost, data_for
 from dmrec_core.records.memory import begin_peak, peak
@@ -177,3 +178,18 @@ def test_a_model_that_fails_and_a_wrong_request_are_named(tmp_path, capsys):
     ):
         assert main(["cost", *arguments, "--out", str(tmp_path)]) == WRONG_CALL
         assert said in capsys.readouterr().err
+
+
+def test_a_budget_is_the_formula_over_what_is_kept():
+    """Early stopping ends 60 epochs after the best one, 9 here; every third is validated, two splits come last."""
+    measured = {"device": "cpu", "processor_seconds_an_epoch": 2.0, "processor_seconds_an_evaluation": 0.5}
+    models = {"mult-vae": 10**6, "kar": 10}
+    numbers = [{"model": model, "strategy": "base", "parameters": size, **measured} for model, size in models.items()]
+    facts = {"dataset": "amazon", "processor": "some", "precision": "float32"}
+    table = {"numbers": [{"model": "mult-vae", "strategy": "base", "best_epochs": [8, 10]}], "provenance": {}}
+    (found,) = budgets({"numbers": numbers, "provenance": facts}, [table])
+    assert (found.epochs, found.own_epochs, found.seconds) == (9 + 60 + 1, True, 70 * 2.0 + (24 + 2) * 0.5)
+    text = thousand_runs({"numbers": numbers, "provenance": facts}, [table])
+    assert (
+        f"| {1000 * 153 / 86400:.1f} days |" in text and "| 16 MB |" in text and "No best epoch is kept for KAR" in text
+    )

@@ -24,6 +24,7 @@ def add_options(parser: shared.Parser) -> None:
     add("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
         help="set a notebook parameter; repeatable; a name that no notebook declares is refused")  # fmt: skip
     shared.device(parser)
+    shared.scheduler(parser)
     add("--keep", nargs="?", const="changed", choices=("changed", "all"),
         help="then put them into figures/, in the place of those kept there, and renew the README; "
         "where the numbers are the same the kept files stay, but for --keep all")  # fmt: skip
@@ -37,6 +38,8 @@ def add_options(parser: shared.Parser) -> None:
 
 def perform(options: argparse.Namespace) -> int:
     """Run the notebooks."""
+    from dmrec_core.runs.cluster import served
     from dmrec_core.upkeep.make_figures import make_figures
 
-    return make_figures(options)
+    with served(options.scheduler):
+        return make_figures(options)

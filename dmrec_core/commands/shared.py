@@ -115,6 +115,15 @@ def training(parser: Parser) -> None:
     runs(parser)
 
 
+def scheduler(parser: Parser, more: str = "") -> None:
+    """`--scheduler`; `more` is what else the command says of it."""
+    what = (
+        "train on the workers of the Dask scheduler tcp://HOST:PORT, or, with local, of one on this machine (default: "
+        "DMREC_SCHEDULER, or without Dask on this machine)"
+    )
+    parser.add_argument("--scheduler", metavar="ADDRESS", help=what + (more and f"; {more}"))
+
+
 def runs(parser: Parser) -> None:
     """`--runs`."""
     what = "where runs are kept (default: DMREC_RUNS, or runs/ of the checkout)"

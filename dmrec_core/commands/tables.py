@@ -40,11 +40,14 @@ def add_options(parser: shared.Parser) -> None:
         help="evaluations without a gain before a run stops (default: each model's own)")  # fmt: skip
     shared.precision(parser)
     shared.training(parser)
+    shared.scheduler(parser)
     shared.out(parser, "build/figures/ of the checkout; with figures they are kept")
 
 
 def perform(options: argparse.Namespace) -> int:
     """Make the tables."""
     from dmrec_core.paper.make_tables import make_tables
+    from dmrec_core.runs.cluster import served
 
-    return make_tables(options)
+    with served(options.scheduler, options.workers):
+        return make_tables(options)

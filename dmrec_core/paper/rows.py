@@ -86,7 +86,7 @@ def fill(
         seeds: of every row; the first one chooses.
         metrics: to be shown, of the test split.
         dataset: the runs' data, if not what each spec loads by itself.
-        how: `runs`, `device`, `workers`, `executor`, `progress`, `cancel`, as `sweep`.
+        how: `runs`, `device`, `workers`, `scheduler`, `progress`, `cancel`, as `sweep`.
 
     Raises:
         ValueError: no seed is given, or a plan is compared with a row that is not there.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from dmrec_core.baselines.closed_form import ClosedForm
 from dmrec_core.recommender import Recommender
-from dmrec_core.records.files import digest, file_digest, read_json, write_whole
+from dmrec_core.records.files import digest, file_digest, read_json, temporary_for, write_whole
 from dmrec_core.records.ranges import cut
 from dmrec_core.training.checkpoint import CheckpointError, load_tensors
 from dmrec_core.training.evaluate import RankingMetrics
@@ -27,13 +28,15 @@ from dmrec_core.training.evaluate import RankingMetrics
 SPLITS = ("valid", "test")
 SPEC, HISTORY, PER_USER = "spec.json", "history.csv", "per_user.safetensors"
 WEIGHTS, METRICS = "weights.safetensors", "metrics.json"
+FILES = SPEC, HISTORY, PER_USER, WEIGHTS
+FINISHED = *FILES, METRICS
 RESUME, PROGRESS = "resume.safetensors", "progress.json"  # of an unfinished run
 KEPT_AT_MOST = 2**24  # bytes of a closed form's solution: an item-item matrix of up to 2,048 items
 
 
 def seal(folder: Path, metrics: Mapping, record: Mapping) -> None:
     """Write `metrics.json`: the run is finished, and its other files are to stay as they are now."""
-    files = {name: file_digest(folder / name) for name in (SPEC, HISTORY, PER_USER, WEIGHTS)}
+    files = {name: file_digest(folder / name) for name in FILES}
     values = {"metrics": metrics, "record": record, "run": folder.name, "files": files}
     write_whole(folder / METRICS, json.dumps(values | {"sha256": _checksum(values)}, indent=1).encode())
     for name in (RESUME, PROGRESS):
@@ -52,11 +55,34 @@ def faults(folder: Path) -> dict[str, str]:
     except (OSError, ValueError) as problem:
         found[METRICS] = str(problem)
     expected = sealed.get("files", {})
-    for name in (SPEC, HISTORY, PER_USER, WEIGHTS):
+    for name in FILES:
         found[name] = _fault(folder / name, expected.get(name))
     if not expected and not any(found.values()):
         found[METRICS] = _disagreement(sealed["metrics"], read_per_user(folder))
     return {name: why for name, why in found.items() if why}
+
+
+def deliver(files: Mapping[str, bytes], folder: Path) -> None:
+    """Put the files of a run that was finished elsewhere into its folder here: all of them, whole, or none.
+
+    Raises:
+        CheckpointError: they did not arrive whole, or are another run's.
+    """
+    place = temporary_for(folder)
+    arrived = place / folder.name
+    try:
+        for name in FINISHED:
+            if name in files:
+                write_whole(arrived / name, files[name])
+        if wrong := faults(arrived):
+            said = "; ".join(f"{name}: {why}" for name, why in wrong.items())
+            raise CheckpointError(f"{folder.name} did not arrive whole ({cut(said, 300)})")
+        for name in FINISHED:  # the last one says that the run is finished
+            os.replace(arrived / name, folder / name)
+        for name in (RESUME, PROGRESS):
+            (folder / name).unlink(missing_ok=True)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def read_metrics(folder: Path) -> dict:

@@ -203,7 +203,7 @@ def run(
     if result is not None and not _lacks_a_metric(result):
         return result
     folder.mkdir(parents=True, exist_ok=True)
-    with _lock(folder, cancel):
+    with locked(folder, cancel):
         collect(folder)
         result = _read(spec, folder)
         if result is None:
@@ -246,7 +246,12 @@ def untrained(
     return build_model(spec, dataset, result.model(dataset))
 
 
-def _lock(folder: Path, cancel: Callable[[], bool] | None) -> filelock.AcquireReturnProxy:
+def locked(folder: Path, cancel: Callable[[], bool] | None) -> filelock.AcquireReturnProxy:
+    """The lock of a run's folder, once no other process holds it.
+
+    Raises:
+        TrainingCancelled: `cancel` said so while waiting.
+    """
     lock = filelock.FileLock(folder / ".lock")
     while True:
         try:

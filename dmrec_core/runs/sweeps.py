@@ -1,4 +1,4 @@
-"""Many runs at once: `sweep(specs)` on any `concurrent.futures` executor, with one bar and the time left over all."""
+"""Many runs at once: `sweep(specs)` here, on a cluster or any executor, with one bar and the time left over all."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -20,16 +22,26 @@ import torch
 
 from dmrec_core.data import RecDataset
 from dmrec_core.records.files import collect, read_json, temporary_for
+from dmrec_core.runs.cluster import MOST_AT_ONCE, SCHEDULER, cluster
 from dmrec_core.runs.folder import PROGRESS
 from dmrec_core.runs.progress import ProgressLine, clock
 from dmrec_core.runs.spec import RunSpec
 from dmrec_core.runs.store import RunResult, cached, folder_of, run, runs_folder
+from dmrec_core.runs.worker import Refused
 from dmrec_core.training.device import resolve_device
 from dmrec_core.training.fit import TrainingCancelled, TrainingDiverged
 
-EXPLAINED = TrainingDiverged, ValueError, ImportError, OSError, MemoryError  # the kit's own: their messages say enough
+EXPLAINED = (
+    TrainingDiverged,
+    Refused,
+    ValueError,
+    ImportError,
+    OSError,
+    MemoryError,
+)  # the kit's own: their messages say enough
 
 SOCKETS = "dmrec"  # says in Python's folder for the fork server's socket which process made it; see `temporary_for`
+LAST_BATCH = 60.0  # seconds that runs in an executor of somebody else's have to see that they are to stop
 LONGEST_TEMPORARY = 70  # bytes of a path to which a socket's own 32 are added
 
 
@@ -54,7 +66,7 @@ def sweep(
     specs: Sequence[RunSpec],
     dataset: RecDataset | None = None,
     *,
-    executor: Executor | None = None,
+    scheduler: str | Executor | None = None,
     workers: int | None = None,
     runs: Path | None = None,
     device: str = "auto",
@@ -66,8 +78,10 @@ def sweep(
     Args:
         specs: what to run; repetitions cost nothing.
         dataset: their data, if not the one each spec loads by itself.
-        executor: anything with `submit`, such as a Dask cluster's; by default local processes. Its workers must see
-            the same runs folder. A model or strategy of your own is trained in this process, one run after another.
+        scheduler: where they are trained. `tcp://HOST:PORT`: on the workers of the Dask scheduler there, which need
+            share no disk, see `runs.cluster`; `local`: on workers of Dask's on this machine. Or anything with `submit`
+            whose workers see the same runs folder. By default what the variable DMREC_SCHEDULER says, or processes of
+            this machine. A model or strategy of your own is trained in this process, one run after another.
         workers: number of local processes; by default one a core on a CPU, one on a GPU.
         runs: parent of the run folders.
         device: as `run`.
@@ -88,34 +102,57 @@ def sweep(
     # a model or strategy of one's own, out of a notebook's cell, cannot be imported by another process
     own = [spec for spec in wanted if spec.is_own]
     others = [spec for spec in wanted if not spec.is_own]
+    what = dataset, runs, device
     if others:
-        _run_all(others, dataset, executor, workers, runs, device, show, cancel)
+        with _until_stopped(runs) as stop, _workers(scheduler, len(others), workers, device) as (executor, work):
+            _run_all(others, what, stop, lambda spec: executor.submit(work, spec, *what, stop), show, cancel)
     if own:
-        with ThreadPoolExecutor(1) as here:
-            _run_all(own, dataset, here, workers, runs, device, show, cancel)
+        with _until_stopped(runs) as stop, ThreadPoolExecutor(1) as here:
+            _run_all(own, what, stop, lambda spec: here.submit(_work, spec, *what, stop), show, cancel)
     return [run(spec, dataset, runs=runs, device=device) for spec in specs]
+
+
+@contextmanager
+def _until_stopped(runs: Path | None) -> Iterator[Path]:
+    """A path that workers watch, on any machine that shares the disk: a file there stops them."""
+    stop = temporary_for((runs or runs_folder()) / "stop")
+    stop.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield stop
+    finally:
+        stop.unlink(missing_ok=True)
+
+
+@contextmanager
+def _workers(
+    where: str | Executor | None, jobs: int, workers: int | None, device: str
+) -> Iterator[tuple[Executor, Callable[..., None]]]:
+    """An executor, and what does a run in it."""
+    where = where or os.environ.get(SCHEDULER)
+    if isinstance(where, str):
+        with cluster(where, workers) as train, ThreadPoolExecutor(min(jobs, MOST_AT_ONCE)) as here:
+            yield here, train
+    elif where is not None:
+        yield where, _work
+    else:
+        executor, threads = _local_executor(jobs, workers, device)
+        try:
+            yield executor, partial(_work, threads=threads)
+        finally:
+            executor.shutdown(wait=True, cancel_futures=True)
 
 
 def _run_all(
     wanted: Sequence[RunSpec],
-    dataset: RecDataset | None,
-    executor: Executor | None,
-    workers: int | None,
-    runs: Path | None,
-    device: str,
+    what: tuple[RecDataset | None, Path | None, str],
+    stop: Path,
+    submit: Callable[[RunSpec], Future],
     show: Callable[[str, bool], None],
     cancel: Callable[[], bool] | None,
 ) -> None:
-    own, threads = executor is None, None
-    if own:
-        executor, threads = _local_executor(len(wanted), workers, device)
-    folders = [folder_of(spec, dataset, runs) for spec in wanted]
-    stop = temporary_for(folders[0].parent / "stop")  # workers on any machine can see a file
-    stop.parent.mkdir(parents=True, exist_ok=True)
+    folders = [folder_of(spec, *what[:2]) for spec in wanted]
     started = time.monotonic()
-    futures: dict[Future, RunSpec] = {
-        executor.submit(_work, spec, dataset, runs, device, threads, stop): spec for spec in wanted
-    }
+    futures = {submit(spec): spec for spec in wanted}
     try:
         pending = set(futures)
         while pending:
@@ -127,15 +164,11 @@ def _run_all(
             show(_status(folders, len(wanted) - len(pending), time.monotonic() - started), not pending)
     finally:
         stop.touch()  # where one worker died, others are still at work on futures that count as done
-        for future in futures:
-            future.cancel()
-        if own:
-            executor.shutdown(wait=True, cancel_futures=True)
-        stop.unlink(missing_ok=True)
+        wait([future for future in futures if not future.cancel()], timeout=LAST_BATCH)
 
 
-def _work(spec: RunSpec, dataset, runs, device, threads: int | None, stop: Path) -> None:
-    """One run inside a worker. Only the folder is the result: it may be on another machine."""
+def _work(spec: RunSpec, dataset, runs, device, stop: Path, threads: int | None = None) -> None:
+    """One run inside a worker that sees the runs folder. Only the run's folder is the result."""
     if threads is not None:
         torch.set_num_threads(threads)
     run(spec, dataset, runs=runs, device=device, cancel=stop.exists)

@@ -18,6 +18,7 @@ from dmrec_core.analysis.verdicts import FAILS, HOLDS
 from dmrec_core.data import DATASETS
 from dmrec_core.matching import STRATEGIES
 from dmrec_core.paper import linear
+from dmrec_core.paper.budget import thousand_runs
 from dmrec_core.paper.claims import Finding, made_with, read, runs_of
 from dmrec_core.records.checkout import checkout
 from dmrec_core.records.files import write_whole
@@ -314,9 +315,18 @@ def _made_with(dataset: str, document: Mapping) -> tuple[str, str, str]:
     return dataset, markdown_text(facts["embedder"] or "none"), said
 
 
-SECTIONS = {"equations": equations_table, "glance": _glance, "claims": _claims_table, "results": results_table}
+def _thousand(root: Path) -> str:
+    """What a thousand runs of amazon take."""
+    found = {name: _documents(root, name).get("amazon") for name in ("cost", "table2", "table3")}
+    if found["cost"] is None:
+        return "No costs are kept for amazon yet: run `python -m dmrec_core cost amazon --out figures`."
+    return thousand_runs(found["cost"], [found[name] for name in ("table2", "table3") if found[name]])
+
+
+SECTIONS = {"equations": equations_table, "glance": _glance, "claims": _claims_table, "results": results_table,
+            "thousand": _thousand}  # fmt: skip
 RESULTS = "figures/RESULTS.md"
-PAGES = {"README.md": ("glance", "equations"), RESULTS: ("claims", "results")}
+PAGES = {"README.md": ("glance", "equations"), RESULTS: ("claims", "results"), "site/cluster.md": ("thousand",)}
 
 
 def _documents(root: Path, name: str) -> dict[str, Mapping]:
