@@ -126,4 +126,4 @@ def test_ci_and_make_check_leave_no_test_out(checkout):
     assert planned.index("dmrec_core figures --dataset toy") < planned.index('-m "not slow')  # every notebook, once
     assert "ruff format --check" in planned and "ruff check" in planned and "dmrec_core notebooks check" in planned
     script = (checkout / ".ci" / "run").read_text()
-    assert "for step in lint figures test check-rest" in script
+    assert "for step in lint figures test check-rest benchmark" in script

@@ -89,7 +89,7 @@ def test_an_epoch_beside_the_textbooks():
         return lambda: one_epoch(model, train, optimizer, bf16)
 
     in_bf16 = [ours(True), decoder_products_in_bf16] if BF16_PAYS else []
-    slow, fast, *halves = medians(lambda: textbook.epoch(adam), ours(False), *in_bf16, repetitions=9)
+    slow, fast, *halves = medians(lambda: textbook.epoch(adam), ours(False), *in_bf16, repetitions=4)
     print(f"\nepoch: textbook {slow:.2f} s, float32 {fast / slow:.3f} x (wanted: at most 0.5 x)")
     if BF16_PAYS:
         half, floor = (seconds / slow for seconds in halves)
