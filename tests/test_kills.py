@@ -28,7 +28,7 @@ from tests.hostile_texts import write_own
 from tests.test_orphans import MARK, SECONDS, marked, wait_for
 
 pytestmark = pytest.mark.slow
-KILLS = int(os.environ.get("DMREC_KILLS", "7"))  # in all, and at least one a job
+KILLS = int(os.environ.get("DMREC_KILLS", "12"))  # in all
 IN_A_ROW = 4  # in one folder, before the job may end
 TEMPORARY = re.compile(r"\..*\.(partial|tmp)(\.\w+)?")
 

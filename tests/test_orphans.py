@@ -15,7 +15,7 @@ import pytest
 from dmrec_core.upkeep.pairs import HEADER
 from dmrec_core.upkeep.runner import run_notebook
 
-SECONDS = 30  # in which all must have ended; a fork server that is still importing torch hears of it afterwards
+SECONDS = 10  # a killed process's children have to end
 MARK = "DMREC_TEST_ORPHANS"
 
 TRAINING = """
@@ -92,6 +92,13 @@ def both_runs_train(folder: Path) -> Callable[[], bool]:
 
 def test_a_killed_sweep_leaves_no_worker(begin, tmp_path):
     killed_leaves_nothing(begin(SWEEP), tmp_path, both_runs_train(tmp_path), others=3)  # a fork server and two workers
+
+
+def test_a_sweep_killed_while_its_fork_server_imports_leaves_none(begin, tmp_path):
+    def imports() -> bool:
+        return any("forkserver" in word for process in marked(tmp_path) for word in process.cmdline())
+
+    killed_leaves_nothing(begin(SWEEP), tmp_path, imports, others=1)
 
 
 def test_a_killed_runner_leaves_neither_kernel_nor_the_workers_of_its_notebook(begin, tmp_path):
