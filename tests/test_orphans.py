@@ -101,6 +101,25 @@ def test_a_sweep_killed_while_its_fork_server_imports_leaves_none(begin, tmp_pat
     killed_leaves_nothing(begin(SWEEP), tmp_path, imports, others=1)
 
 
+def test_no_import_sets_a_clock_or_changes_what_a_signal_does():
+    """A clock that ticks while an interpreter ends, its handlers gone, kills it: `Alarm clock`, exit code 142."""
+    code = """
+import importlib, pkgutil, signal
+import dmrec_core
+
+def now():
+    return signal.getitimer(signal.ITIMER_REAL), [signal.getsignal(s) for s in signal.valid_signals()]
+
+before = now()
+for module in pkgutil.walk_packages(dmrec_core.__path__, "dmrec_core."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+assert now() == before
+"""
+    done = subprocess.run([sys.executable, "-c", code], timeout=300, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_killed_runner_leaves_neither_kernel_nor_the_workers_of_its_notebook(begin, tmp_path):
     source = tmp_path / "01_long.py"
     source.write_text(f"{NOTEBOOK}{TRAINING}\ntrain_two()")

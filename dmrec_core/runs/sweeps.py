@@ -22,6 +22,7 @@ import torch
 
 from dmrec_core.data import RecDataset
 from dmrec_core.records.files import collect, read_json, temporary_for
+from dmrec_core.runs import fork_server
 from dmrec_core.runs.cluster import MOST_AT_ONCE, SCHEDULER, cluster
 from dmrec_core.runs.folder import PROGRESS
 from dmrec_core.runs.progress import ProgressLine, clock
@@ -194,10 +195,10 @@ def _context() -> multiprocessing.context.BaseContext:
     if not there or len(os.fsencode(tempfile.gettempdir())) > LONGEST_TEMPORARY:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["dmrec_core.runs.fork_server", __name__])
     marker = Path(multiprocessing.util.get_temp_dir(), SOCKETS)
     if not any(marker.parent.glob(f".{SOCKETS}.*")):
         temporary_for(marker).touch()
+    fork_server.start(context, [__name__])
     return context
 
 
@@ -211,10 +212,7 @@ def collect_sockets() -> None:
 
 def get_ready() -> None:
     """Start the fork server in the background, so that the first sweep need not wait for its imports."""
-    if _context().get_start_method() == "forkserver":
-        from multiprocessing import forkserver  # not everywhere
-
-        forkserver.ensure_running()
+    _context()
 
 
 def _begin(environment: dict[str, str]) -> None:
