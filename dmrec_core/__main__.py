@@ -18,6 +18,7 @@ COMMANDS = {
         "tables": "make Tables 2 and 3, our numbers beside the paper's",
         "claims": "judge the paper's statements by the runs that are kept",
         "texts": "compare a language model's texts with extracts, titles and none",
+        "runs": "list the runs there are; save what they measured, or take what was saved",
         "cost": "measure time and memory of every model",
     },
     "your own data": {

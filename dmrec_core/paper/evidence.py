@@ -55,8 +55,8 @@ class Evidence:
 
     @cached_property
     def activity(self) -> pd.DataFrame:
-        """`summaries.activity_counts` of the base and the tuned DMRec-M, by seed."""
-        runs = [*self.tuned("mddm"), *self.runs("base")]
+        """`summaries.activity_counts` of the base and the tuned DMRec-M, by seed, of the runs that have weights."""
+        runs = [run for run in (*self.tuned("mddm"), *self.runs("base")) if run.has_weights]
         return activity_counts(activities(runs, self.dataset)).set_index("seed")
 
 
@@ -125,6 +125,8 @@ def more_active(which: str) -> Callable[[Evidence], Answer]:
         if not (ours and base):
             return NOTHING
         counts = evidence.activity
+        if set(counts["strategy"]) != {"base", "mddm"}:
+            return NOTHING
         mine = counts[(counts["strategy"] == "mddm") & (counts["which"] == which)]["mean_log_activity"]
         theirs = counts[counts["strategy"] == "base"]["mean_log_activity"]
         difference = mean_interval((mine - theirs).to_numpy())

@@ -1,7 +1,8 @@
 """A run's folder: what a finished one holds, whether it is whole, and what becomes of a file that is not.
 
 `metrics.json`, written last, says that a run is finished; it holds the checksums of the other files and its own. What
-was trained is in `weights.safetensors` with its history and record: from it, all others can be made again.
+was trained is in `weights.safetensors` with its history and record: from it, all others can be made again. Only a run
+that came as its measurements, see `measurements`, has none.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import json
 import os
 import shutil
 import warnings
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -28,15 +29,17 @@ from dmrec_core.training.evaluate import RankingMetrics
 SPLITS = ("valid", "test")
 SPEC, HISTORY, PER_USER = "spec.json", "history.csv", "per_user.safetensors"
 WEIGHTS, METRICS = "weights.safetensors", "metrics.json"
-FILES = SPEC, HISTORY, PER_USER, WEIGHTS
+MEASURED = SPEC, HISTORY, PER_USER
+FILES = *MEASURED, WEIGHTS
 FINISHED = *FILES, METRICS
+NOT_KEPT = "not kept"  # what a record says of its weights where there are none
 RESUME, PROGRESS = "resume.safetensors", "progress.json"  # of an unfinished run
 KEPT_AT_MOST = 2**24  # bytes of a closed form's solution: an item-item matrix of up to 2,048 items
 
 
-def seal(folder: Path, metrics: Mapping, record: Mapping) -> None:
-    """Write `metrics.json`: the run is finished, and its other files are to stay as they are now."""
-    files = {name: file_digest(folder / name) for name in FILES}
+def seal(folder: Path, metrics: Mapping, record: Mapping, names: Collection[str] = FILES) -> None:
+    """Write `metrics.json`: the run is finished, and its other files, `names`, are to stay as they are now."""
+    files = {name: file_digest(folder / name) for name in names}
     values = {"metrics": metrics, "record": record, "run": folder.name, "files": files}
     write_whole(folder / METRICS, json.dumps(values | {"sha256": _checksum(values)}, indent=1).encode())
     for name in (RESUME, PROGRESS):
@@ -55,7 +58,7 @@ def faults(folder: Path) -> dict[str, str]:
     except (OSError, ValueError) as problem:
         found[METRICS] = str(problem)
     expected = sealed.get("files", {})
-    for name in FILES:
+    for name in expected or FILES:
         found[name] = _fault(folder / name, expected.get(name))
     if not expected and not any(found.values()):
         found[METRICS] = _disagreement(sealed["metrics"], read_per_user(folder))
@@ -81,6 +84,17 @@ def deliver(files: Mapping[str, bytes], folder: Path) -> None:
             os.replace(arrived / name, folder / name)
         for name in (RESUME, PROGRESS):
             (folder / name).unlink(missing_ok=True)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A path to fill, which becomes `folder` when the block ends well; nothing is left where it does not."""
+    place = temporary_for(folder)
+    try:
+        yield place / folder.name
+        os.replace(place / folder.name, folder)
     finally:
         shutil.rmtree(place, ignore_errors=True)
 

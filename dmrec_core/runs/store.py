@@ -12,8 +12,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
@@ -21,18 +20,16 @@ import pandas as pd
 import torch
 
 import dmrec_core
-from dmrec_core.data import RecDataset, contents, load_dataset
+from dmrec_core.data import RecDataset
 from dmrec_core.data.cache import home
-from dmrec_core.language import with_language
-from dmrec_core.language.controls import noisy, random_like, shuffled
-from dmrec_core.language.other_texts import with_language_from
 from dmrec_core.recommender import Recommender
 from dmrec_core.records.checkout import find_checkout
-from dmrec_core.records.files import collect, write_whole
+from dmrec_core.records.files import collect, read_json, write_whole
 from dmrec_core.runs.build import build_model
 from dmrec_core.runs.folder import (
     HISTORY,
     METRICS,
+    NOT_KEPT,
     PER_USER,
     PROGRESS,
     RESUME,
@@ -47,6 +44,7 @@ from dmrec_core.runs.folder import (
     set_aside,
     to_keep,
 )
+from dmrec_core.runs.inputs import fingerprint, load
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.spec import RunSpec
 from dmrec_core.training.checkpoint import Checkpoint, CheckpointError, load_tensors, save_tensors
@@ -75,6 +73,11 @@ class RunResult:
     record: Mapping[str, object]
 
     @property
+    def has_weights(self) -> bool:
+        """Whether there is a model to look into; a run that came as its measurements has none."""
+        return self.record.get("weights") != NOT_KEPT
+
+    @property
     def history(self) -> pd.DataFrame:
         """One row an epoch: seconds, loss terms, validation metrics where evaluated."""
         return pd.read_csv(self._whole(HISTORY))
@@ -83,7 +86,15 @@ class RunResult:
         """The trained model, on the CPU, ready to score.
 
         A closed form whose solution is too large to keep, see `run`, is solved again.
+
+        Raises:
+            CheckpointError: its weights are damaged, or it came without any.
         """
+        if not self.has_weights:
+            raise CheckpointError(
+                f"{self.folder} holds what a run measured, without its weights; delete that folder, and the run is "
+                "trained here when it is asked for again"
+            )
         model = untrained(self.spec, dataset, runs=self.folder.parent)
         put(model, load_tensors(self._whole(WEIGHTS))[0], self.folder / WEIGHTS)
         return model.eval()
@@ -101,46 +112,11 @@ def runs_folder() -> Path:
     return (find_checkout() or home()) / "runs"
 
 
-def load(spec: RunSpec) -> RecDataset:
-    """The data a spec runs on: interactions, and vectors if the model reads any. Kept in memory for the next run.
-
-    A folder of one's own is read again when one of its files has changed.
-    """
-    return _load(spec.dataset, spec.options, spec.profiles, spec.embedder, spec.vectors, contents(spec.dataset))
-
-
-@lru_cache(maxsize=8)
-def _load(name: str, options: tuple, profiles: str, embedder: str, vectors: str, files: tuple) -> RecDataset:
-    dataset = load_dataset(name, **dict(options))
-    if embedder == "none":
-        return dataset
-    if profiles == "given":
-        dataset = with_language(dataset, embedder)
-    else:
-        dataset = with_language_from(dataset, profiles, embedder)
-    kind, _, share = vectors.partition(":")
-    if kind == "real":
-        return dataset
-    if kind == "shuffled":
-        return dataset.with_language(shuffled(dataset.language, seed=2024))
-    if kind == "random":
-        return dataset.with_language(random_like(dataset.language, seed=2024))
-    if kind == "noisy":
-        return dataset.with_language(noisy(dataset.language, float(share), seed=2024))
-    raise ValueError(f"vectors must be 'real', 'shuffled', 'random' or 'noisy:SHARE'; got {vectors!r}")
-
-
-@lru_cache(maxsize=16)
-def _fingerprint(dataset: RecDataset, uses_language: bool) -> str:
-    language = dataset.language if uses_language else None
-    return replace(dataset, language=language, titles=None, profiles=None).fingerprint
-
-
 def folder_of(spec: RunSpec, dataset: RecDataset | None = None, runs: Path | None = None) -> Path:
     """The folder a run has, or will have."""
     dataset = load(spec) if dataset is None else dataset
     name = f"{Path(spec.dataset).resolve().name}-{spec.model}-{spec.strategy}"
-    return (runs or runs_folder()) / f"{name}-{spec.key(_fingerprint(dataset, spec.uses_language))}"
+    return (runs or runs_folder()) / f"{name}-{spec.key(fingerprint(dataset, spec.uses_language))}"
 
 
 def cached(spec: RunSpec, dataset: RecDataset | None = None, runs: Path | None = None) -> RunResult | None:
@@ -153,6 +129,24 @@ def cached(spec: RunSpec, dataset: RecDataset | None = None, runs: Path | None =
         wrong = "; ".join(f"{name}: {why}" for name, why in faults(folder).items())
         warnings.warn(f"{folder} is not whole ({wrong}); run it again: what is damaged is made again", stacklevel=2)
     return None
+
+
+def finished(dataset: str, runs: Path | None = None) -> list[RunResult]:
+    """Every finished and whole run on a data set, in the order of their folders' names.
+
+    Those of an older numbers version are left out, and those of a strategy or a model of one's own, which only the
+    notebook that defines it can name.
+    """
+    found = []
+    for path in sorted((runs or runs_folder()).glob(f"*/{METRICS}")):
+        try:
+            spec = RunSpec.from_json(read_json(path.with_name(SPEC)))
+            of_data = read_metrics(path.parent)["record"]["fingerprint"]
+        except (OSError, ValueError, TypeError, KeyError):  # damaged, of another version, or one's own
+            continue
+        if spec.dataset == dataset and path.parent.name.endswith(f"-{spec.key(of_data)}"):
+            found += [result for result in [_read(spec, path.parent)] if result is not None]
+    return found
 
 
 def run(
@@ -354,7 +348,7 @@ def _record(spec: RunSpec, dataset: RecDataset, model: Recommender, fitted: FitR
         "torch": torch.__version__,
         "python": platform.python_version(),
         "kit": dmrec_core.__version__,
-        "fingerprint": _fingerprint(dataset, spec.uses_language),
+        "fingerprint": fingerprint(dataset, spec.uses_language),
         "profiles": spec.profiles if spec.uses_language else "none",
         "embedder": dataset.language.embedder if spec.uses_language else "none",
     }

@@ -1,0 +1,32 @@
+"""List the runs on a data set, setting by setting; save what they measured, or take what was saved as runs.
+
+With --save, the measurements of every finished run go to figures/<dataset>/runs/, about 30 kB each: spec, record,
+history, and which of every user's best 20 places were hits. With --take they become finished runs here, without
+weights: tables, claims and curves over lambda are made of them at once, and what is not there yet is trained. What
+looks into a model (notebooks 07 and 13, recommend) needs runs that were trained here.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from dmrec_core.commands import shared
+
+
+def add_options(parser: shared.Parser) -> None:
+    """What it takes."""
+    shared.dataset(parser)
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--save", action="store_true", help="write the measurements of the runs that are not kept yet")
+    what.add_argument("--take", action="store_true", help="make finished runs of the measurements that are kept")
+    parser.add_argument("--kept", type=Path, metavar="FOLDER",
+        help="where measurements are kept (default: runs/ beside the data set's figures in the checkout)")  # fmt: skip
+    shared.runs(parser)
+
+
+def perform(options: argparse.Namespace) -> int:
+    """Keep, take, and list."""
+    from dmrec_core.paper.ledger import list_runs
+
+    return list_runs(options)

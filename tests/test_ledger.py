@@ -1,0 +1,158 @@
+"""A run's measurements travel without its weights, and every metric of every user comes back to the last bit."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dmrec_core.__main__ import main
+from dmrec_core.data import load_dataset
+from dmrec_core.data.errors import DataError
+from dmrec_core.paper.ledger import keep
+from dmrec_core.runs import measurements, store
+from dmrec_core.runs.measurements import Measurements, hits_of, save_measurements
+from dmrec_core.runs.models import CARDS
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.runs.store import cached, finished, folder_of, run
+from dmrec_core.training.checkpoint import CheckpointError
+from dmrec_core.training.evaluate import RankingMetrics, ranking_metrics
+from dmrec_core.training.fit import TrainSettings
+
+FIGURES = Path(__file__).parents[1] / "figures"
+SPEC = paper_settings("toy", strategy="mddm", train=TrainSettings(epochs=2, batch_size=256, evaluate_every=2))
+KEPT = sorted(FIGURES.glob("*/runs/*.npz"))
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return load_dataset("toy")
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    return run(SPEC, runs=tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture
+def file(result, dataset, tmp_path):
+    return save_measurements(result, dataset, tmp_path / "kept")
+
+
+def test_the_places_of_hits_follow_from_ndcg():
+    draw = torch.Generator().manual_seed(0)
+    hits = torch.rand(4000, 20, generator=draw) < torch.rand(4000, 1, generator=draw)
+    relevant = hits.sum(1).clamp(min=1) + torch.randint(0, 40, (4000,), generator=draw)
+    values = {name: each.numpy() for name, each in ranking_metrics(hits, relevant).items()}
+    found = hits_of(RankingMetrics(np.arange(4000), values), relevant.numpy())
+    np.testing.assert_array_equal(found, hits.numpy())
+    values["ndcg@10"] = values["ndcg@10"] + 1e-5
+    with pytest.raises(ValueError, match="not that of a ranking"):
+        hits_of(RankingMetrics(np.arange(4000), values), relevant.numpy())
+
+
+def test_a_run_comes_back_to_the_last_bit_and_is_not_trained(result, file, tmp_path, monkeypatch):
+    assert file.stat().st_size < 20_000 < result.folder.joinpath("weights.safetensors").stat().st_size
+    assert Measurements(file).put_back(tmp_path / "there") and not Measurements(file).put_back(tmp_path / "there")
+    monkeypatch.setattr(store, "fit", lambda *_, **__: pytest.fail("trained"))
+    again = run(SPEC, runs=tmp_path / "there")
+    assert again.metrics == result.metrics and again.record == {**result.record, "weights": "not kept"}
+    for split, ranked in result.per_user.items():
+        np.testing.assert_array_equal(again.per_user[split].users, ranked.users)
+        assert set(again.per_user[split].per_user) == set(ranked.per_user)
+        for name, values in ranked.per_user.items():
+            np.testing.assert_array_equal(again.per_user[split].per_user[name], values)
+    np.testing.assert_allclose(again.history, result.history, rtol=1e-5)
+    assert result.has_weights and not again.has_weights
+    with pytest.raises(CheckpointError, match="without its weights; delete that folder"):
+        again.model()
+
+
+def test_a_damaged_measurement_of_a_user_is_seen(file, tmp_path):
+    Measurements(file).put_back(tmp_path / "there")
+    path = next(tmp_path.glob("there/*/per_user.safetensors"))
+    path.write_bytes(path.read_bytes()[:-8] + b"somebody")
+    with pytest.warns(UserWarning, match="not whole"):
+        assert cached(SPEC, runs=tmp_path / "there") is None
+
+
+def test_a_run_that_was_begun_here_is_left_alone(file, tmp_path):
+    begun = folder_of(SPEC, runs=tmp_path / "there")
+    begun.mkdir(parents=True)
+    begun.joinpath("resume.safetensors").write_bytes(b"mine")
+    assert not Measurements(file).put_back(tmp_path / "there")
+    assert [path.name for path in begun.iterdir()] == ["resume.safetensors"]
+
+
+def test_what_is_cut_short_leaves_nothing(file, tmp_path, monkeypatch):
+    monkeypatch.setattr(measurements, "seal", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        Measurements(file).put_back(tmp_path / "there")
+    assert not list((tmp_path / "there").iterdir())
+
+
+@pytest.mark.parametrize("harm", ["cut", "renamed", "no document", "text", "nested", "fewer users"])
+def test_what_is_no_measurement_is_refused_by_name(file, harm):
+    if harm == "cut":
+        file.write_bytes(file.read_bytes()[:-100])
+    elif harm == "text":
+        file.write_bytes(b"not a zip")
+    elif harm == "renamed":
+        file = file.rename(file.with_name("toy-mult-vae-mddm-0123456789abcdef.npz"))
+    else:
+        arrays = dict(np.load(file))
+        if harm == "no document":
+            del arrays["document"]
+        elif harm == "nested":
+            arrays["document"] = np.frombuffer(b"[" * 100_000, dtype=np.uint8)
+        else:
+            arrays["test.hits"] = arrays["test.hits"][:-1]
+        np.savez_compressed(file, **arrays)
+    with pytest.raises(DataError, match=f"{file.name}: these are no measurements of a run.*get it again, or delete it"):
+        Measurements(file)
+
+
+def test_one_of_an_older_numbers_version_is_refused(file, monkeypatch):
+    newer = replace(CARDS["mult-vae"], numbers_version=CARDS["mult-vae"].numbers_version + 1)
+    monkeypatch.setitem(CARDS, "mult-vae", newer)
+    with pytest.raises(DataError, match="numbers version"):
+        Measurements(file)
+
+
+def test_finished_runs_are_those_of_the_data_and_of_the_codes_numbers(result, tmp_path, monkeypatch):
+    runs = result.folder.parent
+    assert [one.spec for one in finished("toy", runs)] == [SPEC] and finished("amazon", runs) == []
+    assert finished("toy", tmp_path / "nowhere") == []
+    newer = replace(CARDS["mult-vae"], numbers_version=CARDS["mult-vae"].numbers_version + 1)
+    monkeypatch.setitem(CARDS, "mult-vae", newer)
+    assert finished("toy", runs) == []
+
+
+def test_measurements_are_kept_once(result, tmp_path):
+    assert len(keep([result, result], tmp_path)) == 1 and keep([result], tmp_path) == []
+
+
+def test_the_command_keeps_takes_and_lists(result, tmp_path, capsys):
+    where = ["--kept", str(tmp_path / "kept")]
+    assert main(["runs", "toy", "--save", "--runs", str(result.folder.parent), *where]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("1 new in ") and "| mult-vae mddm λ=0.5 | epochs 2, " in said and "| here 2024 |" in said
+    assert main(["runs", "toy", "--take", "--runs", str(tmp_path / "there"), *where]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("1 taken into ") and "| taken 2024 |" in said
+    assert f"{result.metrics['test']['recall@20']:.4f} (one seed)" in said
+    assert main(["runs", "toy", "--runs", str(tmp_path / "none"), *where]) == 0
+    assert "| kept 2024 |" in capsys.readouterr().out
+    assert main(["runs", "toy", "--runs", str(tmp_path / "none"), "--kept", str(tmp_path / "none")]) == 0
+    assert "no run on toy" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not KEPT, reason="none are kept")
+def test_what_the_checkout_keeps_can_be_read_and_is_of_the_codes_numbers():
+    for path in KEPT:
+        one = Measurements(path)
+        assert one.spec.dataset == path.parents[1].name
+        assert json.loads(json.dumps(one.metrics)) == one.metrics
+        assert path.stat().st_size < 100_000
