@@ -175,7 +175,7 @@ for step, before, after in [*zip(steps, order, order[1:], strict=False), ("the w
             "share of the gain": found.difference.mean / whole.difference.mean if whole.difference.mean else np.nan,
             "p_seeds": found.p_seeds,
             "p_users": found.p_users,
-            "is above zero": analysis.verdict(found.difference),
+            "is above zero": found.judged.verdict,
         }
     )
 decomposition = pd.DataFrame(rows)
@@ -217,12 +217,12 @@ for before, after in pairwise(dial):
     cosine = (clean * blended).sum(1) / np.linalg.norm(clean, axis=1) / np.linalg.norm(blended, axis=1)
     found = analysis.compare(dial[before], dial[after], metric)
     lost.append({"noise": f"{before:g} to {after:g}", "cosine with the real vectors, after": cosine.mean(),
-                 "lost on this step": str(found), "is a loss": analysis.verdict(found.difference)})  # fmt: skip
+                 "lost on this step": str(found), "is a loss": found.judged.verdict})  # fmt: skip
 loss = analysis.compare(dial[0.0], dial[1.0], metric)
 per_step = np.diff([-np.mean([run.metrics["test"][metric] for run in runs]) for runs in dial.values()])
 steepest = lost[int(per_step.argmax())]["noise"]
-print(f"lost from no noise to noise alone: {loss}: {analysis.verdict(loss.difference)}")
-if analysis.verdict(loss.difference) == "holds":
+print(f"lost from no noise to noise alone: {loss}: {loss.judged.verdict}")
+if loss.judged.verdict == "holds":
     print(f"the steepest step, noise {steepest}, takes {per_step.max() / loss.difference.mean:.0%} of that")
 pd.DataFrame(lost).style.format({"cosine with the real vectors, after": "{:.2f}"}, escape="html").hide()
 
@@ -267,10 +267,10 @@ gain, by_language = by_step.loc["the whole gain"], by_step.loc["the language"]
 tuned_gain = analysis.compare(order[-1], order[1], metric)
 print(f"{data.name}, {real.embedder}, {seeds} seeds, {metric_label(metric)}:")
 real_over_shuffled = analysis.compare(order[-1], order[-2], metric)
-print(f"  DMRec-M gains over the base as it is:      {whole}: {analysis.verdict(whole.difference)}")
-print(f"  DMRec-M gains over an equally tuned base:  {tuned_gain}: {analysis.verdict(tuned_gain.difference)}")
+print(f"  DMRec-M gains over the base as it is:      {whole}: {whole.judged.verdict}")
+print(f"  DMRec-M gains over an equally tuned base:  {tuned_gain}: {tuned_gain.judged.verdict}")
 print(f"  real vectors gain over shuffled ones:      {real_over_shuffled}: {by_language['is above zero']}")
-print(f"  noise in the vectors takes the gain away:  {loss}: {analysis.verdict(loss.difference)}")
+print(f"  noise in the vectors takes the gain away:  {loss}: {loss.judged.verdict}")
 if gain["is above zero"] == "holds":
     parts = ", ".join(f"{step} {by_step.loc[step, 'share of the gain']:+.0%}" for step in steps)
     print(f"  the gain is made of: {parts}")
@@ -292,7 +292,7 @@ else:
 for lam in sorted(lambdas):
     at = {kind: [run for run in results[kind] if run.spec.lam == lam] for kind in ("real", "shuffled")}
     found = analysis.compare(at["real"], at["shuffled"], metric)
-    print(f"λ = {lam:g}: real minus shuffled {found}: {analysis.verdict(found.difference)}")
+    print(f"λ = {lam:g}: real minus shuffled {found}: {found.judged.verdict}")
 
 # %% [markdown]
 # ## Paper vs code
