@@ -29,6 +29,7 @@ from dmrec_core.data import toy_dataset
 from dmrec_core.language import with_language
 from dmrec_core.paper import claims_at_hand, evidence
 from dmrec_core.paper.claims import CLAIMS, judge, markdown, read, runs_of, save, specs
+from dmrec_core.paper.claims_across import across, glance
 from dmrec_core.runs.presets import paper_settings
 from tests.made_results import result
 
@@ -148,6 +149,23 @@ def test_parts_and_statements_are_corrected_for_their_number():
     weak, strong = replace(found[0], p=0.04), replace(found[1], p=0.03)
     for said, alone in (([weak], 0), ([weak, strong], 2), ([weak, replace(strong, p=0.01)], 0)):
         assert markdown(said).count("**holds** (*alone*)") == alone
+
+
+def test_over_data_sets_only_what_stands_is_said():
+    def found(verdict, p=0.001, **changes):
+        made = judge(a_world_as_the_paper_has_it(), DATASET, ["godm-beats-base"])[0]
+        return [replace(made, verdict=verdict, p=p, **changes)]
+
+    def fair(**data):
+        return across(data).splitlines()[-1].split(" | ")[-2]
+
+    assert fair(toy=found(HOLDS)) == "seen on made-up data only" and fair(toy=found(HOLDS, 0.06)) == "open"
+    assert fair(toy=found(HOLDS), other=found(FAILS)) == "not so on 1 of 1 real data sets"
+    assert fair(one=found(HOLDS), other=found(UNDECIDED, 0.4)) == "so on 1 of 2 real data sets"
+    assert fair(one=found(HOLDS), other=found(FAILS)) == "it depends on the data"
+    both = across({"toy": found(HOLDS), "one": found(UNDECIDED, 0.4, wants="9 seeds")})
+    assert "| **holds** | not decided by these seeds |" in both and both.endswith("| one: 9 seeds |")
+    assert "1 statements of the paper 1 hold there and 0 do not; in 0 validation" in glance("toy", found(HOLDS))
 
 
 def test_no_matching_is_never_compared_with_itself():

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import ast
 import re
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from dmrec_core.analysis.verdicts import FAILS, HOLDS
 from dmrec_core.data import DATASETS
 from dmrec_core.matching import STRATEGIES
 from dmrec_core.paper import linear
 from dmrec_core.paper.budget import thousand_runs
-from dmrec_core.paper.claims import HOW_TO_READ, Finding, among_all, lost, made_with, read, runs_of
+from dmrec_core.paper.claims import HOW_TO_READ, made_with, read
+from dmrec_core.paper.claims_across import across, glance
 from dmrec_core.records.checkout import checkout
 from dmrec_core.records.files import write_whole
 from dmrec_core.records.markdown import markdown_table, plus_minus
@@ -93,69 +92,15 @@ def _claims_table(root: Path) -> str:
     findings = {dataset: read(root / at)[1] for dataset, at in _places(root, "claims").items()}
     if not findings:
         return "No claims have been judged yet: run `make figures ARGS=--keep`."
-    ran = {dataset: Counter(map(_ran_on, mine)).most_common(1)[0][0] for dataset, mine in findings.items()}
-    among = {dataset: among_all(mine) for dataset, mine in findings.items()}
-    said: dict[str, dict[str, Finding]] = {}
-    for dataset, mine in findings.items():
-        for finding in mine:
-            said.setdefault(finding.key, {})[dataset] = finding
-    rows = []
-    for row in said.values():
-        first = next(iter(row.values()))
-        cells = [_cell(row[name], ran[name], among[name]) if name in row else "-" for name in ran]
-        stands = {name: finding.verdict + lost(finding, among[name]) for name, finding in row.items()}
-        wants = "; ".join(f"{name}: {finding.wants}" for name, finding in row.items() if finding.wants)
-        rows.append((first.claim, first.where, *cells, fair_to_say(stands), wants or "-"))
-    columns = ("the paper says (our words)", "where", *(f"{dataset}: {facts}" for dataset, facts in ran.items()),
-               "what is fair to say", "what would decide it")  # fmt: skip
-    return f"{markdown_table(columns, rows)}\n\n{HOW_TO_READ}\n\nThe numbers behind it: {_pages(root, 'claims')}."
-
-
-def _cell(finding: Finding, ran: str, among: Mapping[str, float]) -> str:
-    """The verdict, bold where it stands among the others, and what it was run on where that is not the column's."""
-    otherwise = "" if _ran_on(finding) == ran or not finding.seeds else f" ({_ran_on(finding)})"
-    alone = lost(finding, among)
-    stands = finding.verdict in (HOLDS, FAILS) and not alone
-    return (f"**{finding.verdict}**" if stands else finding.verdict + alone) + otherwise
-
-
-def fair_to_say(verdicts: Mapping[str, str]) -> str:
-    """What a statement is worth over all data sets, of which `toy` is made up: data set -> verdict.
-
-    Example:
-        >>> fair_to_say({"toy": "holds", "yelp-xrec": "not decided by these seeds"})
-        'seen on made-up data only'
-    """
-    real = [said for name, said in verdicts.items() if name != "toy"]
-    toy = {HOLDS: "seen on made-up data only", FAILS: "not even so on made-up data"}
-    if not {HOLDS, FAILS} & set(real):
-        return toy.get(verdicts.get("toy", ""), "open")
-    if {HOLDS, FAILS} <= set(real):
-        return "it depends on the data"
-    said = "so" if HOLDS in real else "not so"
-    return f"{said} on {'all' if len(set(real)) == 1 else 'some'} of the real data"
+    return f"{across(findings)}\n\n{HOW_TO_READ}\n\nThe numbers behind it: {_pages(root, 'claims')}."
 
 
 def _glance(root: Path) -> str:
     """A line a data set: how many of the paper's statements hold there, and where all of it is."""
-    lines = []
-    for dataset, at in _places(root, "claims").items():
-        findings = read(root / at)[1]
-        ran = Counter(map(_ran_on, findings)).most_common(1)[0][0]
-        among = among_all(findings)
-        counts = Counter(finding.verdict for finding in findings if not lost(finding, among))
-        rest = len(findings) - counts[HOLDS] - counts[FAILS]
-        lines.append(
-            f"- **{dataset}** ({ran}): of {len(findings)} statements of the paper {counts[HOLDS]} hold there, "
-            f"{counts[FAILS]} do not, {rest} are not decided or cannot be tested there"
-        )
+    lines = [glance(dataset, read(root / at)[1]) for dataset, at in _places(root, "claims").items()]
     if not lines:
         return "No claims have been judged yet: run `make figures ARGS=--keep`."
     return "\n".join([*lines, "", f"Every number and verdict, with what it came from: [{RESULTS}]({RESULTS})."])
-
-
-def _ran_on(finding: Finding) -> str:
-    return markdown_text(runs_of(finding).removeprefix(f"{finding.dataset}, "))
 
 
 def results_table(root: Path) -> str:
