@@ -19,6 +19,7 @@ from dmrec_core.every_lambda import (
     at_knots,
     between,
     choose_stops,
+    costs_of_one_stop,
     train_stops,
 )
 from dmrec_core.every_lambda.record import AIMS, LAMS, page
@@ -169,6 +170,19 @@ def test_knots_are_exact_and_what_lies_between_is_mixed():
     assert set(evaluate(mixed, DATA).per_user) == set(evaluate(models[0.0], DATA).per_user)
     with pytest.raises(TypeError, match="not trained"):
         mixed.loss(SOME)
+
+
+@pytest.mark.parametrize("lambdas", [["0.5"], ["0.5", "0.5"], ["0", "1.5"], ["nan", "1"]])
+def test_the_command_refuses_lambdas_before_it_trains(lambdas, capsys):
+    assert main(["conditional", "toy", "--lambdas", *lambdas]) == 2
+    assert "two or more from 0 to 1" in capsys.readouterr().err
+
+
+def test_the_cost_of_one_stop_is_what_the_worst_off_lambda_loses():
+    """From numbers written out: c(3) = max(0, .2), c(6) = max(.05, .1), c(9) = max(.03, 0)."""
+    valid = {0.0: {3: 0.25, 6: 0.20, 9: 0.22}, 1.0: {3: 0.10, 6: 0.20, 9: 0.30, 12: 0.1}}
+    assert costs_of_one_stop(valid) == pytest.approx({3: 0.2, 6: 0.1, 9: 0.03})
+    assert min(costs_of_one_stop({0.0: {3: 0.2, 6: 0.3}, 1.0: {3: 0.1, 6: 0.4}}).values()) == 0
 
 
 def test_the_command_keeps_what_it_measured(tmp_path, capsys):

@@ -2,4 +2,5 @@
 
 from dmrec_core.every_lambda.between import Between, at_knots, between, neighbours
 from dmrec_core.every_lambda.model import ConditionalDMRec, features, modulate
-from dmrec_core.every_lambda.stops import EveryLambda, choose_stops, stop_epochs, train_stops
+from dmrec_core.every_lambda.record import conditional_run
+from dmrec_core.every_lambda.stops import EveryLambda, choose_stops, costs_of_one_stop, stop_epochs, train_stops

@@ -29,7 +29,6 @@ from dmrec_core.training.evaluate import evaluate, metric_label
 
 LAMS = (0.0, 0.25, 0.5, 0.75, 1.0)
 TRAINED = {"separate": "the runs together", "conditional": "the conditional model, to its last stop"}
-KNOTS = (0.0, 0.5, 1.0)  # of LAMS: what lies between two of them is measured, too
 METRIC = "recall@20"
 AIMS = {"from λ = 0.5 on": 0.003, "at λ = 0": 0.01}  # how far from runs it may lie and stand in for them
 
@@ -37,6 +36,7 @@ AIMS = {"from λ = 0.5 on": 0.003, "at λ = 0": 0.01}  # how far from runs it ma
 def conditional_run(
     spec: RunSpec,
     dataset: RecDataset,
+    lams: Sequence[float] = LAMS,
     *,
     runs: Path | None = None,
     device: str = "auto",
@@ -50,6 +50,7 @@ def conditional_run(
     Args:
         spec: a run of DMRec on Mult-VAE; `fit` watches its lambda.
         dataset: what `load(spec)` gives.
+        lams: the grid that stops are chosen for.
         runs, device, cancel: as `run`.
         progress: told a line after every epoch.
     """
@@ -67,27 +68,28 @@ def conditional_run(
         progress=None if progress is None else lambda now: progress(f"{spec.label}, every λ: {describe(now)}"),
         cancel=cancel,
     )
-    return choose_stops(model, stops, dataset, LAMS, METRIC)
+    return choose_stops(model, stops, dataset, lams, METRIC)
 
 
 def distances(
     separate: Mapping[tuple[int, float], RunResult], every: Mapping[int, EveryLambda], data: RecDataset
-) -> dict:
+) -> dict[str, list | dict]:
     """Recall@20 on test of runs and of what stands in for them, seed by seed.
 
     Args:
-        separate: seed and lambda of `LAMS` -> its run.
+        separate: seed and lambda -> its run.
         every: seed -> its conditional model.
         data: theirs.
 
     Returns:
         `lams`: a row a lambda with the runs' metric, and the difference from it of the conditional model at its chosen
         stop and at the one stop all would share, over seeds; `knots`: a row a lambda of which the run was left out,
-        with the difference of its neighbours' mixed scores; `epochs`: of all runs and of the conditional model, a seed.
+        every second one, with the difference of its neighbours' mixed scores; `epochs`: a seed, of all runs together
+        and of the conditional model.
     """
-    seeds = sorted(every)
+    seeds, lams = sorted(every), sorted({lam for _, lam in separate})
     rows = []
-    for lam in LAMS:
+    for lam in lams:
         runs = [separate[seed, lam] for seed in seeds]
         truth = [run.metrics["test"][METRIC] for run in runs]
         chosen = [_recall(every[seed].at(lam), data) for seed in seeds]
@@ -103,17 +105,27 @@ def distances(
                 "common_stops": [every[seed].common for seed in seeds],
             }
         )
-    mixed = []
-    for lam in (lam for lam in LAMS if lam not in KNOTS):
+    mixed, kept = [], knots_of(lams)
+    for lam in (lam for lam in lams if lam not in kept):
         truth = [separate[seed, lam].metrics["test"][METRIC] for seed in seeds]
-        knots = [{knot: separate[seed, knot].model(data) for knot in KNOTS} for seed in seeds]
+        knots = [{knot: separate[seed, knot].model(data) for knot in kept} for seed in seeds]
         found = [_recall(at_knots(models, lam), data) for models in knots]
         mixed.append({"lam": lam, "separate": _interval(truth), "between": _interval(_minus(found, truth))})
     epochs = {
-        "separate": [sum(separate[seed, lam].record["epochs"] for lam in LAMS) for seed in seeds],
+        "separate": [sum(separate[seed, lam].record["epochs"] for lam in lams) for seed in seeds],
         "conditional": [max(every[seed].stops) for seed in seeds],
     }
     return {"lams": rows, "knots": mixed, "epochs": epochs}
+
+
+def knots_of(lams: Sequence[float]) -> list[float]:
+    """The lambdas whose runs are mixed to tell the others': every second one, and the last.
+
+    Example:
+        >>> knots_of([0.0, 0.25, 0.5, 1.0])
+        [0.0, 0.5, 1.0]
+    """
+    return sorted({*lams[::2], lams[-1]})
 
 
 def _recall(model: Recommender, data: RecDataset) -> float:
@@ -133,8 +145,8 @@ def _interval(values: Sequence[float]) -> dict:
 LEGEND = (
     "{metric} on test. Conditional is an **approximation**: one model, trained at a λ drawn anew for every batch, less "
     "the run trained at that λ alone from the same seed and initial weights. A stop a λ: of the weights kept along its "
-    "training, validation chooses some for each λ. One stop: the same for every λ, best on average. ± is half of a "
-    "95 % interval over seeds (Student's t)."
+    "training, validation chooses some for each λ. One stop: the same for every λ, where the worst-off λ loses "
+    "least. ± is half of a 95 % interval over seeds (Student's t)."
 )
 MIXED = (
     "The run at this λ left out: of its two neighbours among {knots}, items' log-probabilities mixed linearly, an "
@@ -178,7 +190,7 @@ def page(numbers: Mapping, facts: Mapping, label: str) -> str:
         _judged(numbers),
         f"Stops are epochs. Epochs trained, a seed: {'; '.join(cost)}.",
         "## Between kept runs",
-        MIXED.format(knots=_listed([f"{knot:g}" for knot in KNOTS])),
+        MIXED.format(knots=_listed([f"{knot:g}" for knot in knots_of([row["lam"] for row in numbers["lams"]])])),
         markdown_table(["λ", "runs", "mixed scores"], knots),
     ]
     return "\n\n".join(parts) + "\n"
@@ -195,12 +207,13 @@ def _listed(values: Sequence[object]) -> str:
 def _judged(numbers: Mapping) -> str:
     """Whether the conditional model may stand in for runs: by the size of its mean difference, whatever its sign."""
     off = {row["lam"]: abs(row["chosen"]["mean"]) for row in numbers["lams"]}
-    upper = [off[lam] for lam in LAMS if lam >= 0.5]
-    found = {"from λ = 0.5 on": sum(upper) / len(upper), "at λ = 0": off[0.0]}
+    upper, zero = [off[lam] for lam in off if lam >= 0.5], [off[lam] for lam in off if lam == 0]
+    found = {where: sum(some) / len(some) for where, some in zip(AIMS, (upper, zero), strict=True) if some}
     return " ".join(
         f"Distance {where}: {found[where]:.4f}; the aim was at most {aim:g}, which is "
         f"{'reached' if found[where] <= aim else 'missed'}."
         for where, aim in AIMS.items()
+        if where in found
     )
 
 
@@ -210,17 +223,23 @@ def make_record(options: argparse.Namespace) -> int:
     check_writable(folder / "conditional.json")
     middle = paper_settings(options.dataset, strategy=options.strategy, embedder=options.embedder, lam=0.5)
     data = load(middle)
-    specs = grid(middle, seed=options.seeds, lam=LAMS)
+    specs = grid(middle, seed=options.seeds, lam=sorted({*options.lambdas}))
     with ctrl_c() as cancel:
         results = sweep(specs, cancel=cancel, device=options.device, workers=options.workers, runs=options.runs)
         every, show = {}, ProgressLine()
         for seed in options.seeds:
             every[seed] = conditional_run(
-                middle.with_(seed=seed), data, runs=options.runs, device=options.device, progress=show, cancel=cancel
+                middle.with_(seed=seed),
+                data,
+                sorted({*options.lambdas}),
+                runs=options.runs,
+                device=options.device,
+                progress=show,
+                cancel=cancel,
             )
     separate = {(result.spec.seed, result.spec.lam): result for result in results}
     numbers = distances(separate, every, data)
-    facts = provenance(data, results, variant=middle.variant, knots=KNOTS)
+    facts = provenance(data, results, variant=middle.variant)
     text = page(plain_numbers(numbers), facts, middle.label.split(" λ")[0])
     folder.mkdir(parents=True, exist_ok=True)
     document = {"name": "conditional", "numbers": numbers, "provenance": facts}

@@ -45,8 +45,9 @@ def train_stops(
 ) -> dict[int, Weights]:
     """Train with `fit`, and keep the weights of every `stop_epochs` on the way.
 
-    `fit` watches the model's own lambda, and ends when that one no longer improves; choose the one that takes longest,
-    on most data the middle. Cancelled or killed, it resumes exactly: the stops so far lie beside the checkpoint.
+    `fit` watches the model's own lambda, and ends when that one no longer improves: let it be one that takes long,
+    which for a share of the prior is a large one. Cancelled or killed, it resumes exactly: the stops so far lie beside
+    the checkpoint.
 
     Args:
         model: trained in place.
@@ -96,6 +97,29 @@ def _read(path: Path, run: str) -> Weights:
     return tensors
 
 
+def costs_of_one_stop(valid: Mapping[float, Mapping[int, float]]) -> dict[int, float]:
+    r"""What the worst-off lambda loses if all stop at one time.
+
+    $c(t) = \max_\lambda\big[\max_{t'}V_\lambda(t')-V_\lambda(t)\big]$
+
+    It is 0 at some time only if one time is best for every lambda.
+
+    Args:
+        valid: lambda -> epochs done -> $V_\lambda(t)$, the metric on validation.
+
+    Returns:
+        Epochs done -> the cost, in units of the metric, for the times at which every lambda was judged.
+
+    Example:
+        >>> costs = costs_of_one_stop({0.0: {3: 0.25, 6: 0.125}, 1.0: {3: 0.0, 6: 0.5}})
+        >>> costs
+        {3: 0.5, 6: 0.125}
+    """
+    best = {lam: max(measured.values()) for lam, measured in valid.items()}
+    times = set.intersection(*(set(measured) for measured in valid.values()))
+    return {t: max(best[lam] - measured[t] for lam, measured in valid.items()) for t in sorted(times)}
+
+
 @dataclass(frozen=True)
 class EveryLambda:
     """A conditional model with the stop that validation chose for each lambda of a grid: an approximation of a run.
@@ -117,8 +141,9 @@ class EveryLambda:
 
     @cached_property
     def common(self) -> int:
-        """The one stop for all: the best on validation on average over the grid."""
-        return max(self.stops, key=lambda stop: sum(measured[stop] for measured in self.valid.values()))
+        """The one stop for all at which the worst-off lambda loses least on validation."""
+        costs = costs_of_one_stop(self.valid)
+        return min(costs, key=costs.get)
 
     def stopped(self, stop: int) -> ConditionalDMRec:
         """A copy of the model with the weights of one stop.
