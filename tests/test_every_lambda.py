@@ -194,10 +194,10 @@ def test_the_command_keeps_what_it_measured(tmp_path, capsys):
     rows = document["numbers"]["lams"]
     assert [row["lam"] for row in rows] == list(LAMS) and all(0.2 < row["separate"]["mean"] < 0.6 for row in rows)
     assert [row["lam"] for row in document["numbers"]["knots"]] == [0.25, 0.75]
-    assert page(document["numbers"], document["provenance"], "mult-vae mddm") == text.read_text()
+    assert page(document["numbers"], document["provenance"], "DMRec-M on Mult-VAE") == text.read_text()
     assert text.read_text().count("**approximation**") == 2
     for row in rows:  # near the aims and far from them: the words follow the numbers
         row["chosen"]["mean"] = -0.0029 if row["lam"] else 0.011
-    said = page(document["numbers"], document["provenance"], "mult-vae mddm")
+    said = page(document["numbers"], document["provenance"], "DMRec-M on Mult-VAE")
     assert "0.0029; the aim was at most 0.003, which is reached" in said
     assert "0.0110; the aim was at most 0.01, which is missed" in said and len(AIMS) == 2

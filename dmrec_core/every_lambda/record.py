@@ -12,6 +12,7 @@ from dmrec_core.data.load import figures_folder
 from dmrec_core.every_lambda.between import at_knots
 from dmrec_core.every_lambda.model import ConditionalDMRec
 from dmrec_core.every_lambda.stops import EveryLambda, choose_stops, train_stops
+from dmrec_core.matching import strategy_of
 from dmrec_core.recommender import Recommender
 from dmrec_core.records.files import check_writable, write_whole
 from dmrec_core.records.markdown import markdown_table, plus_minus
@@ -30,6 +31,7 @@ from dmrec_core.training.evaluate import evaluate, metric_label
 LAMS = (0.0, 0.25, 0.5, 0.75, 1.0)
 TRAINED = {"separate": "the runs together", "conditional": "the conditional model, to its last stop"}
 METRIC = "recall@20"
+WATCHED = 0.5  # the lambda whose validation ends the conditional training
 AIMS = {"from λ = 0.5 on": 0.003, "at λ = 0": 0.01}  # how far from runs it may lie and stand in for them
 
 
@@ -105,7 +107,7 @@ def distances(
                 "common_stops": [every[seed].common for seed in seeds],
             }
         )
-    mixed, kept = [], knots_of(lams)
+    mixed, kept = [], _knots_of(lams)
     for lam in (lam for lam in lams if lam not in kept):
         truth = [separate[seed, lam].metrics["test"][METRIC] for seed in seeds]
         knots = [{knot: separate[seed, knot].model(data) for knot in kept} for seed in seeds]
@@ -118,11 +120,11 @@ def distances(
     return {"lams": rows, "knots": mixed, "epochs": epochs}
 
 
-def knots_of(lams: Sequence[float]) -> list[float]:
+def _knots_of(lams: Sequence[float]) -> list[float]:
     """The lambdas whose runs are mixed to tell the others': every second one, and the last.
 
     Example:
-        >>> knots_of([0.0, 0.25, 0.5, 1.0])
+        >>> _knots_of([0.0, 0.25, 0.5, 1.0])
         [0.0, 0.5, 1.0]
     """
     return sorted({*lams[::2], lams[-1]})
@@ -145,8 +147,8 @@ def _interval(values: Sequence[float]) -> dict:
 LEGEND = (
     "{metric} on test. Conditional is an **approximation**: one model, trained at a λ drawn anew for every batch, less "
     "the run trained at that λ alone from the same seed and initial weights. A stop a λ: of the weights kept along its "
-    "training, validation chooses some for each λ. One stop: the same for every λ, where the worst-off λ loses "
-    "least. ± is half of a 95 % interval over seeds (Student's t)."
+    "training, which ends when λ = {watched:g} no longer improves, validation chooses some for each λ. One stop: the "
+    "same for every λ, where the worst-off λ loses least. ± is half of a 95 % interval over seeds (Student's t)."
 )
 MIXED = (
     "The run at this λ left out: of its two neighbours among {knots}, items' log-probabilities mixed linearly, an "
@@ -185,12 +187,12 @@ def page(numbers: Mapping, facts: Mapping, label: str) -> str:
         f"# One model for every λ: {markdown_text(label)} on {of}",
         f"data: {of}; vectors: {markdown_text(facts['embedder'])}; {len(seeds)} seed{'s' * (len(seeds) > 1)}: "
         f"{_listed(seeds)}; device: {markdown_text(facts['device'])}; commit: {facts['commit']}.",
-        LEGEND.format(metric=metric),
+        LEGEND.format(metric=metric, watched=WATCHED),
         markdown_table(header, lams),
         _judged(numbers),
         f"Stops are epochs. Epochs trained, a seed: {'; '.join(cost)}.",
         "## Between kept runs",
-        MIXED.format(knots=_listed([f"{knot:g}" for knot in knots_of([row["lam"] for row in numbers["lams"]])])),
+        MIXED.format(knots=_listed([f"{knot:g}" for knot in _knots_of([row["lam"] for row in numbers["lams"]])])),
         markdown_table(["λ", "runs", "mixed scores"], knots),
     ]
     return "\n\n".join(parts) + "\n"
@@ -221,15 +223,15 @@ def make_record(options: argparse.Namespace) -> int:
     """Measure what the options of the command `conditional` ask for; its exit status."""
     folder = figures_folder(options.dataset, options.out)
     check_writable(folder / "conditional.json")
-    middle = paper_settings(options.dataset, strategy=options.strategy, embedder=options.embedder, lam=0.5)
-    data = load(middle)
-    specs = grid(middle, seed=options.seeds, lam=sorted({*options.lambdas}))
+    start = paper_settings(options.dataset, strategy=options.strategy, embedder=options.embedder, lam=WATCHED)
+    data = load(start)
+    specs = grid(start, seed=options.seeds, lam=sorted({*options.lambdas}))
     with ctrl_c() as cancel:
         results = sweep(specs, cancel=cancel, device=options.device, workers=options.workers, runs=options.runs)
         every, show = {}, ProgressLine()
         for seed in options.seeds:
             every[seed] = conditional_run(
-                middle.with_(seed=seed),
+                start.with_(seed=seed),
                 data,
                 sorted({*options.lambdas}),
                 runs=options.runs,
@@ -239,8 +241,8 @@ def make_record(options: argparse.Namespace) -> int:
             )
     separate = {(result.spec.seed, result.spec.lam): result for result in results}
     numbers = distances(separate, every, data)
-    facts = provenance(data, results, variant=middle.variant)
-    text = page(plain_numbers(numbers), facts, middle.label.split(" λ")[0])
+    facts = provenance(data, results, variant=start.variant)
+    text = page(plain_numbers(numbers), facts, f"{strategy_of(start.strategy).label} on {start.card.name}")
     folder.mkdir(parents=True, exist_ok=True)
     document = {"name": "conditional", "numbers": numbers, "provenance": facts}
     write_whole(folder / "conditional.md", text.encode())
