@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -201,3 +202,12 @@ def test_the_command_keeps_what_it_measured(tmp_path, capsys):
     said = page(document["numbers"], document["provenance"], "DMRec-M on Mult-VAE")
     assert "λ = 0.5, 0.75, 1: 0.0029. The aim is at most 0.003 over 3 seeds; with 1 it is reached." in said
     assert "λ = 0: 0.0110. The aim is at most 0.01 over 3 seeds; with 1 it is missed." in said
+
+
+def test_the_kept_pages_say_what_their_numbers_say():
+    kept = sorted((Path(__file__).resolve().parents[1] / "figures").rglob("conditional.json"))
+    assert kept
+    for path in kept:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        said = page(document["numbers"], document["provenance"], "DMRec-M on Mult-VAE")
+        assert path.with_suffix(".md").read_text(encoding="utf-8") == said
