@@ -18,6 +18,7 @@ COMMANDS = {
         "tables": "make Tables 2 and 3, our numbers beside the paper's",
         "claims": "judge the paper's statements by the runs that are kept",
         "texts": "compare a language model's texts with extracts, titles and none",
+        "conditional": "measure one model for every lambda against a run at each",
         "runs": "list the runs there are; save what they measured, or take what was saved",
         "cost": "measure time and memory of every model",
     },
@@ -52,7 +53,7 @@ def overview() -> str:
     """All commands, a line each."""
     lines = [f"usage: {CALL} COMMAND [options]", f"       {CALL} COMMAND --help", f"       {CALL} --version"]
     for group, commands in COMMANDS.items():
-        lines += ["", f"{group}:", *(f"  {name:<11}{what}" for name, what in commands.items())]
+        lines += ["", f"{group}:", *(f"  {name:<12}{what}" for name, what in commands.items())]
     return "\n".join([*lines, "", MEANING])
 
 

@@ -5,7 +5,8 @@ Each strategy takes the same three batches of Gaussians and returns two numbers 
 * `q`: collaborative, from interactions; `p`: language, from texts; `fused`: what z is drawn from;
 * `prior`: the pull towards $\\mathcal N(0, I)$; `matching`: the pull of the two spaces towards each other.
 
-Both are already weighted by lambda, so their sum is $L_{DM}$.
+Both are already weighted by lambda, so their sum is $L_{DM}$. Lambda is one number, or one a user, `(B,)`: terms
+are per user, so the same number in either form gives the same bits.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import torch
 from torch import Tensor
 
 from dmrec_core.gaussian import (
@@ -30,6 +32,7 @@ from dmrec_core.gaussian import (
 )
 from dmrec_core.records.ranges import known
 
+Lam = float | Tensor  # lambda: one for all users, or one a user, (B,)
 Variant = Literal["published", "paper"]
 VARIANTS: tuple[Variant, ...] = ("published", "paper")
 ROOT_EPSILON = 1e-7  # the published code writes 10e-8 under GODM's root
@@ -55,7 +58,7 @@ class Strategy:
     sweeps, appears in the figures and moves under the slider.
 
     Args:
-        terms: `(q, p, fused, lam, variant) -> MatchingTerms`, a pure function of Gaussians.
+        terms: `(q, p, fused, lam, variant) -> MatchingTerms`, a pure function of Gaussians; `lam` a number or `(B,)`.
         label: short, for legends.
         long_name: for titles and tables.
         highest_lam: the largest lambda that means anything: 1 where lambda is a share, infinity where it is a weight,
@@ -84,15 +87,22 @@ class Strategy:
     def __str__(self) -> str:
         return next((name for name, known in ALL_STRATEGIES.items() if known is self), self.terms.__name__)
 
-    def check(self, lam: float) -> None:
+    def check(self, lam: Lam) -> None:
         """Refuse a lambda that means nothing here.
 
+        Args:
+            lam: one lambda, or one a user, `(B,)`.
+
         Raises:
-            ValueError: the message names the range.
+            ValueError: the message names the range and the first value outside of it; or lambda has another shape.
         """
-        if not 0 <= lam <= self.highest_lam:  # also catches NaN
+        given = torch.as_tensor(lam, dtype=torch.float64, device="cpu")
+        if given.dim() > 1:  # (B, 1) would weigh every user's term by every user's lambda
+            raise ValueError(f"lambda is one number, or one a user, (B,); got shape {tuple(given.shape)}")
+        outside = given[~((given >= 0) & (given <= self.highest_lam))]  # also catches NaN
+        if len(outside):
             upper = "inf)" if self.highest_lam == math.inf else f"{self.highest_lam:g}]"
-            raise ValueError(f"lambda must lie in [0, {upper} for {self.long_name}; got {lam}")
+            raise ValueError(f"lambda must lie in [0, {upper} for {self.long_name}; got {outside[0]:.10g}")
 
 
 def fuse(q: DiagonalGaussian, p: DiagonalGaussian, variant: Variant = "published") -> DiagonalGaussian:
@@ -101,7 +111,7 @@ def fuse(q: DiagonalGaussian, p: DiagonalGaussian, variant: Variant = "published
 
 
 def godm(
-    q: DiagonalGaussian, p: DiagonalGaussian, fused: DiagonalGaussian, lam: float, variant: Variant = "published"
+    q: DiagonalGaussian, p: DiagonalGaussian, fused: DiagonalGaussian, lam: Lam, variant: Variant = "published"
 ) -> MatchingTerms:
     r"""Global optimality for distribution matching: move one distribution's mass onto the other.
 
@@ -119,7 +129,7 @@ def godm(
 
     Source: Eq. 10.
     """
-    _is_weight(lam)
+    STRATEGIES["godm"].check(lam)
     if _is_paper(variant):
         return MatchingTerms(kl_to_standard_normal(q), lam * wasserstein2_squared(p, q))
     return MatchingTerms(kl_to_standard_normal(fused), lam * wasserstein2(p, q, ROOT_EPSILON))
@@ -143,7 +153,7 @@ def cpdm(
     q: DiagonalGaussian,
     p: DiagonalGaussian,
     fused: DiagonalGaussian,
-    lam: float,
+    lam: Lam,
     variant: Variant = "published",
     alpha: float = 0.5,
 ) -> MatchingTerms:
@@ -165,7 +175,7 @@ def cpdm(
 
     Source: Eq. 13.
     """
-    _is_weight(lam)
+    STRATEGIES["cpdm"].check(lam)
     if _is_paper(variant):
         composite = moment_matched_composite(q, p, alpha)
         return MatchingTerms(kl_to_standard_normal(q), lam * composite_divergence(q, p, composite))
@@ -174,7 +184,7 @@ def cpdm(
 
 
 def mddm(
-    q: DiagonalGaussian, p: DiagonalGaussian, fused: DiagonalGaussian, lam: float, variant: Variant = "published"
+    q: DiagonalGaussian, p: DiagonalGaussian, fused: DiagonalGaussian, lam: Lam, variant: Variant = "published"
 ) -> MatchingTerms:
     r"""Mixing divergence for distribution matching: share one KL budget between the prior and the language space.
 
@@ -198,19 +208,19 @@ def mddm(
 
 
 def without_mixing(
-    q: DiagonalGaussian, p: DiagonalGaussian, fused: DiagonalGaussian, lam: float, variant: Variant = "published"
+    q: DiagonalGaussian, p: DiagonalGaussian, fused: DiagonalGaussian, lam: Lam, variant: Variant = "published"
 ) -> MatchingTerms:
     r"""Ablation "w/o Mixing": MDDM with lambda as an added weight, $D_{KL}(q\|p_z)+\lambda D_{KL}(q\|p_\varphi)$.
 
     Source: the paper's ablation study (Figure 5).
     """
-    _is_weight(lam)
+    ABLATIONS["without_mixing"].check(lam)
     posterior = q if _is_paper(variant) else fused
     return MatchingTerms(kl_to_standard_normal(posterior), lam * kl(posterior, p))
 
 
 def add_only(
-    q: DiagonalGaussian, p: DiagonalGaussian, fused: DiagonalGaussian, lam: float = 0.0, variant: Variant = "published"
+    q: DiagonalGaussian, p: DiagonalGaussian, fused: DiagonalGaussian, lam: Lam = 0.0, variant: Variant = "published"
 ) -> MatchingTerms:
     """Ablation "Add": the two distributions are added for reconstruction and never matched; lambda is unused.
 
@@ -252,8 +262,3 @@ def _is_paper(variant: str) -> bool:
     if variant not in VARIANTS:
         raise ValueError(f"variant must be one of {VARIANTS}; got {variant!r}")
     return variant == "paper"
-
-
-def _is_weight(lam: float) -> None:
-    if not lam >= 0:  # also catches NaN
-        raise ValueError(f"lambda must be a number >= 0; got {lam}")

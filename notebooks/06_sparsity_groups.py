@@ -168,12 +168,12 @@ panels.explore(partial(live.draw_sparsity, dmrec, base, data), **live.SPARSITY_C
 # %%
 sparsest = analysis.compare(dmrec, base, metric, users=groups.group == 0)
 others = analysis.compare(dmrec, base, metric, users=groups.group > 0) if len(groups.upper) > 1 else None
-print(f"sparsest group ({groups.labels()[0]} interactions): {sparsest}: {analysis.verdict(sparsest.difference)}")
+print(f"sparsest group ({groups.labels()[0]} interactions): {sparsest}: {sparsest.judged.verdict}")
 if others:
-    more = analysis.more_in_the_sparsest(dmrec, base, groups, metric)
+    more, over_users = analysis.more_in_the_sparsest(dmrec, base, groups, metric)
     print(f"all other users: {others}")
     print(f"the first minus the second: {more.mean:+.4f}, 95 % interval {more.low:+.4f} to {more.high:+.4f}")
-    said = analysis.all_of([analysis.verdict(sparsest.difference), analysis.verdict(more)])
+    said = analysis.jointly({"sparsest": sparsest.judged, "more": analysis.judged(more, over_users)}).verdict
     print(f"\n'sparse users gain most' on {data.name}, λ = {mddm.lam:g}, {seeds} seeds: {said}")
 
 # %% [markdown]

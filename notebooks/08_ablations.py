@@ -179,7 +179,7 @@ for name, others in runs.items():
                 "relative": found.relative,
                 "p_seeds": found.p_seeds,
                 "p_users": found.p_users,
-                "DMRec-M is better": analysis.verdict(found.difference),
+                "DMRec-M is better": found.judged.verdict,
             }
         )
 verdicts = pd.DataFrame(rows)
@@ -205,7 +205,7 @@ for step, found in {
     "Add to DMRec-M (the matching)": matching,
     "base to DMRec-M (the whole gain)": gain,
 }.items():
-    print(f"{step:<46} {found}: 'a gain' {analysis.verdict(found.difference)}")
+    print(f"{step:<46} {found}: 'a gain' {found.judged.verdict}")
 
 # %% [markdown]
 # ## Paper vs code

@@ -517,7 +517,7 @@ for model, base in own_base.items() if texts else ():
             "paper": printed_gain(dataset, model) if dataset in printed.PAPERS_DATASETS else np.nan,
             "p (seeds)": found.p_seeds,
             "p (users)": found.p_users,
-            "is above zero": analysis.verdict(found.difference),
+            "is above zero": found.judged.verdict,
         }
     )
 gains = pd.DataFrame(gains, columns=None if gains else ["name", "mark", "relative", "low", "high", "paper"])
@@ -535,7 +535,7 @@ plain = row_of[bases[0].key].ours["recall@20"].mean
 print(f"The two bases without any text: LightGCN {lightgcn:.4f}, Mult-VAE {plain:.4f}.")
 if texts:
     ahead = row_of["mult-vae mddm"].beyond["lightgcn"]
-    print(f"DMRec-M minus LightGCN, which reads nothing: {ahead}: {analysis.verdict(ahead.difference)}")
+    print(f"DMRec-M minus LightGCN, which reads nothing: {ahead}: {ahead.judged.verdict}")
 
 # %% [markdown]
 # Read the last line before any comparison among models that read: a model without a word of text is the first rival.
@@ -547,7 +547,7 @@ best = max(clicks, key=lambda row: row.ours["recall@20"].mean)
 print(f"the best linear reference that reads clicks only: {best.plan.model}, {best.ours['recall@20']}")
 if texts:
     ahead = analysis.compare(row_of["mult-vae mddm"].runs, best.runs)
-    print(f"DMRec-M minus it: {ahead}, p over users {ahead.p_users:.1g}: {analysis.verdict(ahead.difference)}")
+    print(f"DMRec-M minus it: {ahead}, p over users {ahead.p_users:.1g}: {ahead.judged.verdict}")
 
 # %% [markdown]
 #
@@ -561,6 +561,7 @@ if texts:
 # | LLMRec's pruning | prose: drop the largest losses | formula and code: **keep** the largest |
 # | LLMRec's choices | a language model | here the nearest and farthest text: a proxy |
 # | LLMRec, AlphaRec: when to stop | - | their code stops on the **test** split; here on validation |
+# | AlphaRec's mini-batches | - | their loader drops the last, incomplete one of an epoch; here it is kept |
 # | AlphaRec at test | - | its evaluator hides training *and* validation items; here training items, for everybody |
 # | AlphaRec* | "additionally" the user's text | here instead of the items' mean; the other reading below |
 #

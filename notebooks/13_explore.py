@@ -12,7 +12,7 @@
 # %% [markdown]
 # # 13 · Explore: one user, one λ, and a backbone of your own
 #
-# *Appendix, about 25 minutes: a playground. Reads after 09.*
+# *Appendix, about 30 minutes: a playground. Reads after 09.*
 #
 # *As a page: `make site`, then open `build/site/notebooks/13_explore.html`.*
 #
@@ -20,8 +20,8 @@
 # the text about them, the three distributions, what they cost in the loss and what they are offered. Then you write a
 # recommender of your own in 20 lines and plug DMRec into it.
 #
-# **You will be able to** read one user's loss term by term, say for whom λ matters, and use DMRec with a model that
-# this kit has never seen.
+# **You will be able to** read one user's loss term by term, say for whom λ matters and why one model for every λ is an
+# approximation, and use DMRec with a model that this kit has never seen.
 #
 # **Before this one:** `04_distribution_matching` (the losses) and `09_lambda_sensitivity` (the averages over λ).
 
@@ -51,6 +51,7 @@ from dmrec_core import (
     MetaNetwork,
     analysis,
     evaluate,
+    every_lambda,
     fit,
     kl,
     kl_to_standard_normal,
@@ -153,6 +154,71 @@ figure
 # correction is short for everybody, and at every λ it is longest for long histories. That is the published MDDM at
 # work: the mean of $p$ cancels from the matching term (`04_distribution_matching`), and what is left pulls $\mu_\phi$
 # towards zero.
+
+# %% [markdown]
+# ## One model for every λ?
+#
+# Every position of the slider above is a run of its own. **Loss-conditional training** (Dosovitskiy and Djolonga 2020)
+# trains one model instead: λ is drawn anew for every batch, and the network is told which one it was.
+#
+# - $h$: a layer's units, before the tanh.
+# - $\gamma(\lambda)$, $\beta(\lambda)$: a scale and a shift for every unit, from a small network that reads λ. Its
+#   last layer starts at zero, so at first λ changes nothing.
+#
+# $$h \mapsto (1+\gamma(\lambda))\odot h+\beta(\lambda)$$
+#
+# This is feature-wise linear modulation (Perez et al. 2018); neither is DMRec's.
+
+# %%
+h = torch.tensor([[1.0, -2.0, 0.5]])  # (1, 3): one user, three units
+gamma, beta = torch.tensor([[0.0, 1.0, -1.0]]), torch.tensor([[0.0, 0.0, 2.0]])
+by_hand = torch.stack([(1 + gamma[0, k]) * h[0, k] + beta[0, k] for k in range(3)])  # kept, doubled, replaced
+checked.assert_close("modulated units by hand", by_hand, every_lambda.modulate(h, gamma, beta)[0])
+notebook.show_source(every_lambda.modulate)
+
+# %% [markdown]
+# **Why one set of weights cannot stop at two times.** A run stops when *its* λ is best on validation. Weights that
+# serve every λ have one clock:
+#
+# - $V_\lambda(t)$: validation Recall@20 of the run at λ after $t$ epochs;
+# - $c(t)$: what the worst-off λ loses if all stop at $t$.
+#
+# $$c(t) = \max_\lambda\big[\max_{t'} V_\lambda(t') - V_\lambda(t)\big]$$
+#
+# It is 0 at some $t$ only if one time is best for every λ. By hand for two λ and three times, then for the runs above:
+
+# %%
+valid = torch.tensor([[0.20, 0.25, 0.22], [0.10, 0.20, 0.30]], dtype=torch.float64)  # (2 λ, 3 times)
+by_hand = (valid.amax(1, keepdim=True) - valid).amax(0)  # (3,)
+core = every_lambda.costs_of_one_stop({k: dict(enumerate(row)) for k, row in enumerate(valid.tolist())})
+checked.assert_close("the cost of one stop by hand", by_hand, list(core.values()))
+curves = {}
+for r in runs:
+    judged = r.history.dropna(subset="valid_recall@20")
+    curves[r.spec.lam] = dict(zip(judged["epoch"] + 1, judged["valid_recall@20"], strict=True))
+costs = every_lambda.costs_of_one_stop(curves)
+least = min(costs, key=costs.get)
+print(f"by hand {[round(c, 2) for c in by_hand.tolist()]}")
+print(f"the runs' least cost of one stop: {costs[least]:.4f}, after {least} epochs")
+
+# %% [markdown]
+# One way out: keep the weights at many times of one training, and let validation choose among them for each λ. What
+# comes out is an **approximation** of a run: shared weights go on learning from the other λ where a run of its own
+# would already have stopped, and can be better there than the run they stand in for, or worse.
+
+# %%
+grid = [r.spec.lam for r in runs if r.spec.lam <= 1]
+start = middle.spec.with_(lam=grid[-1])  # the λ whose validation ends the training: one that takes long
+every = every_lambda.conditional_run(start, data, grid, device=str(lesson.device))
+fine = np.linspace(grid[0], grid[-1], 9)
+approximated = {float(at): evaluate(every.at(float(at)), data, "test").means()["recall@20"] for at in fine}
+kept.draw_stops(curves, {r.spec.lam: r.metrics["test"]["recall@20"] for r in runs}, approximated)
+
+# %% [markdown]
+# Left, the stars: where they stand apart, no common stop is right. Right, the same test users, one model at nine λ
+# beside the runs. Between two λ of the grid whose stops differ, the two stops' log-probabilities are mixed, as
+# `every_lambda.between` does with two kept runs: an approximation again. Toy is small and its runs are quick; how near
+# one model comes to runs on real data, `python -m dmrec_core conditional yelp-xrec` measures.
 
 # %% [markdown]
 # ## Bring your own backbone

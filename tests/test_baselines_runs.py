@@ -52,7 +52,7 @@ def _batch(dataset):
 
 def test_presets_are_the_published_numbers():
     yelp, amazon = paper_settings("yelp", "l-diffrec"), paper_settings("amazon", "l-diffrec")
-    assert dict(yelp.settings)["reweight"] is False and dict(amazon.settings)["reweight"] is True
+    assert dict(yelp.settings)["reweight"] is dict(amazon.settings)["reweight"] is True  # off cannot have run
     assert paper_settings("yelp-xrec", "l-diffrec").settings == yelp.settings
     assert (amazon.latent, amazon.dropout, amazon.train.batch_size, amazon.train.learning_rate) == (300, 0.1, 400, 5e-4)
     assert dict(paper_settings("steam", "rlmrec-c").settings)["contrast_weight"] == 1e-3

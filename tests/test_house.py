@@ -33,6 +33,7 @@ FLOORS = {
     "training": 3,
     "runs": 4,
     "analysis": 5,
+    "every_lambda": 6,
     "paper": 6,
     "figures": 7,
     "panels": 8,

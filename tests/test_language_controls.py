@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from dmrec_core.data.dataset import SemanticVectors
-from dmrec_core.language.controls import noisy, random_like, shuffled
+from dmrec_core.language.controls import noisy, of_clicks, random_like, shuffled
 
 
 @pytest.fixture
@@ -48,3 +49,31 @@ def test_controls_repeat_and_say_what_they_are(vectors, control):
     np.testing.assert_array_equal(control(vectors, 3).user, control(vectors, 3).user)
     assert (control(vectors, 3).user != control(vectors, 4).user).any()
     assert control(vectors, 3).embedder != vectors.embedder
+
+
+def test_clicks_in_the_texts_place_know_who_clicks_what_and_no_text():
+    """Two tastes of twenty items each: items of one taste are alike, and a user is like the items of theirs."""
+    rng = np.random.default_rng(0)
+    taste = np.arange(200) % 2
+    clicks = sp.csr_matrix((rng.random((200, 40)) < np.where(taste[:, None] == np.arange(40) % 2, 0.4, 0.02)) * 1.0)
+    for width in (8, 64):  # fewer numbers than items, and more
+        given = SemanticVectors(rng.normal(size=(200, width)), rng.normal(size=(40, width)), embedder="made up")
+        made = of_clicks(given, clicks)
+        assert made.item.shape == given.item.shape and made.embedder == "clicks in place of made up"
+        np.testing.assert_allclose(np.linalg.norm(made.item, axis=1), np.linalg.norm(given.item, axis=1), rtol=1e-5)
+        np.testing.assert_array_equal(of_clicks(given, clicks).user, made.user)
+        other = SemanticVectors(given.user, rng.permutation(given.item), embedder="other")
+        assert cosines(of_clicks(other, clicks).item, made.item).min() > 0.999  # the text decides lengths alone
+        same = made.item[np.arange(40) % 2 == 0]
+        different = made.item[np.arange(40) % 2 == 1]
+        assert cosines(same[:-1], same[1:]).mean() > 0.25 + cosines(same, different).mean()
+        near = cosines(made.user[taste == 0], np.broadcast_to(same.mean(0), (100, width)))
+        far = cosines(made.user[taste == 0], np.broadcast_to(different.mean(0), (100, width)))
+        assert (near > far).mean() > 0.95
+
+
+def test_who_clicked_nothing_gets_the_items_mean():
+    clicks = sp.csr_matrix(np.array([[1.0, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0]]))
+    made = of_clicks(SemanticVectors(np.ones((3, 2)), np.ones((4, 2)), embedder="one"), clicks)
+    np.testing.assert_allclose(made.item[2], made.item[3])
+    np.testing.assert_allclose(made.user[2], made.item[2], rtol=1e-6)

@@ -77,3 +77,25 @@ def test_mddm_mixes_so_lambda_is_at_most_one(spaces):
 def test_unknown_variant_is_named(spaces):
     with pytest.raises(ValueError, match="released"):
         godm(*spaces, 0.5, "released")
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("name", sorted(ALL_STRATEGIES))
+def test_one_lambda_a_user_gives_the_bits_of_one_for_all(spaces, name, variant):
+    q, p, fused = (DiagonalGaussian(g.mean.float(), g.logvar.float()) for g in spaces)
+    lams = torch.tensor([0.0, 0.1, 0.37, 0.6, 1.0]) if ALL_STRATEGIES[name].highest_lam else torch.zeros(5)
+    each = ALL_STRATEGIES[name].terms(q, p, fused, lams, variant)
+    for user, lam in enumerate(lams):
+        for one in (float(lam), torch.full((5,), float(lam))):
+            told = ALL_STRATEGIES[name].terms(q, p, fused, one, variant)
+            assert torch.equal(told.prior[user], each.prior[user])
+            assert torch.equal(told.matching[user], each.matching[user])
+
+
+@pytest.mark.parametrize("name", ["godm", "cpdm", "mddm", "without_mixing"])
+def test_a_lambda_among_many_that_means_nothing_is_named(spaces, name):
+    for wrong, said in ((-0.25, "-0.25"), (float("nan"), "nan")):
+        with pytest.raises(ValueError, match=f"lambda must lie in .* got {said}"):
+            ALL_STRATEGIES[name].terms(*spaces, torch.tensor([0.1, 0.2, wrong, 0.4, 0.5], dtype=torch.float64))
+    with pytest.raises(ValueError, match=r"one a user, \(B,\); got shape \(5, 1\)"):
+        ALL_STRATEGIES[name].terms(*spaces, torch.full((5, 1), 0.5))

@@ -98,8 +98,9 @@ def test_gains_by_group_and_how_much_more_the_sparsest_gain():
     assert list(table["difference"]) == pytest.approx([0.2, 0.0]) and list(table["users"]) == [2, 2]
     assert table["p_seeds"].iloc[1] == 1.0  # no difference at all
     expected = mean_interval([0.1, 0.2, 0.3])
-    more = more_in_the_sparsest(OURS, BASE, GROUPS)
+    more, over_users = more_in_the_sparsest(OURS, BASE, GROUPS)
     assert (more.mean, more.low) == pytest.approx((expected.mean, expected.low))
+    assert over_users.mean == pytest.approx(more.mean) and over_users.n == 4
 
 
 def test_the_test_split_has_no_say_in_what_is_chosen():

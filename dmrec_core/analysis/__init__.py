@@ -31,4 +31,4 @@ from dmrec_core.analysis.summaries import (
     learning_curves,
     over_seeds,
 )
-from dmrec_core.analysis.verdicts import all_of, verdict, verdict_equal
+from dmrec_core.analysis.verdicts import all_of, jointly, judged, verdict, verdict_equal

@@ -8,8 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from dmrec_core.analysis.statistics import Interval, SparsityGroups, exact, mean_interval, paired_test
+from dmrec_core.analysis.statistics import (
+    Interval,
+    SparsityGroups,
+    exact,
+    mean_interval,
+    paired_test,
+    unpaired_interval,
+)
 from dmrec_core.analysis.summaries import by_setting
+from dmrec_core.analysis.verdicts import Judged, judged
 from dmrec_core.runs.store import RunResult
 
 
@@ -24,6 +32,7 @@ class Comparison:
         p_users: paired t-test over users, each user's metric averaged over the seeds first; None with one user.
         seeds: how many.
         users: how many.
+        over_users: the mean over users of each one's difference, with its 95 % interval.
     """
 
     difference: Interval
@@ -32,6 +41,12 @@ class Comparison:
     p_users: float | None
     seeds: int
     users: int
+    over_users: Interval
+
+    @property
+    def judged(self) -> Judged:
+        """The verdict on "the first is better", in which the seeds and the users must agree."""
+        return judged(self.difference, self.over_users)
 
     def __str__(self) -> str:
         return f"{self.difference:+} ({100 * self.relative:+.1f} %)"
@@ -75,6 +90,7 @@ def compare(
         p_users=paired_test(mine.mean(0), yours.mean(0)).p if n_users > 1 else None,
         seeds=n_seeds,
         users=n_users,
+        over_users=mean_interval(mine.mean(0) - yours.mean(0)),
     )
 
 
@@ -108,12 +124,15 @@ def group_comparisons(
 
 def more_in_the_sparsest(
     ours: Sequence[RunResult], theirs: Sequence[RunResult], groups: SparsityGroups, metric: str = "ndcg@20"
-) -> Interval:
-    """By how much more the first setting gains in the sparsest group than for all other users, over seeds."""
+) -> tuple[Interval, Interval]:
+    """By how much more the first setting gains in the sparsest group than for all other users: over seeds, over users.
+
+    The users of the two groups are other people, so their interval is Welch's.
+    """
     gain = per_user(ours, metric) - per_user(theirs, metric)  # (seeds, users)
     _same_seeds_and_users(ours, theirs, "test")
-    sparsest = groups.group == 0
-    return mean_interval(gain[:, sparsest].mean(1) - gain[:, ~sparsest].mean(1))
+    sparse, others = gain[:, groups.group == 0], gain[:, groups.group > 0]
+    return mean_interval(sparse.mean(1) - others.mean(1)), unpaired_interval(sparse.mean(0), others.mean(0))
 
 
 def best_on_validation(results: Sequence[RunResult], metric: str = "recall@20") -> list[RunResult]:

@@ -163,6 +163,18 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> Interval:
     return Interval(float(x.mean()), float(x.mean()) - half, float(x.mean()) + half, len(x))
 
 
+def unpaired_interval(a: Sequence[float], b: Sequence[float], level: float = 0.95) -> Interval:
+    r"""Welch's interval of $\bar a - \bar b$, of two groups with spreads of their own.
+
+    Example:
+        >>> str(unpaired_interval([1.0, 2.0, 3.0], [0.0, 1.0, 2.0]))
+        '1.0000 ± 2.2670'
+    """
+    found = scipy.stats.ttest_ind(a, b, equal_var=False)
+    low, high = found.confidence_interval(level)
+    return Interval(float(np.mean(a) - np.mean(b)), float(low), float(high), len(a) + len(b))
+
+
 def exact(value: float) -> Interval:
     """A number that no seed changes: its interval has no width, and it is of no seed.
 

@@ -20,7 +20,7 @@ def add_options(parser: shared.Parser) -> None:
     shared.dataset(parser)
     shared.seeds(parser)
     add("--lambdas", type=float, nargs="+", default=[0.0, 0.25, 0.5, 0.75, 1.0], metavar="LAMBDA",
-        help="looked for besides the tables' (default: notebook 09's)")  # fmt: skip
+        help="lambdas of the runs; looked for besides the tables' (default: notebook 09's)")  # fmt: skip
     add("--statements", nargs="+", metavar="KEY", help="only these, by their keys in claims.json (default: all)")
     shared.embedder(parser)
     add("--variant", choices=VARIANTS, default="published", help="of the runs (default: %(default)s)")

@@ -1,6 +1,6 @@
 """The language space: profiles written from items and histories (Eq. 4), and vectors of those profiles (Eq. 5)."""
 
-from dmrec_core.language.controls import noisy, random_like, shuffled
+from dmrec_core.language.controls import noisy, of_clicks, random_like, shuffled
 from dmrec_core.language.embedders import (
     Embedder,
     EndpointEmbedder,

@@ -1,9 +1,9 @@
 """The paper's testable statements, judged by runs: our number, and a verdict that only an interval may give.
 
 The statements are paraphrased; `where` says which section, figure or table of the paper makes them. A verdict is given
-by the 95 % interval over seeds of a paired difference: on the claimed side of zero the statement holds, on the other
-side it does not, and across zero these seeds do not decide. So about one verdict in twenty is luck, and three seeds
-decide little; p over users is printed beside it.
+by the 95 % intervals of a paired difference, over seeds and over users: with both on the claimed side of zero the
+statement holds, with both on the other side it does not, and otherwise it is not decided. Of many statements about one
+in twenty would be decided by luck; which verdicts are left after Holm's correction for that is said beside them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from dmrec_core.analysis.verdicts import FAILS, HOLDS, LEVEL, holm
 from dmrec_core.data import DATASETS, RecDataset
 from dmrec_core.data.load import subfolder
 from dmrec_core.matching import STRATEGIES
@@ -127,6 +128,9 @@ class Finding:
     dataset: str = ""
     vectors: str = ""
     precision: str = "float32"  # of the runs' matrix products
+    p: float | None = None  # of the verdict, before any correction; None where nothing was compared
+    tuned_over: int = 0  # settings that validation chose from; 0: nothing was chosen
+    wants: str = ""  # what would decide it
 
 
 def judge(results: Sequence[RunResult], dataset: RecDataset, keys: Sequence[str] | None = None) -> list[Finding]:
@@ -141,18 +145,21 @@ def judge(results: Sequence[RunResult], dataset: RecDataset, keys: Sequence[str]
     findings = []
     for key in CLAIMS if keys is None else keys:
         claim, where, test, lacking = CLAIMS[key]
-        ours, said, runs = test(runs_at_hand)
+        ours, said, runs, tuned_over = test(runs_at_hand)
         findings.append(
             Finding(
                 key=key,
                 claim=claim,
                 where=where,
                 ours=ours or lacking,
-                verdict=said,
+                verdict=said.verdict,
                 seeds=tuple(sorted({run.spec.seed for run in runs})),
                 dataset=dataset.name,
                 vectors=dataset.language.embedder if dataset.language else "none",
                 precision=", ".join(sorted({run.spec.train.precision for run in runs})) or "float32",
+                p=None if said.p is None else float(f"{said.p:.6g}"),
+                tuned_over=tuned_over,
+                wants=said.wants,
             )
         )
     return findings
@@ -181,10 +188,33 @@ def specs(
 
 
 def markdown(findings: Sequence[Finding]) -> str:
-    """The findings as a table, each number with its seeds, data set and vectors."""
-    columns = ("the paper says (our words)", "where", "here", "runs", "verdict")
-    rows = [(f.claim, f.where, f.ours, markdown_text(runs_of(f)), f"**{f.verdict}**") for f in findings]
-    return markdown_table(columns, rows) + "\n"
+    """The findings as a table, each number with what it came from and what it is worth among the others."""
+    columns = ("the paper says (our words)", "where", "here", "runs", "chosen from", "verdict", "p", "would decide it")
+    among = among_all(findings)
+    rows = [
+        (f.claim, f.where, f.ours, markdown_text(runs_of(f)), f.tuned_over or "-", f"**{f.verdict}**{lost(f, among)}",
+         "-" if f.p is None else f"{f.p:.2g}", f.wants or "-")
+        for f in findings
+    ]  # fmt: skip
+    return f"{markdown_table(columns, rows)}\n\n{HOW_TO_READ}\n" if len(findings) > 1 else markdown_table(columns, rows)
+
+
+HOW_TO_READ = (
+    "A verdict needs the seeds and the users to agree, each by the 95 % interval of a paired difference; p is the "
+    "larger of the two. *Alone*: it would not stand after Holm's correction for all the statements that were tested on "
+    "this data. Chosen from: so many λ, of which validation chose one. Would decide it: with so many, four times in "
+    "five, if difference and spread are what they seem here."
+)
+
+
+def among_all(findings: Sequence[Finding]) -> dict[str, float]:
+    """Key -> p of a statement after Holm's correction for all that were tested here."""
+    return holm({finding.key: finding.p for finding in findings if finding.p is not None})
+
+
+def lost(finding: Finding, among: Mapping[str, float]) -> str:
+    """What is added to a verdict that does not stand among the others: ` (alone)`."""
+    return " (*alone*)" if finding.verdict in (HOLDS, FAILS) and among.get(finding.key, 1.0) >= LEVEL else ""
 
 
 def runs_of(finding: Finding) -> str:
@@ -262,11 +292,18 @@ def read(path: Path) -> tuple[dict[str, Any], list[Finding]]:
     document = kept_document(path)
     try:
         findings = [replace(Finding(**row), seeds=tuple(row["seeds"])) for row in document["claims"]]
-        texts = [value for finding in findings for name, value in vars(finding).items() if name != "seeds"]
+        numbers = {"seeds", "p", "tuned_over"}
+        texts = [value for finding in findings for name, value in vars(finding).items() if name not in numbers]
         if not all(isinstance(text, str) for text in texts):
             raise TypeError("a finding's values are texts")
         if not all(type(seed) is int for finding in findings for seed in finding.seeds):
             raise TypeError("seeds are whole numbers")
+        if not all(type(finding.tuned_over) is int for finding in findings):
+            raise TypeError("tuned_over is a whole number")
+        if not all(
+            finding.p is None or (type(finding.p) in (int, float) and 0 <= finding.p <= 1) for finding in findings
+        ):
+            raise TypeError("p is a probability")
         if not isinstance(document.get("provenance_of", {}), dict):
             raise TypeError("provenance_of is an object")
     except (KeyError, TypeError) as problem:

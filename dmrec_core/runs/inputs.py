@@ -7,9 +7,9 @@ from functools import lru_cache
 
 from dmrec_core.data import RecDataset, contents, load_dataset
 from dmrec_core.language import with_language
-from dmrec_core.language.controls import noisy, random_like, shuffled
+from dmrec_core.language.controls import noisy, of_clicks, random_like, shuffled
 from dmrec_core.language.other_texts import with_language_from
-from dmrec_core.runs.spec import RunSpec
+from dmrec_core.runs.spec import VECTORS, RunSpec
 
 
 def load(spec: RunSpec) -> RecDataset:
@@ -38,7 +38,9 @@ def _load(name: str, options: tuple, profiles: str, embedder: str, vectors: str,
         return dataset.with_language(random_like(dataset.language, seed=2024))
     if kind == "noisy":
         return dataset.with_language(noisy(dataset.language, float(share), seed=2024))
-    raise ValueError(f"vectors must be 'real', 'shuffled', 'random' or 'noisy:SHARE'; got {vectors!r}")
+    if kind == "clicks":
+        return dataset.with_language(of_clicks(dataset.language, dataset.train))
+    raise ValueError(f"vectors must be one of {', '.join(VECTORS)} or 'noisy:SHARE'; got {vectors!r}")
 
 
 @lru_cache(maxsize=16)

@@ -29,8 +29,9 @@ TOY = {
 
 
 # L-DiffRec's best released models (clean data): Amazon-book's, which other data take too, and Yelp's. Source: the names
-# of DiffRec's released models. Its command line reads every text, "0" too, as true, so what a name calls off may have
-# been on, and what others ran may differ. On amazon, `reweight` off ranks better (notebook 10, `quirks`).
+# of DiffRec's released models. Yelp's is named as one without reweighting, which cannot have run: the released loss is
+# assigned only where reweighting is on, and its command line reads every text, "0" too, as true. So it is on here; on
+# amazon, off ranks better (notebook 10, `quirks`).
 L_DIFFREC = {
     "diffusion_weight": 0.05,
     "steps": 5,
@@ -46,7 +47,6 @@ L_DIFFREC_YELP = {
     "noise_scale": 0.01,
     "noise_min": 0.005,
     "noise_max": 0.01,
-    "reweight": False,
 }
 
 # LightGCN as RLMRec runs it, and what RLMRec adds. Source: RLMRec's configuration files.

@@ -15,6 +15,7 @@ from dmrec_core.runs.models import CARDS, ModelCard, card_of
 from dmrec_core.training.fit import TrainSettings
 
 PROFILES = ("given", "extractive", "titles")
+VECTORS = ("real", "shuffled", "random", "clicks")  # and noisy:SHARE
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class RunSpec:
     options: tuple[tuple[str, object], ...] = ()  # the loader's options, e.g. (("noise", 0.8),)
     profiles: str = "given"  # the texts: "given" with the data, or without a language model: "extractive", "titles"
     embedder: str = "auto"  # what turns texts into vectors
-    vectors: str = "real"  # or "shuffled", "random", "noisy:0.5": the negative controls
+    vectors: str = "real"  # or a control: "shuffled", "random", "noisy:0.5", or "clicks", which read no text
     model: str | ModelCard = "mult-vae"  # the backbone, or a baseline of its own; or a backbone of yours
     strategy: str | Strategy = "base"  # or a name of `matching.ALL_STRATEGIES`, or a strategy of yours
     lam: float | None = None  # lambda; None where the strategy has none
@@ -178,5 +179,5 @@ def _check_vectors(vectors: str) -> None:
             checked("noise", float(share))
         except ValueError:
             raise ValueError(f"vectors 'noisy:SHARE' needs a share from 0 to 1; got {short(vectors)}") from None
-    elif colon or kind not in ("real", "shuffled", "random"):
-        raise ValueError(f"vectors must be 'real', 'shuffled', 'random' or 'noisy:SHARE'; got {short(vectors)}")
+    elif colon or kind not in VECTORS:
+        raise ValueError(f"vectors must be one of {', '.join(VECTORS)} or 'noisy:SHARE'; got {short(vectors)}")

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import ast
 import re
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from dmrec_core.analysis.verdicts import FAILS, HOLDS
 from dmrec_core.data import DATASETS
 from dmrec_core.matching import STRATEGIES
 from dmrec_core.paper import linear
 from dmrec_core.paper.budget import thousand_runs
-from dmrec_core.paper.claims import Finding, made_with, read, runs_of
+from dmrec_core.paper.claims import HOW_TO_READ, made_with, read
+from dmrec_core.paper.claims_across import across, glance
 from dmrec_core.records.checkout import checkout
 from dmrec_core.records.files import write_whole
 from dmrec_core.records.markdown import markdown_table, plus_minus
@@ -94,38 +93,15 @@ def _claims_table(root: Path) -> str:
     findings = {dataset: read(root / at)[1] for dataset, at in _places(root, "claims").items()}
     if not findings:
         return "No claims have been judged yet: run `make figures ARGS=--keep`."
-    ran = {dataset: Counter(map(_ran_on, mine)).most_common(1)[0][0] for dataset, mine in findings.items()}
-    said: dict[str, dict[str, str]] = {}
-    for dataset, mine in findings.items():
-        for finding in mine:
-            row = said.setdefault(finding.key, {"claim": finding.claim, "where": finding.where})
-            otherwise = "" if _ran_on(finding) == ran[dataset] or not finding.seeds else f" ({_ran_on(finding)})"
-            decided = finding.verdict in (HOLDS, FAILS)
-            row[dataset] = (f"**{finding.verdict}**" if decided else finding.verdict) + otherwise
-    columns = ("the paper says (our words)", "where", *(f"{dataset}: {facts}" for dataset, facts in ran.items()))
-    rows = [(row["claim"], row["where"], *(row.get(dataset, "-") for dataset in ran)) for row in said.values()]
-    return f"{markdown_table(columns, rows)}\n\nThe numbers behind the verdicts: {_pages(root, 'claims')}."
+    return f"{across(findings)}\n\n{HOW_TO_READ}\n\nThe numbers behind it: {_pages(root, 'claims')}."
 
 
 def _glance(root: Path) -> str:
     """A line a data set: how many of the paper's statements hold there, and where all of it is."""
-    lines = []
-    for dataset, at in _places(root, "claims").items():
-        findings = read(root / at)[1]
-        ran = Counter(map(_ran_on, findings)).most_common(1)[0][0]
-        counts = Counter(finding.verdict for finding in findings)
-        rest = len(findings) - counts[HOLDS] - counts[FAILS]
-        lines.append(
-            f"- **{dataset}** ({ran}): of {len(findings)} statements of the paper {counts[HOLDS]} hold, "
-            f"{counts[FAILS]} do not hold here, {rest} are not decided by these seeds or cannot be tested there"
-        )
+    lines = [glance(dataset, read(root / at)[1]) for dataset, at in _places(root, "claims").items()]
     if not lines:
         return "No claims have been judged yet: run `make figures ARGS=--keep`."
     return "\n".join([*lines, "", f"Every number and verdict, with what it came from: [{RESULTS}]({RESULTS})."])
-
-
-def _ran_on(finding: Finding) -> str:
-    return markdown_text(runs_of(finding).removeprefix(f"{finding.dataset}, "))
 
 
 def results_table(root: Path) -> str:

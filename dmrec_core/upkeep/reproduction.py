@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dmrec_core.analysis.statistics import Interval
-from dmrec_core.analysis.verdicts import FAILS, HOLDS, UNDECIDED, UNTESTED, verdict
+from dmrec_core.analysis.verdicts import FAILS, HOLDS, NOT_IN_PLAY, UNDECIDED, UNTESTED, verdict
 from dmrec_core.paper.claims import read
 from dmrec_core.records.markdown import markdown_table
 from dmrec_core.records.markup import markdown_text
@@ -34,7 +34,7 @@ FOLLOWS = {"low", "high", "values", "off", "off_in_standard_errors", "best_epoch
 P_VALUE = re.compile(r"p(_| |$)")
 PLUS_MINUS = re.compile(r"([+-]?\d+\.\d+) ± (\d+\.\d+)")
 BESIDE_ESTIMATES = re.compile(r" \([+-][\d.]+ %\)|, p [a-z ]+[\d.e-]+")  # in the words of a claim
-VERDICTS = {HOLDS, FAILS, UNDECIDED, UNTESTED}
+VERDICTS = {HOLDS, FAILS, UNDECIDED, NOT_IN_PLAY, UNTESTED}
 ABSENT = "not there"
 
 

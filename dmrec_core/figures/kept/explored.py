@@ -1,8 +1,8 @@
-"""Notebook 13's kept figure: how far clicks correct the text, and how far a ranking is from the base model's."""
+"""Notebook 13's figures: how far clicks correct the text, a ranking's distance from the base's, and when runs stop."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from dmrec_core.analysis.snapshots import crowd, take_snapshot
 from dmrec_core.analysis.statistics import posterior_means, sparsity_groups
 from dmrec_core.data import RecDataset
-from dmrec_core.figures.style import MATCHED, colormap
+from dmrec_core.figures.style import LANGUAGE, MATCHED, colormap
 from dmrec_core.runs.store import RunResult
 
 MOST_USERS = 2000  # ranked for the comparison of top tens
@@ -79,4 +79,31 @@ def draw_corrections(table: pd.DataFrame) -> Figure:
     )
     left.set_ylim(bottom=0)
     left.legend(title="training history")
+    return figure
+
+
+def draw_stops(
+    valid: Mapping[float, Mapping[int, float]], measured: Mapping[float, float], approximated: Mapping[float, float]
+) -> Figure:
+    """When each lambda's run is best, and one conditional model beside the runs.
+
+    Args:
+        valid: lambda -> epochs done -> the run's validation Recall@20.
+        measured: lambda -> its run's test Recall@20.
+        approximated: lambda -> the conditional model's.
+    """
+    figure = Figure(figsize=(10, 3.8), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for k, (lam, curve) in enumerate(sorted(valid.items())):
+        color, style = colormap(MATCHED)(0.35 + 0.65 * k / max(1, len(valid) - 1)), ["-", "--", "-.", ":"][k % 4]
+        left.plot(list(curve), list(curve.values()), color=color, linestyle=style, label=f"{lam:g}")
+        best = max(curve, key=curve.get)
+        left.plot(best, curve[best], "*", color=color, markersize=12)
+    left.set(xlabel="epochs", ylabel="validation Recall@20", title="runs: a star where each is best")
+    left.legend(title="λ")
+    right.plot(list(measured), list(measured.values()), "o", color=MATCHED, label="a run at each λ")
+    one = "one conditional model: an approximation"
+    right.plot(list(approximated), list(approximated.values()), "--", color=LANGUAGE, label=one)
+    right.set(xlabel="λ", ylabel="test Recall@20", title="and one model for every λ")
+    right.legend()
     return figure

@@ -1,0 +1,76 @@
+"""The paper's statements over several data sets: the verdicts side by side, and what is fair to say of all of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from dmrec_core.analysis.verdicts import FAILS, HOLDS, NOT_IN_PLAY
+from dmrec_core.paper.claims import Finding, among_all, lost, runs_of
+from dmrec_core.records.markdown import markdown_table
+from dmrec_core.records.markup import markdown_text
+
+MADE_UP = "toy"
+
+
+def across(findings: Mapping[str, Sequence[Finding]]) -> str:
+    """A markdown table, a row a statement and a column a data set: its verdict there, bold where it stands among all.
+
+    Args:
+        findings: data set -> what its runs say.
+    """
+    ran = {dataset: _mostly(mine) for dataset, mine in findings.items()}
+    among = {dataset: among_all(mine) for dataset, mine in findings.items()}
+    said: dict[str, dict[str, Finding]] = {}
+    for dataset, mine in findings.items():
+        for finding in mine:
+            said.setdefault(finding.key, {})[dataset] = finding
+    rows = []
+    for row in said.values():
+        first = next(iter(row.values()))
+        cells = [_cell(row[name], ran[name], among[name]) if name in row else "-" for name in ran]
+        stands = {name: finding.verdict for name, finding in row.items() if not lost(finding, among[name])}
+        wants = "; ".join(f"{name}: {finding.wants}" for name, finding in row.items() if finding.wants)
+        rows.append((first.claim, first.where, *cells, _fair_to_say(stands, len(row.keys() - {MADE_UP})), wants or "-"))
+    facts = (f"{dataset}: {said}" for dataset, said in ran.items())
+    columns = ("the paper says (our words)", "where", *facts, "what is fair to say", "what would decide it")
+    return markdown_table(columns, rows)
+
+
+def glance(dataset: str, findings: Sequence[Finding]) -> str:
+    """One line: of so many statements so many hold, do not, and are not decided."""
+    among = among_all(findings)
+    counts = Counter(finding.verdict for finding in findings if not lost(finding, among))
+    rest = len(findings) - counts[HOLDS] - counts[FAILS] - counts[NOT_IN_PLAY]
+    return (
+        f"- **{dataset}** ({_mostly(findings)}): of {len(findings)} statements of the paper {counts[HOLDS]} hold there "
+        f"and {counts[FAILS]} do not; in {counts[NOT_IN_PLAY]} validation chose no matching; {rest} are not decided or "
+        "cannot be tested there"
+    )
+
+
+def _ran_on(finding: Finding) -> str:
+    return markdown_text(runs_of(finding).removeprefix(f"{finding.dataset}, "))
+
+
+def _mostly(findings: Sequence[Finding]) -> str:
+    return Counter(map(_ran_on, findings)).most_common(1)[0][0]
+
+
+def _cell(finding: Finding, ran: str, among: Mapping[str, float]) -> str:
+    """The verdict, bold where it stands among the others, and what it was run on where that is not the column's."""
+    otherwise = "" if _ran_on(finding) == ran or not finding.seeds else f" ({_ran_on(finding)})"
+    alone = lost(finding, among)
+    stands = finding.verdict in (HOLDS, FAILS) and not alone
+    return (f"**{finding.verdict}**" if stands else finding.verdict + alone) + otherwise
+
+
+def _fair_to_say(verdicts: Mapping[str, str], real_data: int) -> str:
+    """What is left of a statement: data set -> verdict that stands there, on so many real data sets asked."""
+    real = [said for name, said in verdicts.items() if name != MADE_UP and said in (HOLDS, FAILS)]
+    if not real:
+        toy = {HOLDS: "seen on made-up data only", FAILS: "not even so on made-up data"}
+        return toy.get(verdicts.get(MADE_UP, ""), "open")
+    if len(set(real)) == 2:
+        return "it depends on the data"
+    return f"{'so' if HOLDS in real else 'not so'} on {len(real)} of {real_data} real data sets"
