@@ -14,13 +14,15 @@
 #
 # *Core path, about 15 minutes. Next: 00b.*
 #
+# *As a page: `make site`, then open `build/site/notebooks/00_start_here.html`.*
+#
 # A recommender that learns from clicks knows a lot about busy users and little about quiet ones. A language model can
 # read: it knows what a book is about, and it can write a sentence about a person's taste from five titles. **DMRec**
 # (SIGIR 2025) brings the two together. It does not glue the text onto the user; it turns the text into a second
 # *probability distribution* over the user's tastes and pulls the two distributions towards each other.
 #
 # **After this page you will be able to** say what the two spaces are, what λ does, how a recommendation is judged, and
-# whether language helped here. About 15 minutes.
+# whether language helped here.
 #
 # ```mermaid
 # flowchart LR

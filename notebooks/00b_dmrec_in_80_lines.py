@@ -14,9 +14,11 @@
 #
 # *Core path, about 20 minutes. Reads after 00, next: 04.*
 #
+# *As a page: `make site`, then open `build/site/notebooks/00b_dmrec_in_80_lines.html`.*
+#
 # Notebook 00 showed *that* DMRec changes a recommendation. This one shows *how*, with nothing hidden: the whole model
-# in plain PyTorch, in eighty lines, for one user whom we follow from the first click to the last number. About 20
-# minutes.
+# in plain PyTorch, in eighty lines, for one user whom we follow from the first click to the last number. Notebooks 02
+# to 05 go on with this user.
 #
 # **You will be able to** say what each of the three distributions is made of, compute the loss by hand, point at the
 # one line in which the paper's equations and the authors' published code differ, and say what that line does to a user.

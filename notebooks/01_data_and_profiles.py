@@ -14,6 +14,8 @@
 #
 # *Appendix, about 35 minutes: for whoever asks where data and text vectors come from.*
 #
+# *As a page: `make site`, then open `build/site/notebooks/01_data_and_profiles.html`.*
+#
 # DMRec sees two things: who clicked what, and what was written about users and items. This notebook looks at both
 # before any model does. It says where the data come from, how a language model is asked for a profile, how the profile
 # becomes a vector, and what such a vector knows on its own.

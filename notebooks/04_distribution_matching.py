@@ -14,6 +14,8 @@
 #
 # *Core path, about 25 minutes. [04b](04b_matching_in_depth.ipynb), an appendix, proves what is only said here.*
 #
+# *As a page: `make site`, then open `build/site/notebooks/04_distribution_matching.html`.*
+#
 # Every user now has two distributions over the same latent space: one from what they clicked, one from what was written
 # (00b shows both; 02 and 03 build them). DMRec makes them agree, by one of three losses: GODM (*global optimality*),
 # CPDM (*composite prior*) or MDDM (*mixing divergence for distribution matching*).
@@ -69,11 +71,12 @@ data, checked = lesson.data, lesson.checked
 torch.set_printoptions(precision=4)
 
 # %%
-# two users, three latent dimensions: the numbers of every calculation by hand below, in double precision
-mu_q = torch.tensor([[0.0, 1.0, -1.0], [2.0, 0.0, 0.5]], dtype=torch.float64)
-logvar_q = torch.tensor([[0.0, -1.0, 0.5], [0.2, 0.0, -0.3]], dtype=torch.float64)
-mu_p = torch.tensor([[0.5, 0.5, -1.0], [1.0, -1.0, 0.0]], dtype=torch.float64)
-logvar_p = torch.tensor([[-0.5, 0.0, 0.5], [0.0, -2.0, 1.0]], dtype=torch.float64)
+# every calculation by hand below: user 0 of 00b, before the gradient step, and a made-up second; two latent dimensions
+mu_q = torch.tensor([[-0.3406, 0.4341], [2.0, 0.0]], dtype=torch.float64)
+std_q = torch.tensor([[0.7334, 0.7438], [1.1, 1.0]], dtype=torch.float64)
+mu_p = torch.tensor([[-1.6170, -0.1065], [1.0, -1.0]], dtype=torch.float64)
+std_p = torch.tensor([[0.6622, 0.5029], [1.0, 0.4]], dtype=torch.float64)
+logvar_q, logvar_p = 2 * std_q.log(), 2 * std_p.log()
 q, p = DiagonalGaussian(mu_q, logvar_q), DiagonalGaussian(mu_p, logvar_p)
 print("means", tuple(mu_q.shape), "log-variances", tuple(logvar_q.shape), "= (users, latent dimensions)")
 
@@ -101,7 +104,7 @@ panels.explore(live.draw_transport, **live.CONTROLS[live.draw_transport], **pane
 # This is the *square* of the distance. With diagonal matrices the trace is $\|\sigma_\varphi-\sigma_\phi\|^2$.
 
 # %%
-cov_q, cov_p = torch.diag_embed(logvar_q.exp()), torch.diag_embed(logvar_p.exp())  # (2, 3, 3) full matrices
+cov_q, cov_p = torch.diag_embed(logvar_q.exp()), torch.diag_embed(logvar_p.exp())  # (2, 2, 2) full matrices
 
 
 def root(matrix):
@@ -122,7 +125,7 @@ notebook.show_source(gaussian.wasserstein2_squared)
 # ### Eq. 10: the loss
 #
 # The first term, a Kullback-Leibler divergence (KL, Eq. 14 below), is the pull towards the prior that a variational
-# autoencoder has anyway.
+# autoencoder has anyway. For user 0, both terms stand in 00b's table, too: GODM, paper.
 #
 # $$L_{GODM} = D_{KL}(q_\phi\|p_z) + \lambda\,D_{2\text{-}WD}(p_\varphi, q_\phi) \tag{10}$$
 
@@ -162,12 +165,12 @@ panels.explore(
 # - $\det$: for a diagonal matrix, the product of the variances. $d$: the number of dimensions.
 
 # %%
-precision = torch.linalg.inv(cov_p)  # (2, 3, 3)
-gap = (mu_p - mu_q).unsqueeze(-1)  # (2, 3, 1)
+precision = torch.linalg.inv(cov_p)  # (2, 2, 2)
+gap = (mu_p - mu_q).unsqueeze(-1)  # (2, 2, 1)
 trace = torch.diagonal(precision @ cov_q, dim1=-2, dim2=-1).sum(-1)
 quadratic = (gap.mT @ precision @ gap).flatten()
 logdet = torch.logdet(cov_p) - torch.logdet(cov_q)
-by_hand = 0.5 * (trace + quadratic - 3 + logdet)  # (2,)
+by_hand = 0.5 * (trace + quadratic - 2 + logdet)  # (2,)
 print("precision", tuple(precision.shape), "KL(q‖p) per user, nats:", by_hand)
 
 # %%
@@ -199,7 +202,7 @@ panels.explore(live.draw_kl, **live.CONTROLS[live.draw_kl], **panels.questions.B
 
 # %%
 a = 0.3
-mean = a * mu_q + (1 - a) * mu_p  # (2, 3)
+mean = a * mu_q + (1 - a) * mu_p  # (2, 2)
 variance = a * logvar_q.exp() + (1 - a) * logvar_p.exp() + a * (1 - a) * (mu_q - mu_p) ** 2
 middle = Normal(mean, variance.sqrt())
 halves = [kl_divergence(Normal(side.mean, side.std), middle).sum(-1) for side in (p, q)]

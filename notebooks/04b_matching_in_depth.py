@@ -14,6 +14,8 @@
 #
 # *Appendix to [04](04_distribution_matching.ipynb), about 40 minutes; the core path does not need it.*
 #
+# *As a page: `make site`, then open `build/site/notebooks/04b_matching_in_depth.html`.*
+#
 # Notebook 04 gives the three losses (GODM, *global optimality*; CPDM, *composite prior*; MDDM, *mixing divergence*),
 # the Kullback-Leibler divergence (KL) and what they do. Here is what it only says: that a solved transport plan agrees
 # with the closed form, where the direction of a divergence matters, how good the stand-ins for a mixture are, how hard

@@ -14,6 +14,8 @@
 #
 # *Appendix, about 20 minutes: the paper's Figure 3. Reads after 05.*
 #
+# *As a page: `make site`, then open `build/site/notebooks/06_sparsity_groups.html`.*
+#
 # A user with three clicks tells the collaborative space very little; a text about those three items may tell more. So
 # the paper expects the language space to help *sparse* users most, and draws its Figure 3: four groups of users by how
 # much they clicked, and NDCG@20 in each (hits among the first 20, worth more the higher they stand; notebook 00).

@@ -14,6 +14,8 @@
 #
 # *Appendix, about 20 minutes: the paper's Figure 4. Reads after 05.*
 #
+# *As a page: `make site`, then open `build/site/notebooks/07_dimension_activity.html`.*
+#
 # A variational autoencoder pays for every dimension in which users differ: the pull towards the prior is zero only
 # where every user's distribution *is* the prior. So it may switch off dimensions that do not earn their price: they
 # *collapse*. The paper's Figure 4 asks whether DMRec keeps more of them alive. Where the base model has none that

@@ -14,6 +14,8 @@
 #
 # *Appendix, about 20 minutes: the paper's Figure 5. Reads after 04 and 05.*
 #
+# *As a page: `make site`, then open `build/site/notebooks/08_ablations.html`.*
+#
 # If a part matters, the model should get worse without it. The paper's Figure 5 takes three parts away, one at a time:
 # the probabilistic meta-network's look at the items (*w/o PMN*), the matching (*Add*), and the mixing of two
 # divergences under one budget (*w/o Mixing*).

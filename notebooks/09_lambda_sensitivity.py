@@ -14,12 +14,14 @@
 #
 # *Core path, about 10 minutes. Reads after 05, next: 12.*
 #
+# *As a page: `make site`, then open `build/site/notebooks/09_lambda_sensitivity.html`.*
+#
 # DMRec has one coefficient, λ, and which way it goes depends on the strategy: more λ is *more* matching in GODM (global
 # optimality) and CPDM (composite prior), and *less* in MDDM (mixing divergence). This notebook trains DMRec over a grid
 # of λ with each of them and draws the paper's Figure 6.
 #
 # **You will be able to** say what λ = 0 and λ = 1 mean for each strategy, read a sensitivity curve with its
-# uncertainty, tell a real peak from noise, and explain why MDDM can fail as λ goes to 0. About 20 minutes.
+# uncertainty, tell a real peak from noise, and explain why MDDM can fail as λ goes to 0.
 #
 # **Before this one:** `00b_dmrec_in_80_lines`, and `04_distribution_matching` for the derivations. With $q$ the
 # distribution over a user's tastes from their clicks, $p$ the one from texts (and clicks), $f$ the fused one that the

@@ -14,6 +14,8 @@
 #
 # *Appendix, about 45 minutes: the paper's Table 2. Reads after 05.*
 #
+# *As a page: `make site`, then open `build/site/notebooks/10_base_models.html`.*
+#
 # DMRec is not a model of its own. It is attached to a *base model*: any recommender that turns clicks into a Gaussian
 # over a user's taste and decodes that taste into scores. The paper attaches it to three, and its Table 2 says that
 # each of them gains. This notebook opens the three base models, then makes the table again.

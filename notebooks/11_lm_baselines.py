@@ -14,6 +14,8 @@
 #
 # *Appendix, about 45 minutes: the paper's Table 3. Reads after 05.*
 #
+# *As a page: `make site`, then open `build/site/notebooks/11_lm_baselines.html`.*
+#
 # DMRec turns texts into a distribution and matches it. Others align embeddings with texts, rebuild texts from
 # embeddings, feed texts in at the bottom, let a language model make up new clicks, or use nothing but texts. Table 3
 # of the paper compares DMRec with six such models. Here each of them gets its idea, its equation and, where it helps,

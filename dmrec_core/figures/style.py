@@ -25,6 +25,7 @@ NEUTRAL = "#8C8C8C"  # the prior N(0, I), controls, gridlines that matter
 REFERENCE = "#222222"  # a value from the paper, or a truth known by construction
 OTHER = "#8A6FB0"  # a second thing that is none of these
 ALARM = "#B5396E"  # something that goes wrong: a slope that explodes, a bound that fails
+BELOW, ABOVE = "#1C93A6", "#7A4A1F"  # of a signed number that belongs to neither space: below zero, above zero
 
 TEMPLATE = "dmrec"  # the plotly template's name
 
@@ -104,10 +105,8 @@ def colormap(color: str) -> LinearSegmentedColormap:
     return LinearSegmentedColormap.from_list(f"white-to-{color}", ["#FFFFFF", color])
 
 
-DIVERGING = LinearSegmentedColormap.from_list("collaborative-to-language", [COLLABORATIVE, "#F4F4F4", LANGUAGE])
-"""Below zero blue, above zero orange."""
-
-PLOTLY_DIVERGING = [[0.0, COLLABORATIVE], [0.5, "#F4F4F4"], [1.0, LANGUAGE]]
+DIVERGING = LinearSegmentedColormap.from_list("below-to-above", [BELOW, "#F4F4F4", ABOVE])
+"""For signed numbers, a correlation or a cosine: teal below zero, brown above."""
 
 
 def plotly_template() -> go.layout.Template:

@@ -1,8 +1,8 @@
 """The generated sections of README.md: `python -m dmrec_core readme [--check]`.
 
 Between `<!-- BEGIN name -->` and `<!-- END name -->` stand tables made from the code and from figures/: `equations`
-(who owns each equation in the core, and which notebook shows it), `claims` and `results`. `--check` writes nothing and
-fails where the README differs from what would be written.
+(who owns each equation in the core, and which notebook shows it), `elsewhere` (how the first notebook opens without
+make), `claims` and `results`. `--check` writes nothing and fails where the README differs from what would be written.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from dmrec_core.records.ranges import cut
 from dmrec_core.records.writer import MEND, Damaged, kept_document
 from dmrec_core.runs.models import CARDS, LINEAR
 from dmrec_core.training.evaluate import metric_label
+from dmrec_core.upkeep.elsewhere import elsewhere
 from dmrec_core.upkeep.runner import discover, number_of
 
 EQUATIONS = range(1, 20)  # of the paper
@@ -300,9 +301,13 @@ def _thousand(root: Path) -> str:
 
 
 SECTIONS = {"equations": equations_table, "glance": _glance, "claims": _claims_table, "results": results_table,
-            "thousand": _thousand}  # fmt: skip
+            "thousand": _thousand, "elsewhere": elsewhere}  # fmt: skip
 RESULTS = "figures/RESULTS.md"
-PAGES = {"README.md": ("glance", "equations"), RESULTS: ("claims", "results"), "site/cluster.md": ("thousand",)}
+PAGES = {
+    "README.md": ("elsewhere", "glance", "equations"),
+    RESULTS: ("claims", "results"),
+    "site/cluster.md": ("thousand",),
+}
 
 
 def _documents(root: Path, name: str) -> dict[str, Mapping]:

@@ -34,7 +34,7 @@ def build_site(out: Path | None = None) -> Path:
         out: where they go; `build/site` of the checkout by default.
 
     Raises:
-        SiteFailed: Sphinx is not installed, or a page is wrong.
+        SiteFailed: Sphinx is not installed, a page is wrong, or a notebook does not name its page.
     """
     root = checkout()
     out = (out or root / "build" / "site").resolve()
@@ -50,6 +50,16 @@ def build_site(out: Path | None = None) -> Path:
     (out / ".nojekyll").touch()  # or GitHub would not serve _static
     print(out / "index.html")
     return out
+
+
+def page_line(name: str) -> str:
+    """How the notebook `name` names its page, in its first cell.
+
+    Example:
+        >>> page_line("05_training")
+        '*As a page: `make site`, then open `build/site/notebooks/05_training.html`.*'
+    """
+    return f"*As a page: `make site`, then open `build/site/notebooks/{name}.html`.*"
 
 
 def gather(root: Path, pages: Path) -> Path:
@@ -91,9 +101,12 @@ def _as_page(notebook: nbformat.NotebookNode, name: str, root: Path, pages: Path
             (pages / f"{name}-{drawn}.svg").write_text(svg(diagram), encoding="utf-8")
             picture = f"![How the parts of the model hang together]({name}-{drawn}.svg)\n"
             cell.source = MERMAID.sub(lambda _, picture=picture: picture, cell.source, count=1)
-    title, _, rest = notebook.cells[0].source.partition("\n")
+    line = page_line(name)
+    if notebook.cells[0].source.count(line) != 1:
+        raise SiteFailed(f"{name}.py: its first cell names its page, in these words: {line}")
     link = f'<a href="../files/{name}.ipynb" download>this page as a notebook</a>'
-    notebook.cells[0].source = f'{title}\n\n<p class="notebook-link">{link}, to run and change</p>\n{rest}'
+    there = f'<p class="notebook-link">{link}, to run and change</p>'
+    notebook.cells[0].source = notebook.cells[0].source.replace(line, there)
     for live, cells in LIVE_OF.get(name, {name: PANELS}).items():
         if (figure := root / "figures" / f"{live}.html").is_file():
             notebook.cells.insert(_where_it_moves(notebook, cells), _live(figure))

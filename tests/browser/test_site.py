@@ -21,6 +21,8 @@ LIVE = [  # page, its live figure
     ("13_explore", "13_explore"),
     ("13_explore", "13_explore.clicks"),
 ]
+ACCESS = (Path(__file__).parent / "access.js").read_text(encoding="utf-8")
+SAID = ("pale", "nameless", "unfocusable", "skipped", "undescribed")  # its lists of faults
 
 
 @pytest.fixture(scope="module")
@@ -90,15 +92,77 @@ def opened(watch, page: Path, site: Path, **options):
     return watched.page
 
 
-def test_every_page_opens_and_says_what_its_pictures_show(site, pages, watch):
-    for path in pages:
+def barriers(page) -> dict[str, object]:
+    """What of a page cannot be read, named, reached or followed, in its light and in its dark colours."""
+    found = {}
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        looked = page.evaluate(ACCESS)
+        assert looked["texts"] > 2 and looked["language"] == "en"
+        found |= {f"{fault}, {scheme}": looked[fault] for fault in SAID if looked[fault]}
+        if looked["titles"] != 1:
+            found["titles"] = looked["titles"]
+    return found
+
+
+def test_every_page_opens_and_everybody_can_use_it(site, watch):
+    for path in sorted(site.rglob("*.html")):
         page = opened(watch, path, site)
-        assert page.title().strip() and (path.name == "search.html" or page.locator("h1").first.is_visible())
-        silent = page.evaluate("() => [...document.images].filter(i => !i.alt.trim()).map(i => i.src)")
+        assert page.title().strip()
+        assert not (found := barriers(page)), (path.name, found)
         broken = page.evaluate("() => [...document.images].filter(i => !i.naturalWidth).map(i => i.src)")
-        assert not silent and not broken, (path.name, silent, broken)
-        assert "\\tag" not in page.locator("article").inner_text(), path.name
+        assert not broken, (path.name, broken)
+        assert "\\tag" not in page.locator("body").inner_text(), path.name
         page.context.close()
+
+
+def test_what_bars_a_reader_is_found(watch):
+    page = watch().page
+    page.set_content("""<html lang="en"><body style="background: #fff; color: #000"><h1>One</h1><p>Two</p><p>Three</p>
+        <button>go</button><label>λ <input type="range"></label><img alt="a dot" src="data:,">""")
+    assert barriers(page) == {}
+    page.set_content("""<html lang="en"><body style="background: #fff"><h1>One</h1><h3>Three</h3><h1>Two</h1>
+        <p style="color: #777">pale</p><div style="opacity: .5">faint</div>
+        <svg><text y="9" fill="#999">light</text></svg>
+        <input placeholder="name"><button></button><button tabindex="-1">no way</button>
+        <img src="data:,"><a href="#"></a>""")
+    found = barriers(page)
+    assert set(found) == {f"{fault}, {scheme}" for fault in SAID for scheme in ("light", "dark")} | {"titles"}
+    assert len(found["pale, light"]) >= 3 and len(found["nameless, light"]) == 3
+    assert found["skipped, light"] == ["h1 then h3"] and found["titles"] == 2
+    page.context.close()
+
+
+REACHED = """() => { const at = document.activeElement; return at === document.body ? "" : at.dataset.at; }"""
+MARKED = """() => [...document.querySelectorAll("a[href], button, input, select, summary")]
+  .filter(node => node.checkVisibility() && (node.type !== "radio" || node.checked))
+  .map((node, i) => node.dataset.at = `${i} ${node.id || node.name || node.textContent}`)"""
+
+
+@pytest.mark.parametrize("live", sorted({live for _, live in LIVE}))
+def test_a_live_figure_needs_no_mouse(site, watch, live):
+    page = opened(watch, site / "live" / f"{live}.html", site)
+    controls, reached = page.evaluate(MARKED), []
+    for _ in controls:
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate(REACHED))
+    assert reached == controls, "Tab goes through all of them, in the order in which they stand"
+    sliders, groups = page.locator("input[type=range]"), page.evaluate(
+        "() => [...new Set([...document.querySelectorAll('input[type=radio]')].map(radio => radio.name))]"
+    )  # fmt: skip
+    assert sliders.count()
+    for slider in sliders.all():
+        said, view = slider.get_attribute("aria-valuetext"), page.url
+        slider.focus()
+        page.keyboard.press("ArrowLeft" if slider.evaluate("e => e.value === e.max") else "ArrowRight")
+        assert slider.get_attribute("aria-valuetext") != said and page.url != view
+    for group in groups:
+        chosen, view = page.locator(f"input[name='{group}']:checked"), page.url
+        before = chosen.get_attribute("value")
+        chosen.focus()
+        page.keyboard.press("ArrowDown")
+        assert chosen.get_attribute("value") != before and page.url != view
+    page.context.close()
 
 
 def test_no_page_scrolls_sideways_on_a_phone(site, pages, watch, screenshots):

@@ -11,6 +11,7 @@ import pytest
 
 from dmrec_core.exercises import EXERCISES
 from dmrec_core.upkeep.runner import discover, number_of
+from dmrec_core.upkeep.site import page_line
 
 NOTEBOOKS = {number_of(path): path for path in discover(Path(__file__).resolve().parents[2] / "notebooks")}
 CORE = ("00", "00b", "04", "05", "09", "12")
@@ -72,6 +73,13 @@ def test_a_page_says_at_its_top_how_long_it_takes_and_whether_it_is_core(page):
     said = OPENING.search(texts(page)[0])
     assert said, f'{page}: "*Core path, about 20 minutes.*" or "*Appendix, about 20 minutes.*" under the title'
     assert (said[1] == "Core path") == (page in CORE)
+
+
+@pytest.mark.parametrize("page", sorted(NOTEBOOKS))
+def test_a_notebook_names_its_page_of_the_site_and_no_other(page):
+    text, line = texts(page)[0], page_line(NOTEBOOKS[page].stem)
+    assert f"\n\n{line}\n\n" in text, f"below the line that says how long it takes: {line}"
+    assert text.count("build/site") == 1
 
 
 def test_the_core_takes_about_ninety_minutes():

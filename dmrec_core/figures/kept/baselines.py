@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from dmrec_core.figures.kept.tables import PAPER, draw_rows, rows_compared
-from dmrec_core.figures.style import COLLABORATIVE, DIVERGING, MATCHED, NEUTRAL, OTHER, REFERENCE, mark_of
+from dmrec_core.figures.style import DIVERGING, MATCHED, NEUTRAL, OTHER, REFERENCE, mark_of
 
 BINS = 60
 
@@ -41,10 +41,10 @@ def gates(sides: Mapping[str, np.ndarray], shared: int) -> Figure:
     """
     figure = Figure(figsize=(8, 3), layout="constrained")
     axis = figure.subplots()
-    for place, ((side, weights), color) in enumerate(zip(sides.items(), (COLLABORATIVE, OTHER), strict=True)):
+    for place, ((side, weights), fill) in enumerate(zip(sides.items(), (OTHER, "white"), strict=True)):
         experts = np.arange(weights.shape[1])
-        axis.bar(experts + 0.36 * (place - 0.5), weights.mean(0), 0.34, yerr=weights.std(0), color=color, label=side,
-                 error_kw={"elinewidth": 1, "ecolor": REFERENCE})  # fmt: skip
+        axis.bar(experts + 0.36 * (place - 0.5), weights.mean(0), 0.34, yerr=weights.std(0), color=fill, label=side,
+                 edgecolor=OTHER, hatch="///" * place, error_kw={"elinewidth": 1, "ecolor": REFERENCE})  # fmt: skip
     axis.axhline(1 / len(experts), color=NEUTRAL, linestyle="--", label="all alike")
     axis.set_xticks(experts, [f"shared {k + 1}" if k < shared else f"own {k + 1 - shared}" for k in experts])
     axis.set_ylabel("gate weight")

@@ -14,7 +14,7 @@ from dmrec_core.analysis.statistics import sparsity_groups
 from dmrec_core.analysis.summaries import ACTIVE, group_metrics
 from dmrec_core.data import RecDataset
 from dmrec_core.figures.live.users import history_of, titles_of, user_label
-from dmrec_core.figures.style import ALARM, COLLABORATIVE, MARKS, NEUTRAL, REFERENCE, mark_of, plotly_template
+from dmrec_core.figures.style import MARKS, NEUTRAL, OTHER, REFERENCE, mark_of, plotly_template
 from dmrec_core.matching import DEFAULT_STRATEGY
 from dmrec_core.records.markup import plotly_text
 from dmrec_core.runs.store import RunResult
@@ -130,7 +130,7 @@ def draw_dimensions(
         up: rank of the vertical one.
     """
     view = views[which]
-    picked = {across - 1: COLLABORATIVE, up - 1: ALARM}
+    picked = {across - 1: "→", up - 1: "↑"}
     figure = make_subplots(
         1,
         2,
@@ -141,7 +141,8 @@ def draw_dimensions(
     ranks = np.arange(1, len(view.activity) + 1)
     figure.add_trace(
         go.Bar(x=ranks, y=np.log(np.maximum(view.activity, 1e-12)), showlegend=False, customdata=view.dimension,
-               marker={"color": [picked.get(k, NEUTRAL) for k in range(len(ranks))]},
+               text=[picked.get(k, "") for k in range(len(ranks))], textangle=0,
+               marker={"color": [OTHER if k in picked else NEUTRAL for k in range(len(ranks))]},
                hovertemplate="rank %{x}, dimension %{customdata}<br>ln a = %{y:.2f}<extra></extra>"),
         row=1, col=1,
     )  # fmt: skip
