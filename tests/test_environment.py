@@ -6,11 +6,14 @@ import re
 import shutil
 import subprocess
 import tomllib
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -85,6 +88,18 @@ def test_constraints_hold_one_exact_version_inside_every_bound(checkout):
     for name, bound in wanted(checkout, ["text", "site", "dev"]).items():
         assert name in exact, f"{name} has no line in constraints.txt"
         assert exact[name][2:] in Requirement(f"{name}{bound}").specifier, f"{name}{exact[name]} is outside {bound}"
+
+
+def test_every_constraint_installs_on_the_oldest_python_that_is_promised(checkout):
+    """Debian's 3.11.2 is one of those: a pin that wants 3.11.5 is a failed `make setup` there."""
+    lowest = project(checkout)["requires-python"].removeprefix(">=") + ".0"
+    lines = (checkout / "constraints.txt").read_text().splitlines()
+    wants = {}
+    for name in bounds([line for line in lines if line and not line.startswith("#")]):
+        with suppress(PackageNotFoundError):  # of another platform
+            wants[name] = metadata(name).get("Requires-Python") or ""
+    assert len(wants) > 100
+    assert {name: bound for name, bound in wants.items() if lowest not in SpecifierSet(bound)} == {}
 
 
 def test_every_dependency_says_what_it_is_for(checkout):
