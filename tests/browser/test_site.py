@@ -195,6 +195,14 @@ def test_equations_are_drawn_and_numbered(site, watch):
     page.context.close()
 
 
+def test_search_has_a_box_on_a_phone(site, watch):
+    page = opened(watch, site / "search.html", site)
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.get_by_label("Words to look for").fill("wasserstein")
+    page.keyboard.press("Enter")
+    expect(page.locator("#search-results li a").filter(has_text="04")).not_to_have_count(0)
+
+
 def test_search_finds_a_page_without_a_server(site, watch):
     page = opened(watch, site / "search.html", site)
     page.goto((site / "search.html").as_uri() + "?q=wasserstein")
