@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from dmrec_core.analysis.verdicts import FAILS, HOLDS, NOT_IN_PLAY
+from dmrec_core.analysis.verdicts import FAILS, HOLDS, NOT_IN_PLAY, UNDECIDED, UNTESTED
 from dmrec_core.paper.claims import Finding, among_all, lost, runs_of
 from dmrec_core.records.markdown import markdown_table
 from dmrec_core.records.markup import markdown_text
 
 MADE_UP = "toy"
+SHORT = {NOT_IN_PLAY: "validation chose no matching", UNDECIDED: "not decided", UNTESTED: "not tested"}
 
 
 def across(findings: Mapping[str, Sequence[Finding]]) -> str:
@@ -62,7 +63,8 @@ def _cell(finding: Finding, ran: str, among: Mapping[str, float]) -> str:
     otherwise = "" if _ran_on(finding) == ran or not finding.seeds else f" ({_ran_on(finding)})"
     alone = lost(finding, among)
     stands = finding.verdict in (HOLDS, FAILS) and not alone
-    return (f"**{finding.verdict}**" if stands else finding.verdict + alone) + otherwise
+    said = SHORT.get(finding.verdict, finding.verdict)
+    return (f"**{said}**" if stands else said + alone) + otherwise
 
 
 def _fair_to_say(verdicts: Mapping[str, str], real_data: int) -> str:
