@@ -50,7 +50,7 @@
 # | strategy | λ is | λ = 0 | λ = 1 |
 # |---|---|---|---|
 # | GODM, CPDM | the weight of the matching, added to the prior | no matching | full weight |
-# | **MDDM**, on this page | the prior's *share* of one budget; language has the rest | no prior: only the matching is left | no matching |
+# | **MDDM**, on this page | the prior's *share* of one budget; language has the rest | no prior | no matching |
 #
 # **Two variants.** The paper prints equations, and its authors published code; they are not the same model. In the
 # equations $q$ is matched with $p$. In the **published** code, the default of this kit and the one that the paper's
