@@ -50,7 +50,7 @@
 # | strategy | λ is | λ = 0 | λ = 1 |
 # |---|---|---|---|
 # | GODM, CPDM | the weight of the matching, added to the prior | no matching | full weight |
-# | **MDDM**, on this page | the prior's *share* of one budget; language has the rest | language only | no matching |
+# | **MDDM**, on this page | the prior's *share* of one budget; language has the rest | no prior | no matching |
 #
 # **Two variants.** The paper prints equations, and its authors published code; they are not the same model. In the
 # equations $q$ is matched with $p$. In the **published** code, the default of this kit and the one that the paper's
@@ -119,7 +119,8 @@ Markdown(
 # > items, Recall@20 cannot reach 1.
 # >
 # > **NDCG@N** ("normalised discounted cumulative gain") also asks how high up the hits are. A hit at rank $r$ counts
-# > $1/\log_2(r+1)$, the *discount*: rank 1 counts 1, rank 3 one half. The sum is divided by a perfect ranking's.
+# > $1/\log_2(r+1)$, the *discount*: rank 1 counts 1, rank 3 one half. The sum is divided by a perfect ranking's, which
+# > has its hits at the top: $\min(N, \text{held-out items})$ of them.
 # >
 # > **When training stops.** Every few epochs Recall@20 is measured on the validation items. After so many measurements
 # > without a new best one (the *patience*) training stops, and the best weights are kept. The test items are looked at
@@ -134,7 +135,7 @@ Markdown(
 ranks, n_held_out = torch.tensor([2.0, 5.0]), 2
 recall = len(ranks) / n_held_out
 gained = (1 / torch.log2(ranks + 1)).sum()
-perfect = (1 / torch.log2(torch.arange(1, n_held_out + 1) + 1)).sum()  # both at the top
+perfect = (1 / torch.log2(torch.arange(1, min(20, n_held_out) + 1) + 1)).sum()  # both at the top
 print(f"Recall@20 = {recall:.2f}, NDCG@20 = {gained:.3f} / {perfect:.3f} = {gained / perfect:.3f}")
 hits = torch.zeros(1, 20, dtype=torch.bool)
 hits[0, ranks.long() - 1] = True

@@ -426,8 +426,9 @@ figure
 # ## Bring your own data
 #
 # Two files in a folder, with a header. Ids are texts or whole numbers. What MovieLens, Last.fm, a shop or a
-# spreadsheet exports is read as it is: `help(load_own)` says what to type for each. Ratings need a threshold
-# (`--min-rating 3`, said once), and a `timestamp` can split (`--split time`).
+# spreadsheet exports is read as it is: `help(load_own)` says what to type for each. Ratings need a threshold, said
+# once, to the first command: with `python -m dmrec_core recommend my-data --min-rating 3` a 3 or more is a like. A
+# `timestamp` can split (`--split time`).
 #
 # | file | columns |
 # |---|---|

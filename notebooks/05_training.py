@@ -146,9 +146,9 @@ notebook.show_source(DMRec.loss, fuse)
 # 3. Compute $q_\phi$ from it, and $p_\varphi$ from the vectors of the items that stayed and the user's own vector.
 # 4. Draw one $z$ from the fused distribution, their sum, decode it, compare with the *whole* row: $L_{rec}$.
 # 5. Add $L_{DM}$, average over the users, take one Adam step on $\phi, \varphi, \theta$. The vectors stay frozen.
-# 6. Every third epoch, rank the validation items. Keep the best weights. Stop after 20 evaluations without a better
-#    one: that number is the *patience* (the paper says "20 consecutive iterations"; in the published code that is 60
-#    epochs).
+# 6. Every third epoch, rank the validation items. Keep the best weights. Stop after 20 evaluations (on `toy` 10)
+#    without a better one: that number is the *patience* (the paper says "20 consecutive iterations"; in the published
+#    code that is 60 epochs).
 #
 # One step, by hand:
 

@@ -32,7 +32,7 @@
 # |---|---|---|---|---|
 # | GODM | $D_{KL}(f\,\|\,p_z)+\lambda\,W_2(p, q)$ | a weight | no matching | full weight |
 # | CPDM | $D_{KL}(f\,\|\,p_z)+\lambda\,D_{CP}(p, f)$ | a weight | no matching | full weight |
-# | MDDM | $\lambda D_{KL}(f\,\|\,p_z)+(1-\lambda)\,D_{KL}(f\,\|\,p)$ | a share | language only | no matching |
+# | MDDM | $\lambda D_{KL}(f\,\|\,p_z)+(1-\lambda)\,D_{KL}(f\,\|\,p)$ | a share | no prior | no matching |
 #
 # The paper's equations (10, 13, 15; `variant = "paper"`) have $q$ wherever $f$ stands, and GODM's distance squared. The
 # paper's source calls the coefficient β.

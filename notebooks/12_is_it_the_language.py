@@ -110,8 +110,8 @@ notebook.show_source(language.shuffled, language.random_like, language.noisy, la
 #   scales the prior by λ, too);
 # - DMRec with shuffled, with random and with the clicks' vectors gets the grid as its own λ.
 #
-# And if the base was stopped by the epoch limit rather than by its patience (20 evaluations without a better one), it
-# may also train longer.
+# And if the base was stopped by the epoch limit rather than by its patience (20 evaluations without a better one, on
+# `toy` 10), it may also train longer.
 
 # %%
 results = {

@@ -391,6 +391,23 @@ def test_a_line_takes_its_strategies_from_the_runs_and_marks_what_is_interpolate
     assert [runs.base_snapshot(seed).spec.seed for seed in (2025, 2024, 7)] == [2025, 2024, 2024]
 
 
+def test_runs_that_came_as_their_measurements_are_on_the_curves_and_are_not_looked_into(data, results):
+    def taken(result):
+        return replace(result, record={**result.record, "weights": "not kept"})
+
+    at_one = next(r for r in results if (r.spec.strategy, r.spec.lam, r.spec.seed) == ("mddm", 1.0, 2024))
+    mixed = LambdaLine([r if r is at_one else taken(r) for r in results], data)
+    spec = at_one.spec.with_(lam=0.4)
+    assert mixed.curves("recall@20")[0].mean.tolist() == LambdaLine(results).curves("recall@20")[0].mean.tolist()
+    assert mixed.here(spec, "recall@20").measured and mixed.nearest(spec).spec == at_one.spec
+    assert mixed.base_snapshot(2024) is None and mixed.terms(spec) == {} and mixed.first_person in mixed.people
+    scene = LambdaScene("toy", STRATEGIES, [taken(r) for r in results], dataset=data)
+    assert "measured elsewhere" in scene.table(spec, mixed.people[0])
+    assert "Nothing is trained" in scene.table(spec.with_(variant="paper"), mixed.people[0])
+    drawn = scene.draw(spec, "recall@20", mixed.people[0])
+    assert any(trace.name == "you are here: measured" for trace in drawn.data)
+
+
 def test_a_run_added_to_a_line_is_found_and_moves_no_curve(data, results):
     ours = [r for r in results if r.spec.strategy == "mddm"]
     runs, late = LambdaLine([r for r in ours if r.spec.lam != 0.4]), next(r for r in ours if r.spec.lam == 0.4)

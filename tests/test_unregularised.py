@@ -84,7 +84,7 @@ def test_whom_a_panel_shows_first_has_a_test_item_in_reach(monkeypatch):
     line = LambdaLine([], DATA, people=[3, 5, 8])
     assert line.first_person == 5  # no run yet
     line = LambdaLine([], DATA, people=[3, 5, 8])
-    line.runs = [SimpleNamespace(spec=SimpleNamespace(lam=lam)) for lam in (1.0, 0.0, 0.5)]
+    line.runs = [SimpleNamespace(spec=SimpleNamespace(lam=lam), has_weights=True) for lam in (1.0, 0.0, 0.5)]
     looked_at = []
 
     def snapshot(result):

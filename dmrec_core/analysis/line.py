@@ -56,7 +56,8 @@ class LambdaLine:
     """Runs by strategy, variant, lambda and seed, and the base model's runs beside them.
 
     Curves and levels are those of `results`. A run that is added later is found, and is a neighbour, but moves no
-    curve: it has one seed where they have several.
+    curve: it has one seed where they have several. Runs that came as their measurements count for curves alone: spaces,
+    rankings and loss terms are those of the nearest run that has a model.
 
     Args:
         results: runs with a lambda, and base runs; a base with another KL weight than 1 is left out.
@@ -171,7 +172,7 @@ class LambdaLine:
         Someone whose items are all out of reach shows nothing when lambda moves. Where nobody has one, or no run is
         there, the person a third of the way to the longest history.
         """
-        runs = sorted(self.runs, key=lambda result: result.spec.lam)
+        runs = sorted(filter(_has_a_model, self.runs), key=lambda result: result.spec.lam)
         if runs:
             middle = self.snapshot(runs[len(runs) // 2])
             for user in self.people:
@@ -192,18 +193,18 @@ class LambdaLine:
         return self._snapshots[result.spec]
 
     def nearest(self, spec: RunSpec) -> Snapshot | None:
-        """The known run nearest to a spec: spaces and rankings are never interpolated."""
-        near = self.neighbours(spec)
-        return self.snapshot(near[0]) if near else None
+        """The known run nearest to a spec that can be looked into: spaces and rankings are never interpolated."""
+        near = next(filter(_has_a_model, self.neighbours(spec)), None)
+        return None if near is None else self.snapshot(near)
 
     def base_snapshot(self, seed: int) -> Snapshot | None:
         """The base model's, of that seed if there is one."""
-        base = min(self.base, key=lambda result: result.spec.seed != seed, default=None)
+        base = min(filter(_has_a_model, self.base), key=lambda result: result.spec.seed != seed, default=None)
         return None if base is None else self.snapshot(base)
 
     def terms(self, spec: RunSpec) -> dict[str, float]:
         """Mean loss terms: of the run, or linearly between its two neighbours; empty where there is none on a side."""
-        near = self.neighbours(spec)
+        near = list(filter(_has_a_model, self.neighbours(spec)))
         below = next((result for result in near if result.spec.lam <= spec.lam), None)
         above = next((result for result in near if result.spec.lam >= spec.lam), None)
         if below is None or above is None:
@@ -212,6 +213,11 @@ class LambdaLine:
         gap = above.spec.lam - below.spec.lam
         share = (spec.lam - below.spec.lam) / gap if gap else 0.0
         return {name: (1 - share) * left[name] + share * right[name] for name in left}
+
+
+def _has_a_model(result: RunResult) -> bool:
+    """A run that came as its measurements is on the curves, and has nothing else to show."""
+    return result.has_weights
 
 
 def _same_but_lambda(a: RunSpec, b: RunSpec) -> bool:

@@ -115,6 +115,8 @@ class LambdaScene:
     def table(self, spec: RunSpec, user: int) -> str:
         """One user's top ten at the nearest trained run, as HTML."""
         shown = self.line.nearest(spec)
+        if shown is None and self.line.neighbours(spec):
+            return "<p>These runs were measured elsewhere: there is no model here to look into.</p>"
         if shown is None:
             return "<p>Nothing is trained for this strategy and variant yet: let the slider rest, and it will be.</p>"
         return top_table(self.dataset, shown, user, self.line.base_snapshot(self.trainer.seed))

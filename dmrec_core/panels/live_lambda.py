@@ -272,7 +272,8 @@ class LambdaPanel:
                 progress(now)
 
         result = self.scene.train(spec, progress=report, cancel=cancelled)
-        self.scene.line.snapshot(result)  # loads the model here rather than on the event loop
+        if result.has_weights:
+            self.scene.line.snapshot(result)  # loads the model here rather than on the event loop
         return result
 
     def _on_event(self, event: Event) -> None:
