@@ -8,13 +8,14 @@ SEEDS   ?= 2024 2025 2026
 ARGS    ?=
 
 DEFAULT_SUITE := not slow and not browser and not benchmark
-REST_OF_SUITE := (slow or browser) and not benchmark
+IN_A_BROWSER  := browser and not benchmark
+REST_OF_SUITE := slow and not browser and not benchmark
 # A file's tests stay in one process; each process computes with one thread.
 PARALLEL      := OMP_NUM_THREADS=1 $(PY) -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup test figures tables lab site sync execute lint check check-rest benchmark clean
+.PHONY: help setup test figures tables lab site sync execute lint check check-browser check-rest benchmark clean
 
 help: ## list the commands
 	@echo "usage: make <command> [DATASET=toy] [ARGS=...]"
@@ -67,9 +68,12 @@ lint: setup ## format, lint and notebook pairs
 	$(PY) -m ruff check .
 	$(PY) -m dmrec_core notebooks check
 
-check: lint figures test check-rest benchmark ## everything CI runs
+check: lint figures test check-browser check-rest benchmark ## everything CI runs
 
-check-rest: setup ## what `make test` leaves out: the browser and slow tests
+check-browser: setup ## what `make test` leaves out: notebooks and pages in a browser
+	$(PARALLEL) -m "$(IN_A_BROWSER)" $(ARGS)
+
+check-rest: setup ## and the slow tests
 	$(PARALLEL) -m "$(REST_OF_SUITE)" $(ARGS)
 
 benchmark: setup ## times and memory as ratios against a textbook version, with the machine to itself

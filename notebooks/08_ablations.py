@@ -160,7 +160,8 @@ figure
 # %% [markdown]
 # ## The verdict
 #
-# The full model minus each setting, paired by seed. A part matters *here* when the interval over seeds lies above zero.
+# The full model minus each setting, paired by seed. A part matters *here* when the interval over
+# seeds lies above zero, and that over users, too.
 
 # %%
 rows = []

@@ -228,10 +228,10 @@ notebook.check("Exercise 09.3", answer_3, truth=lambda a: abs(float(a) - gain) <
 # ## What the paper says, and what these runs say
 #
 # The statements of the paper that such runs can test, in our words, each with our number, what it came from, and a
-# verdict. A strategy is tuned on validation over the grid above. A verdict is given by the 95 % interval over seeds of
-# a paired difference: *holds* if all of it lies on the claimed side of zero, *does not hold here* if all of it lies on
-# the other, and otherwise these seeds do not decide. About one verdict in twenty is luck. "p over users" is a paired
-# t-test over users; it is there to be compared with the interval, not to overrule it.
+# verdict. A strategy is tuned on validation over the grid above. There are two kinds of luck, and both must agree: a
+# statement *holds* if the 95 % intervals of a paired difference, over seeds and over users, lie on the claimed side of
+# zero, *does not hold here* if both lie on the other, and is otherwise not decided. Where validation prefers no
+# matching at all, nothing of the strategy is left to be judged, and the verdict says so.
 
 # %%
 evidence = runs.sweep(claims.specs(lesson.spec, lambdas, lesson.seeds, variant=variant), device=device)

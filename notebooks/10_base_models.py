@@ -525,9 +525,9 @@ notebook.check("10.3", answer_3)
 # %% [markdown]
 # ## What the paper says, and what these runs say
 #
-# *Holds* if all of the 95 % interval over seeds of every such gain is above zero, *does not hold here* if all of one
-# is below it, and otherwise these seeds do not decide. Of several bases (CVGA has two, tuning adds more) the one that
-# validation prefers is the one to beat.
+# *Holds* if the 95 % intervals of every such gain, over seeds and over users, are above zero, *does not hold here* if
+# both of one are below it, and otherwise it is not decided. Of several bases (CVGA has two, tuning adds more) the one
+# that validation prefers is the one to beat.
 
 # %%
 findings = claims.judge(runs, data, ["other-backbones"])

@@ -604,8 +604,8 @@ notebook.check("Exercise 11.3", answer_3, truth=str(in_print["amazon"].idxmax())
 # %% [markdown]
 # ## What the paper says, and what these runs say
 #
-# *Holds* if DMRec-M is above each of the six with its whole 95 % interval over seeds, *does not hold here* if it is
-# below one of them with its whole interval, and otherwise these seeds do not decide.
+# *Holds* if DMRec-M is above each of the six with its whole 95 % intervals, over seeds and over users, *does not hold
+# here* if it is below one of them with both, and otherwise it is not decided.
 
 # %%
 findings = claims.judge(runs, data, ["language-baselines"])

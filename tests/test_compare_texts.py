@@ -13,8 +13,9 @@ from dmrec_core.data import toy_dataset
 from dmrec_core.language import with_language
 from dmrec_core.paper import texts as compare_texts
 from dmrec_core.paper.texts import as_markdown, text_arms, texts_table
+from dmrec_core.runs.inputs import load
 from dmrec_core.runs.presets import paper_settings
-from dmrec_core.runs.store import load, run
+from dmrec_core.runs.store import run
 from dmrec_core.runs.sweeps import grid
 from dmrec_core.training.fit import TrainSettings
 

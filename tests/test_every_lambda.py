@@ -25,8 +25,8 @@ from dmrec_core.every_lambda import (
 )
 from dmrec_core.every_lambda.record import LAMS, page
 from dmrec_core.runs.build import build_model
+from dmrec_core.runs.inputs import load
 from dmrec_core.runs.presets import paper_settings
-from dmrec_core.runs.store import load
 from dmrec_core.training.checkpoint import Checkpoint, CheckpointError, save_tensors
 from dmrec_core.training.fit import TrainingCancelled
 
@@ -200,8 +200,12 @@ def test_the_command_keeps_what_it_measured(tmp_path, capsys):
     for row in rows:  # near the aims and far from them: the words follow the numbers
         row["chosen"]["mean"] = -0.0029 if row["lam"] else 0.011
     said = page(document["numbers"], document["provenance"], "DMRec-M on Mult-VAE")
-    assert "λ = 0.5, 0.75, 1: 0.0029. The aim is at most 0.003 over 3 seeds; with 1 it is reached." in said
-    assert "λ = 0: 0.0110. The aim is at most 0.01 over 3 seeds; with 1 it is missed." in said
+    assert (
+        "λ = 0.5, 0.75, 1: 0.0029. The aim is at most 0.003 over 3 seeds; with 1 it is reached, too few to say." in said
+    )
+    assert "λ = 0: 0.0110. The aim is at most 0.01 over 3 seeds; with 1 it is missed, too few to say." in said
+    document["numbers"]["lams"][0]["chosen"]["values"] = [-0.0029] * 3
+    assert "with 3 it is reached. " in page(document["numbers"], document["provenance"], "DMRec-M on Mult-VAE")
 
 
 def test_the_kept_pages_say_what_their_numbers_say():

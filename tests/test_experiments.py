@@ -14,11 +14,12 @@ import torch
 from dmrec_core.data import toy_dataset
 from dmrec_core.language import with_language
 from dmrec_core.runs import store as experiments
+from dmrec_core.runs.inputs import load
 from dmrec_core.runs.models import CARDS
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.progress import ctrl_c
 from dmrec_core.runs.spec import RunSpec
-from dmrec_core.runs.store import cached, folder_of, forget, load, run
+from dmrec_core.runs.store import cached, folder_of, forget, run
 from dmrec_core.runs.sweeps import RunFailed, grid, sweep
 from dmrec_core.training.evaluate import METRICS, Metric, evaluate
 from dmrec_core.training.fit import TrainingCancelled, TrainSettings

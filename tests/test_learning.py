@@ -11,8 +11,8 @@ import pytest
 
 from dmrec_core.analysis.statistics import paired_test, sparsity_groups
 from dmrec_core.recommender import LossTerms, Recommender
+from dmrec_core.runs.inputs import load
 from dmrec_core.runs.presets import paper_settings
-from dmrec_core.runs.store import load
 from dmrec_core.runs.sweeps import grid, sweep
 from dmrec_core.training.evaluate import evaluate
 

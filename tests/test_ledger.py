@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,12 @@ from dmrec_core.data import load_dataset
 from dmrec_core.data.errors import DataError
 from dmrec_core.paper.ledger import keep
 from dmrec_core.runs import measurements, store
-from dmrec_core.runs.measurements import Measurements, hits_of, save_measurements
+from dmrec_core.runs.measurements import CLOSE, Measurements, hits_of, save_measurements
 from dmrec_core.runs.models import CARDS
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.store import cached, finished, folder_of, run
 from dmrec_core.training.checkpoint import CheckpointError
-from dmrec_core.training.evaluate import RankingMetrics, ranking_metrics
+from dmrec_core.training.evaluate import CUTOFFS, RankingMetrics, ranking_metrics
 from dmrec_core.training.fit import TrainSettings
 
 FIGURES = Path(__file__).parents[1] / "figures"
@@ -51,6 +52,13 @@ def test_the_places_of_hits_follow_from_ndcg():
     values["ndcg@10"] = values["ndcg@10"] + 1e-5
     with pytest.raises(ValueError, match="not that of a ranking"):
         hits_of(RankingMetrics(np.arange(4000), values), relevant.numpy())
+
+
+def test_no_two_sets_of_places_between_two_cutoffs_have_nearly_the_same_sum():
+    discount = 1 / np.log2(np.arange(2, max(CUTOFFS) + 2))
+    for start, end in zip((0, *CUTOFFS), CUTOFFS, strict=False):
+        sums = np.sort([sum(chosen) for chosen in product(*([0, each] for each in discount[start:end]))])
+        assert np.diff(sums).min() > 10_000 * CLOSE
 
 
 def test_a_run_comes_back_to_the_last_bit_and_is_not_trained(result, file, tmp_path, monkeypatch):
@@ -149,8 +157,8 @@ def test_the_command_keeps_takes_and_lists(result, tmp_path, capsys):
     assert "no run on toy" in capsys.readouterr().out
 
 
-@pytest.mark.skipif(not KEPT, reason="none are kept")
 def test_what_the_checkout_keeps_can_be_read_and_is_of_the_codes_numbers():
+    assert KEPT
     for path in KEPT:
         one = Measurements(path)
         assert one.spec.dataset == path.parents[1].name

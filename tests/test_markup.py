@@ -27,9 +27,10 @@ from dmrec_core.language.extractive import ExtractiveProfiler
 from dmrec_core.language.item_space import item_space
 from dmrec_core.language.templates import TEMPLATES
 from dmrec_core.records import markup, record
+from dmrec_core.runs.inputs import load
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.recommend import for_spreadsheets
-from dmrec_core.runs.store import load, run
+from dmrec_core.runs.store import run
 from dmrec_core.training.fit import TrainSettings
 from tests.hostile_texts import TITLES, Page, hostile_dataset
 

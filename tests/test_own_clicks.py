@@ -19,8 +19,9 @@ from dmrec_core.analysis import snapshot_of, take_snapshot
 from dmrec_core.figures.twins import own_clicks, write_own_clicks
 from dmrec_core.interactions import user_batch
 from dmrec_core.records.writer import provenance
+from dmrec_core.runs.inputs import load
 from dmrec_core.runs.presets import paper_settings
-from dmrec_core.runs.store import load, run
+from dmrec_core.runs.store import run
 from dmrec_core.runs.sweeps import grid
 from dmrec_core.training.fit import TrainSettings
 from tests.frozen_page import CLICKS, answer, assert_same, core_of, data_of, tensor

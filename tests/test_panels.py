@@ -31,8 +31,9 @@ from dmrec_core.panels.live_lambda import LambdaPanel
 from dmrec_core.panels.parts import control, label_of
 from dmrec_core.panels.still import Still
 from dmrec_core.panels.users import UserPanel, UserScene
+from dmrec_core.runs.inputs import load
 from dmrec_core.runs.presets import paper_settings
-from dmrec_core.runs.store import load, run
+from dmrec_core.runs.store import run
 from dmrec_core.runs.sweeps import grid
 from dmrec_core.training.fit import TrainingCancelled, TrainSettings
 

@@ -11,9 +11,10 @@ import pytest
 from dmrec_core.__main__ import main
 from dmrec_core.data import load_own, toy_dataset
 from dmrec_core.runs import recommend
+from dmrec_core.runs.inputs import load
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.recommend import recommendations
-from dmrec_core.runs.store import folder_of, load, run
+from dmrec_core.runs.store import folder_of, run
 from dmrec_core.runs.sweeps import sweep
 from dmrec_core.training.fit import TrainSettings
 from dmrec_core.training.floors import Popularity

@@ -16,9 +16,9 @@ from dmrec_core.paper.budget import budgets, thousand_runs
 from dmrec_core.paper.cost import CostTable, MeasurementFailed, as_markdown, as_numbers, specs_of
 from dmrec_core.paper.measure import Cost, data_for
 from dmrec_core.records.memory import begin_peak, peak
+from dmrec_core.runs.inputs import load
 from dmrec_core.runs.models import BASELINES, CARDS
 from dmrec_core.runs.presets import paper_settings
-from dmrec_core.runs.store import load
 
 SECONDS = {"mult-vae": 2.0, "kar": 5.0}
 

@@ -15,8 +15,9 @@ from dmrec_core.data import Profiles
 from dmrec_core.figures.twins import pages as twin
 from dmrec_core.figures.twins import write_own_clicks
 from dmrec_core.records.writer import provenance
+from dmrec_core.runs.inputs import load
 from dmrec_core.runs.presets import paper_settings
-from dmrec_core.runs.store import load, run
+from dmrec_core.runs.store import run
 from dmrec_core.runs.sweeps import grid
 from dmrec_core.training.fit import TrainSettings
 

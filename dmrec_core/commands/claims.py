@@ -1,8 +1,8 @@
 """Judge the paper's statements by the runs kept in runs/; nothing is trained.
 
-A verdict is given by the 95 % interval over seeds of a paired difference, for every setting that has been run with all
-the seeds. Notebooks 09 to 11 and the tables command make such runs. claims.md and claims.json go to figures/, those of
-any other data set than toy to figures/<dataset>/.
+A verdict is given by the 95 % intervals of a paired difference, over seeds and over users, which must agree, for every
+setting that has been run with all the seeds. Notebooks 09 to 11 and the tables command make such runs. claims.md and
+claims.json go to figures/, those of any other data set than toy to figures/<dataset>/.
 """
 
 from __future__ import annotations

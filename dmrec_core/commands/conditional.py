@@ -16,12 +16,11 @@ from dmrec_core.commands.outcome import WrongCall
 def add_options(parser: shared.Parser) -> None:
     """What it takes."""
     from dmrec_core.every_lambda.record import LAMS
-    from dmrec_core.matching import DEFAULT_STRATEGY, STRATEGIES
+    from dmrec_core.matching import STRATEGIES
 
     shared.dataset(parser)
     shared.seeds(parser)
-    parser.add_argument("--strategy", choices=list(STRATEGIES), default=DEFAULT_STRATEGY,
-        help="how the spaces are matched (default: %(default)s)")  # fmt: skip
+    shared.strategy(parser, list(STRATEGIES))
     parser.add_argument("--lambdas", type=float, nargs="+", default=list(LAMS), metavar="LAMBDA",
         help="lambdas of the runs; two or more from 0 to 1 (default: %(default)s)")  # fmt: skip
     shared.embedder(parser)

@@ -79,12 +79,18 @@ def models(parser: Parser, names: Sequence[str]) -> None:
     parser.add_argument("--models", nargs="+", choices=names, default=list(names), metavar="MODEL", help=what)
 
 
+def strategy(parser: Parser, strategies: Sequence[str]) -> None:
+    """`--strategy`."""
+    what = "how the spaces are matched (default: %(default)s)"
+    parser.add_argument("--strategy", choices=strategies, default=strategies[-1], help=what)
+
+
 def matching(parser: Parser, strategies: Sequence[str]) -> None:
     """`--strategy` and `--lam`."""
-    add = parser.add_argument
-    what = "how the spaces are matched (default: %(default)s)"
-    add("--strategy", choices=strategies, default=strategies[-1], help=what)
-    add("--lam", type=float, metavar="LAMBDA", help="lambda (default: the paper's, or 0.5 where it has none)")
+    strategy(parser, strategies)
+    parser.add_argument(
+        "--lam", type=float, metavar="LAMBDA", help="lambda (default: the paper's, or 0.5 where it has none)"
+    )
 
 
 def embedder(parser: Parser, more: str = "") -> None:

@@ -20,10 +20,11 @@ from dmrec_core.records.markup import markdown_text
 from dmrec_core.records.origin import provenance
 from dmrec_core.records.writer import plain_numbers, to_json
 from dmrec_core.runs.build import build_model
+from dmrec_core.runs.inputs import load
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.progress import ProgressLine, ctrl_c, describe
 from dmrec_core.runs.spec import RunSpec
-from dmrec_core.runs.store import RunResult, folder_of, load
+from dmrec_core.runs.store import RunResult, folder_of
 from dmrec_core.runs.sweeps import grid, sweep
 from dmrec_core.training.checkpoint import Checkpoint
 from dmrec_core.training.evaluate import evaluate, metric_label
@@ -216,7 +217,8 @@ def _judged(numbers: Mapping) -> str:
             found, seeds = sum(off.values()) / len(off), len(numbers["lams"][0]["chosen"]["values"])
             said.append(
                 f"Mean distance at λ = {_listed([f'{lam:g}' for lam in off])}: {found:.4f}. The aim is at most {aim:g} "
-                f"over {SEEDS} seeds; with {seeds} it is {'reached' if found <= aim else 'missed'}."
+                f"over {SEEDS} seeds; with {seeds} it is {'reached' if found <= aim else 'missed'}"
+                f"{', too few to say' if seeds < SEEDS else ''}."
             )
     return " ".join(said)
 

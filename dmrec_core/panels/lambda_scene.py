@@ -14,9 +14,10 @@ from dmrec_core.data import RecDataset
 from dmrec_core.figures.live.lambda_curves import METRICS, draw_lambda
 from dmrec_core.figures.live.users import top_table
 from dmrec_core.matching import DEFAULT_STRATEGY, VARIANTS, Strategy
+from dmrec_core.runs.inputs import load
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.spec import RunSpec
-from dmrec_core.runs.store import RunResult, cached, load, run
+from dmrec_core.runs.store import RunResult, cached, run
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,11 @@ from dmrec_core.data.load import figures_folder
 from dmrec_core.paper.claims import CLAIMS, check_savable, judge, markdown, save, specs
 from dmrec_core.paper.plan import GRID, plan_table2, plan_table3
 from dmrec_core.records.origin import provenance
+from dmrec_core.runs.inputs import load
 from dmrec_core.runs.models import BACKBONES, BASELINES
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.spec import RunSpec
-from dmrec_core.runs.store import RunResult, cached, load, runs_folder
+from dmrec_core.runs.store import RunResult, cached, runs_folder
 
 
 class NothingToJudge(RuntimeError):

@@ -22,10 +22,10 @@ from dmrec_core.records.markdown import markdown_table
 from dmrec_core.records.markup import markdown_text
 from dmrec_core.records.origin import provenance
 from dmrec_core.records.writer import to_json
+from dmrec_core.runs.inputs import load
 from dmrec_core.runs.models import CARDS, TRAINED
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.spec import RunSpec
-from dmrec_core.runs.store import load
 
 HEADER = "model", "", "parameters", "s an epoch (CPU)", "× {0}", "s an evaluation (CPU)", "peak, MiB", "× {0}", "load"
 YARDSTICK = "mult-vae", "base"

@@ -12,11 +12,11 @@ from dmrec_core.data.load import figures_folder
 from dmrec_core.records.checkout import in_checkout
 from dmrec_core.records.markdown import markdown_table, plus_minus
 from dmrec_core.records.markup import markdown_text
+from dmrec_core.runs.inputs import load
 from dmrec_core.runs.measurements import Measurements, measurements_in, save_measurements
-from dmrec_core.runs.models import card_of
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.spec import RunSpec
-from dmrec_core.runs.store import RunResult, finished, load, runs_folder
+from dmrec_core.runs.store import RunResult, finished, runs_folder
 
 METRIC = "recall@20"
 PLACES = "here", "taken", "kept"  # trained here; put back from measurements; kept only
@@ -39,23 +39,21 @@ def keep(results: Iterable[RunResult], folder: Path) -> list[Path]:
 def _listing(here: Iterable[RunResult], kept: Iterable[Measurements]) -> str:
     """A markdown table, a row a setting: its seeds, here and kept, and the test Recall@20 over all of them."""
     rows: dict[tuple, dict[int, tuple[str, float]]] = {}
-    for run in kept:
-        rows.setdefault(_setting(run.spec, run.record), {})[run.spec.seed] = "kept", run.metrics["test"][METRIC]
-    for run in here:
-        where = "here" if run.has_weights else "taken"
-        rows.setdefault(_setting(run.spec, run.record), {})[run.spec.seed] = where, run.metrics["test"][METRIC]
+    placed = [("kept", run) for run in kept] + [("here" if run.has_weights else "taken", run) for run in here]
+    for place, run in placed:
+        rows.setdefault(_setting(run.spec, run.record), {})[run.spec.seed] = place, run.metrics["test"][METRIC]
     lines = []
-    for setting, of_seed in sorted(rows.items()):
+    for (solved, *setting), of_seed in sorted(rows.items()):
         values = [value for _, value in of_seed.values()]
-        mean = exact(values[0]) if card_of(setting[0].split()[0]).solved else mean_interval(values)
+        mean = exact(values[0]) if solved else mean_interval(values)
         places = {place: [seed for seed, (at, _) in sorted(of_seed.items()) if at == place] for place in PLACES}
         seeds = "; ".join(f"{place} {', '.join(map(str, there))}" for place, there in places.items() if there)
         lines.append([*map(markdown_text, setting), seeds, plus_minus(mean.mean, mean.low, mean.high)])
     return markdown_table(["setting", "unlike its preset", "vectors", "seeds", "test Recall@20"], lines)
 
 
-def _setting(spec: RunSpec, record: dict) -> tuple[str, str, str]:
-    return spec.label.removesuffix(f" seed {spec.seed}"), _unlike_its_preset(spec), record["embedder"]
+def _setting(spec: RunSpec, record: dict) -> tuple[bool, str, str, str]:
+    return spec.solved, spec.label.removesuffix(f" seed {spec.seed}"), _unlike_its_preset(spec), record["embedder"]
 
 
 def _unlike_its_preset(spec: RunSpec) -> str:

@@ -19,10 +19,10 @@ from dmrec_core.records.markdown import markdown_table
 from dmrec_core.records.markup import markdown_text
 from dmrec_core.records.origin import provenance
 from dmrec_core.records.writer import plain_numbers, to_json
+from dmrec_core.runs.inputs import load
 from dmrec_core.runs.linear import GRIDS, TEXT_WEIGHTS
 from dmrec_core.runs.models import CARDS
 from dmrec_core.runs.presets import paper_settings
-from dmrec_core.runs.store import load
 from dmrec_core.training.evaluate import metric_label
 
 NAME = "linear"

@@ -24,9 +24,9 @@ from dmrec_core.paper.rows import fill
 from dmrec_core.paper.tables import write_table
 from dmrec_core.records.files import check_writable
 from dmrec_core.records.origin import provenance
+from dmrec_core.runs.inputs import load
 from dmrec_core.runs.models import BACKBONES, BASELINES, LINEAR
 from dmrec_core.runs.progress import ctrl_c
-from dmrec_core.runs.store import load
 
 TABLES = {
     "2": ("Table 2: base models with and without DMRec", plan_table2, paper.TABLE2_METRICS, (*BACKBONES, *LINEAR)),

@@ -24,8 +24,9 @@ from dmrec_core.paper.textbook import TextbookDMRec
 from dmrec_core.recommender import Recommender
 from dmrec_core.records.memory import begin_peak, free_memory, peak
 from dmrec_core.runs.build import build_model
+from dmrec_core.runs.inputs import load
 from dmrec_core.runs.spec import RunSpec
-from dmrec_core.runs.store import load, pretraining_run
+from dmrec_core.runs.store import pretraining_run
 from dmrec_core.training.device import derived_seed, device_name, resolve_device
 from dmrec_core.training.evaluate import evaluate
 from dmrec_core.training.fit import Progress, fit

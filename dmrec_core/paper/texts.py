@@ -18,10 +18,11 @@ from dmrec_core.records.markdown import markdown_table, plus_minus
 from dmrec_core.records.markup import markdown_text
 from dmrec_core.records.origin import provenance
 from dmrec_core.records.writer import to_json
+from dmrec_core.runs.inputs import load
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.progress import ctrl_c
 from dmrec_core.runs.spec import RunSpec
-from dmrec_core.runs.store import RunResult, load
+from dmrec_core.runs.store import RunResult
 from dmrec_core.runs.sweeps import grid, sweep
 
 

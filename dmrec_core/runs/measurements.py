@@ -24,7 +24,7 @@ from dmrec_core.training.checkpoint import save_tensors
 from dmrec_core.training.evaluate import CUTOFFS, RankingMetrics, ranking_metrics
 
 DOCUMENT = "document"  # the array that holds spec, record and history, as JSON
-CLOSE = 1e-9  # of two sums of discounts, which differ by 1e-7 at least or are the same
+CLOSE = 1e-9  # of two sums of discounts between two cut-offs, which differ by 1e-5 at least
 
 
 def hits_of(ranked: RankingMetrics, relevant: np.ndarray) -> np.ndarray:

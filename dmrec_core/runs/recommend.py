@@ -16,10 +16,10 @@ from dmrec_core.interactions import InteractionRows, user_batch
 from dmrec_core.recommender import Recommender, top_items
 from dmrec_core.records.files import check_writable, write_whole
 from dmrec_core.records.markup import spreadsheet_text
+from dmrec_core.runs.inputs import load
 from dmrec_core.runs.models import CARDS
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.progress import ctrl_c
-from dmrec_core.runs.store import load
 from dmrec_core.runs.sweeps import sweep
 
 FILE = "recommendations.csv"

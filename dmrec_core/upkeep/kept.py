@@ -34,6 +34,21 @@ def _keep_claims(made: Path, kept: Path) -> None:
         claims.save([finding for finding in findings if facts[finding.key] == mine], mine, kept)
 
 
+def missing(kept: Mapping, made: Mapping) -> list[str]:
+    """The groups of numbers that a kept figure has and a new one of it leaves empty or out.
+
+    Example:
+        >>> missing({"numbers": {"rows": [1], "readings": [2]}}, {"numbers": {"rows": [3], "readings": []}})
+        ['readings']
+    """
+    before, now = kept.get("numbers"), made.get("numbers")
+    if not (isinstance(before, Mapping) and isinstance(now, Mapping)):
+        return []
+    return [
+        group for group, values in before.items() if isinstance(values, list | dict) and values and not now.get(group)
+    ]
+
+
 def outdated(folder: Path) -> list[str]:
     """Every kept figure below `folder` whose runs are of another numbers version than the code's, and why.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from dmrec_core.records.checkout import MADE, checkout, find_checkout
 from dmrec_core.records.files import check_writable, write_whole
 from dmrec_core.runs.parameters import check_parameters
 from dmrec_core.upkeep import readme, reproduction
-from dmrec_core.upkeep.kept import keep
+from dmrec_core.upkeep.kept import keep, missing
 from dmrec_core.upkeep.reproduction import Reproduced
 from dmrec_core.upkeep.runner import (
     NotebookFailed,
@@ -78,7 +79,8 @@ def make_figures(options: argparse.Namespace) -> int:
         write_whole(build / "reproduction.md", text.encode())
         print(f"\n{text}\n{build / 'reproduction.md'}")
     if options.keep:
-        _keep(found, options.keep == "all", made, kept)
+        poorer = {name: lost for name in known.keys() & new if (lost := missing(known[name], documents[name]))}
+        _keep(found, {} if options.keep == "all" else poorer, options.keep == "all", made, kept)
     if failed:
         raise NotebooksFailed(f"{len(failed)} of {len(plan)} notebooks failed: {', '.join(failed)}")
     return 0
@@ -89,12 +91,17 @@ def _written(folder: Path) -> dict[str, int]:
     return {path.stem: path.stat().st_mtime_ns for path in folder.glob("*.json")}
 
 
-def _keep(found: list[Reproduced], everything: bool, made: Path, kept: Path) -> None:
-    """Keep what was made, but not where only a processor's or a commit's difference would change the files."""
-    names = [each.name for each in found if everything or not each.same]
+def _keep(found: list[Reproduced], poorer: Mapping[str, list[str]], everything: bool, made: Path, kept: Path) -> None:
+    """Keep what was made, but not where only a processor's or a commit's difference would change the files.
+
+    Nor where kept numbers would go that a parameter asks for, which was not given this time: `poorer`, figure -> those.
+    """
+    names = [each.name for each in found if everything or not (each.same or each.name in poorer)]
     keep(names, made, kept)
     print(f"kept in {kept}: {', '.join(names) or 'nothing'}")
-    if same := [each.name for each in found if each.name not in names]:
+    for name, lost in sorted(poorer.items()):
+        print(f"left as it was: {name}, whose kept {', '.join(lost)} this run did not make (--keep all replaces it)")
+    if same := [each.name for each in found if each.name not in {*names, *poorer}]:
         print(f"left as they were, the numbers being the same: {', '.join(same)} (--keep all replaces these too)")
     if (root := find_checkout()) and kept.is_relative_to(root / "figures"):
         readme.renew(check=False)

@@ -17,8 +17,9 @@ from dmrec_core import panels
 from dmrec_core.figures.live import texts
 from dmrec_core.figures.twins import pages, write_own_clicks
 from dmrec_core.records import markup, provenance
+from dmrec_core.runs.inputs import load
 from dmrec_core.runs.presets import paper_settings
-from dmrec_core.runs.store import load, run
+from dmrec_core.runs.store import run
 from dmrec_core.runs.sweeps import grid
 from dmrec_core.training.fit import TrainSettings
 from tests.hostile_texts import TITLES, run_cell, write_own

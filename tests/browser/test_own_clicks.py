@@ -9,8 +9,9 @@ from playwright.sync_api import expect
 
 from dmrec_core.figures.twins import write_own_clicks
 from dmrec_core.records.writer import provenance
+from dmrec_core.runs.inputs import load
 from dmrec_core.runs.presets import paper_settings
-from dmrec_core.runs.store import load, run
+from dmrec_core.runs.store import run
 from dmrec_core.runs.sweeps import grid
 from dmrec_core.training.fit import TrainSettings
 from tests.frozen_page import CLICKS, answer, assert_same, core_of, data_of

@@ -21,8 +21,9 @@ from dmrec_core.gaussian import (
 )
 from dmrec_core.matching import STRATEGIES, composite_divergence
 from dmrec_core.records.writer import provenance
+from dmrec_core.runs.inputs import load
 from dmrec_core.runs.presets import paper_settings
-from dmrec_core.runs.store import load, run
+from dmrec_core.runs.store import run
 from dmrec_core.runs.sweeps import grid
 from dmrec_core.training.fit import TrainSettings
 

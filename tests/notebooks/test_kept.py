@@ -211,6 +211,18 @@ def test_making_figures_again_leaves_the_kept_ones_alone_until_asked(run, write,
     assert main([*command, "-p", "lam", "0.9", "--keep", "all"]) == 0 and "kept in" in capsys.readouterr().out
 
 
+def test_numbers_that_only_a_parameter_asks_for_are_not_lost_without_it(run, write, tmp_path, capsys):
+    command, path = ["figures", "--notebooks", str(write("01_tiny").parent)], tmp_path / "figures/01_tiny.json"
+    assert main([*command, "--keep"]) == 0
+    richer = json.loads(path.read_text())
+    richer["numbers"] |= {"readings": [{"model": "KAR", "mean": 0.4}], "none": []}
+    path.write_text(json.dumps(richer))
+    assert main([*command, "-p", "lam", "0.9", "--keep"]) == 0 and json.loads(path.read_text()) == richer
+    assert "left as it was: 01_tiny, whose kept readings this run did not make" in capsys.readouterr().out
+    assert main([*command, "-p", "lam", "0.9", "--keep", "all"]) == 0
+    assert json.loads(path.read_text())["numbers"] == {"lam": 0.9, "note": "x"}
+
+
 def test_only_what_this_call_made_is_reported_and_kept(run, write, tmp_path):
     for name in ("01_tiny", "02_other"):
         source = write(name)

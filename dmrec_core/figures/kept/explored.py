@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from dmrec_core.analysis.snapshots import crowd, take_snapshot
 from dmrec_core.analysis.statistics import posterior_means, sparsity_groups
 from dmrec_core.data import RecDataset
-from dmrec_core.figures.style import LANGUAGE, MATCHED, colormap
+from dmrec_core.figures.style import MATCHED, OTHER, colormap
 from dmrec_core.runs.store import RunResult
 
 MOST_USERS = 2000  # ranked for the comparison of top tens
@@ -103,7 +103,7 @@ def draw_stops(
     left.legend(title="λ")
     right.plot(list(measured), list(measured.values()), "o", color=MATCHED, label="a run at each λ")
     one = "one conditional model: an approximation"
-    right.plot(list(approximated), list(approximated.values()), "--", color=LANGUAGE, label=one)
+    right.plot(list(approximated), list(approximated.values()), "--", color=OTHER, label=one)
     right.set(xlabel="λ", ylabel="test Recall@20", title="and one model for every λ")
     right.legend()
     return figure
