@@ -18,6 +18,7 @@ COMMANDS = {
         "tables": "make Tables 2 and 3, our numbers beside the paper's",
         "claims": "judge the paper's statements by the runs that are kept",
         "texts": "compare a language model's texts with extracts, titles and none",
+        "interventions": "ask why matching helps or hurts: one thing changed at a time",
         "conditional": "measure one model for every lambda against a run at each",
         "runs": "list the runs there are; save what they measured, or take what was saved",
         "cost": "measure time and memory of every model",

@@ -194,7 +194,7 @@ def mddm(
         q: collaborative distribution, `(B, d)`.
         p: language distribution, `(B, d)`.
         fused: what z is drawn from, `(B, d)`.
-        lam: share of the prior, in [0, 1]; 0 is language only.
+        lam: share of the prior, in [0, 1]; 0 is no prior.
         variant: `"published"` sets `fused` in q's place; `"paper"` is the equation as printed.
 
     Returns:

@@ -231,7 +231,7 @@ panels.explore(
 # ## Part 4 · MDDM: one budget, shared
 #
 # In **MDDM**, $\lambda\in[0,1]$ is a **share**: $\lambda$ of the pull
-# goes to the prior, $1-\lambda$ to the language distribution. So λ = 1 is no matching, λ = 0 language alone.
+# goes to the prior, $1-\lambda$ to matching with the language distribution. So λ = 1 is no matching, λ = 0 no prior.
 #
 # $$L_{MDDM} = \lambda\,D_{KL}(q_\phi\|p_z) + (1-\lambda)\,D_{KL}(q_\phi\|p_\varphi) \tag{15}$$
 

@@ -88,6 +88,11 @@ def strategy(parser: Parser, strategies: Sequence[str]) -> None:
 def matching(parser: Parser, strategies: Sequence[str]) -> None:
     """`--strategy` and `--lam`."""
     strategy(parser, strategies)
+    lam(parser)
+
+
+def lam(parser: Parser) -> None:
+    """`--lam`."""
     parser.add_argument(
         "--lam", type=float, metavar="LAMBDA", help="lambda (default: the paper's, or 0.5 where it has none)"
     )
@@ -134,6 +139,12 @@ def runs(parser: Parser) -> None:
     """`--runs`."""
     what = "where runs are kept (default: DMREC_RUNS, or runs/ of the checkout)"
     parser.add_argument("--runs", type=Path, metavar="FOLDER", help=what)
+
+
+def kept(parser: Parser) -> None:
+    """`--kept`."""
+    what = "where measurements are kept (default: runs/ beside the data set's figures in the checkout)"
+    parser.add_argument("--kept", type=Path, metavar="FOLDER", help=what)
 
 
 def out(parser: Parser, default: str, metavar: str = "FOLDER") -> None:

@@ -32,8 +32,9 @@ SETTLE = 0.35  # seconds a slider rests before a run starts: longer than between
 TELL_EVERY = 0.1  # seconds between two progress reports
 PAPERS_EXAMPLE = "amazon"  # whose published lambdas the button takes on data that the paper does not have
 QUESTION = (
-    "DMRec-M shares one KL budget: λ of it pulls the posterior to the prior N(0, I), 1 − λ pulls it to the language "
-    "distribution. Where will Recall@20 be best: at 0, at 1 or between? And which other model is it at λ = 1?"
+    "DMRec-M shares one KL budget: λ of it pulls the posterior to the prior N(0, I), 1 − λ of it matches the posterior "
+    "with the language distribution. Where will Recall@20 be best: at 0, at 1 or between? And which other model is it "
+    "at λ = 1?"
 )
 ANSWER = (
     "Look for a broad plateau rather than a peak, and compare its height with the width of the band, which is seed "
@@ -178,7 +179,7 @@ class LambdaPanel:
         rows = {
             "none": ("no matching", f"λ = {nothing:g}: the spaces are added and nothing pulls them together"),
             "paper": (f"the paper's λ{of}", f"λ = {papers:g}, from the published configuration" if papers else ""),
-            "text": ("language only", "λ = 0: the language space takes the prior's place"),
+            "text": ("no prior", "λ = 0: all of the share goes to matching with the language space"),
         }
         for key, (text, tip) in rows.items():
             self.presets[key].description, self.presets[key].tooltip = text, tip

@@ -16,7 +16,7 @@ STEP: Panel = {
     ),
     "presets": {
         "no matching": {"lam": 1.0, "pull": "matching"},
-        "language only": {"lam": 0.0, "pull": "matching"},
+        "no prior": {"lam": 0.0, "pull": "matching"},
         "the whole step": {"lam": 0.5, "pull": "all three"},
     },
 }

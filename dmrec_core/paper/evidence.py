@@ -197,8 +197,8 @@ def collapses_at_zero(evidence: Evidence) -> Answer:
     at_zero, base = evidence.runs("mddm", lam=0.0), evidence.runs("base")
     if not (at_zero and base):
         return NOTHING
-    found = compare(base, at_zero)
-    return Answer(_said("base minus DMRec-M at λ = 0", found), _judged(found), [*at_zero, *base])
+    text = _said("DMRec-M at λ = 0 minus base", compare(at_zero, base))
+    return Answer(text, _judged(compare(base, at_zero)), [*at_zero, *base])
 
 
 def is_the_base_at_one(evidence: Evidence) -> Answer:

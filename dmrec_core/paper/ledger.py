@@ -22,9 +22,9 @@ METRIC = "recall@20"
 PLACES = "here", "taken", "kept"  # trained here; put back from measurements; kept only
 
 
-def _kept_measurements(dataset: str) -> Path:
-    """Where a data set's measurements are kept in the checkout."""
-    return figures_folder(dataset, in_checkout("figures")) / "runs"
+def kept_measurements(dataset: str, figures: Path | None = None) -> Path:
+    """Where a data set's measurements are kept: below `figures`, by default the checkout's."""
+    return figures_folder(dataset, figures or in_checkout("figures")) / "runs"
 
 
 def keep(results: Iterable[RunResult], folder: Path) -> list[Path]:
@@ -66,7 +66,7 @@ def _unlike_its_preset(spec: RunSpec) -> str:
 
 def list_runs(options: argparse.Namespace) -> int:
     """Keep or take what the options of the command `runs` ask for, and list what there is; its exit status."""
-    runs, kept = options.runs or runs_folder(), options.kept or _kept_measurements(options.dataset)
+    runs, kept = options.runs or runs_folder(), options.kept or kept_measurements(options.dataset)
     if options.save:
         new = keep((run for run in finished(options.dataset, runs) if run.has_weights), kept)
         print(f"{len(new)} new in {kept}")

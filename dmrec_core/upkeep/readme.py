@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from dmrec_core.data import DATASETS
 from dmrec_core.matching import STRATEGIES
-from dmrec_core.paper import linear
+from dmrec_core.paper import interventions, linear
 from dmrec_core.paper.budget import thousand_runs
 from dmrec_core.paper.claims import HOW_TO_READ, made_with, read
 from dmrec_core.paper.claims_across import across, glance
@@ -110,6 +110,7 @@ def results_table(root: Path) -> str:
         "00_start_here": _headline,
         "12_is_it_the_language": _what_the_gain_is_made_of,
         "texts": _texts,
+        "interventions": _interventions,
         "linear": _linear,
         "table2": _table2,
         "table3": _table3,
@@ -172,6 +173,16 @@ def _texts(root: Path) -> list[str]:
         "there are, which on the xrec data are GPT's):"
     )
     return [title, markdown_table(columns, rows)] if rows else []
+
+
+def _interventions(root: Path) -> list[str]:
+    """Of every data set with kept measurements."""
+    parts = []
+    for dataset in DATASETS:
+        if rows := interventions.measured(dataset, root / "figures"):
+            title = f"DMRec-M with one thing changed at a time on {dataset} (notebook 12):"
+            parts += [title, interventions.as_markdown(rows), " ".join(interventions.findings(rows))]
+    return parts
 
 
 def _linear(root: Path) -> list[str]:

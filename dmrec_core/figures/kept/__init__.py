@@ -2,7 +2,7 @@
 
 from dmrec_core.figures.kept.baselines import cosines, gates, language_models, pruned, similarity
 from dmrec_core.figures.kept.bases import diffusion, probabilities, propagation
-from dmrec_core.figures.kept.compared import language_or_not, settings_compared
+from dmrec_core.figures.kept.compared import changed_alone, language_or_not, settings_compared
 from dmrec_core.figures.kept.explored import corrections, draw_corrections, draw_stops
 from dmrec_core.figures.kept.matching import matching_figure, matching_numbers, slopes_figure
 from dmrec_core.figures.kept.spaces import collaborative_figure, gradient_steps, language_figure

@@ -53,6 +53,38 @@ def settings_compared(summary: pd.DataFrame, names: Sequence[str], marks: Sequen
     return figure
 
 
+def changed_alone(curves: pd.DataFrame, differences: pd.DataFrame, looks: Mapping[str, str]) -> Figure:
+    """Settings with one thing changed: how validation goes along training (a), and how far from the base they end (b).
+
+    Args:
+        curves: change, epoch, value: validation Recall@20.
+        differences: change, mean, low, high, from the base, with the 95 % interval over users.
+        looks: of the changes drawn in (a) -> what they mean, a key of `style.MARKS`; (b) gives them the same colours.
+    """
+    figure = Figure(figsize=(11, 1.6 + 0.33 * len(differences)), layout="constrained")
+    along, ends = figure.subplots(1, 2)
+    for change, part in curves.groupby("change", sort=False):
+        mark = mark_of(looks[change])
+        best = part.loc[part["value"].idxmax()]
+        along.plot(part["epoch"], part["value"], color=mark.color, linestyle=mark.linestyle, linewidth=2, label=change)
+        along.plot(best["epoch"], best["value"], color=mark.color, marker=mark.marker, markersize=8)
+    along.set(xlabel="epoch", ylabel="validation Recall@20", title="(a) along training; the mark: best epoch")
+    along.legend(frameon=False, fontsize=9, loc="lower right")
+    for place, row in enumerate(differences.itertuples()):
+        mark = mark_of(looks[row.change]) if row.change in looks else Mark("", REFERENCE, "solid", "-", "circle", ".")
+        ends.errorbar(row.mean, place, xerr=[[row.mean - row.low], [row.high - row.mean]], color=mark.color,
+                      marker=mark.marker, markersize=8, capsize=4, linestyle="none")  # fmt: skip
+    ends.axvline(0, color=MARKS["base"].color, linestyle=":", linewidth=1.2)
+    ends.set_yticks(range(len(differences)), differences["change"])
+    ends.set_ylim(len(differences) - 0.5, -0.5)
+    ends.set(xlabel="test Recall@20 minus the base's", title="(b) where it ends")
+    for ax in (along, ends):
+        ax.title.set_fontsize(11)
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.grid(alpha=0.3)
+    return figure
+
+
 def language_or_not(
     curves: pd.DataFrame, rungs: pd.DataFrame, noise: pd.DataFrame | None = None, metric: str = "recall@20"
 ) -> Figure:

@@ -8,7 +8,7 @@ const one = value => value.toFixed(1).replace("-", "−");
 presets([
   ["no matching", () => ({lam: strategy.get() === "mddm" ? 1 : 0})],
   ["half and half", {lam: 0.5, alpha: 0.5}],
-  ["language only", {strategy: "mddm", lam: 0}],
+  ["no prior", {strategy: "mddm", lam: 0}],
 ]);
 fold("the shapes of q and p", () => {
   muQ = slider("muq", "q: μ", steps(-4, 4, 0.1), -1.5, one);

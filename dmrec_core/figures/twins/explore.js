@@ -2,7 +2,7 @@
 
 const user = choice("user", "user", DATA.users.map((u, i) => [String(u.id), u.label]), String(DATA.users[DATA.start.user].id));
 const lam = slider("lam", "λ", DATA.lams, DATA.start.lam);
-presets([["no matching", {lam: DATA.strategy === "mddm" ? 1 : 0}], ...(DATA.strategy === "mddm" ? [["language only", {lam: 0}]] : [])]);
+presets([["no matching", {lam: DATA.strategy === "mddm" ? 1 : 0}], ...(DATA.strategy === "mddm" ? [["no prior", {lam: 0}]] : [])]);
 
 const plane = view("the spaces, in two principal axes");
 const best = view("");

@@ -5,7 +5,7 @@ const strategy = choice("strategy", "strategy", DATA.strategies.map(s => [s.key,
 const metric = choice("metric", "metric", DATA.metrics.map(m => [m.key, m.label]), DATA.metrics[0].key);
 presets([
   ["no matching", () => ({lam: strategy.get() === "mddm" ? 1 : 0})],
-  ["language only", {strategy: "mddm", lam: 0}],
+  ["no prior", {strategy: "mddm", lam: 0}],
 ]);
 const main = view(`${DATA.split} metric against λ: mean over seeds, band: 95 % interval`, {wide: true});
 const LINES = {

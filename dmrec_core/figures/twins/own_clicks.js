@@ -61,7 +61,7 @@ const own = choice("text", "text about you", [["none", "none"], ...DATA.people.m
 const against = choice("against", "compare with λ =", DATA.lams.map(value => [String(value), value.toFixed(2)]), String(DATA.start.against));
 presets([
   ["no matching", {lam: DATA.unmatched}],
-  ...(DATA.languageOnly === null ? [] : [["language only", {lam: DATA.languageOnly}]]),
+  ...(DATA.noPrior === null ? [] : [["no prior", {lam: DATA.noPrior}]]),
 ]);
 const last = DATA.lams.length - 1;
 const grid = [...new Set([...DATA.lams, ...steps(DATA.lams[0], DATA.lams[last], (DATA.lams[last] - DATA.lams[0]) / 20)])].sort((a, b) => a - b);

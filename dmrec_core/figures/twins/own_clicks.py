@@ -69,7 +69,7 @@ def write_own_clicks(
         "variant": spec.variant,
         "lams": lams,
         "unmatched": unmatched,
-        "languageOnly": 0.0 if strategy.is_share and 0.0 in lams else None,
+        "noPrior": 0.0 if strategy.is_share and 0.0 in lams else None,
         "items": items.tolist(),
         "titles": [visible_text(titles[item]) for item in items],
         "order": np.argsort(-clicks[items], kind="stable").tolist(),

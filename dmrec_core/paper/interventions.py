@@ -1,0 +1,236 @@
+"""Why does matching help or hurt on a data set? DMRec-M with one thing changed at a time, beside its base.
+
+What is compared are runs whose measurements are kept, so nothing here is trained and no data set is read.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from io import StringIO
+from pathlib import Path
+
+import pandas as pd
+
+from dmrec_core.analysis.comparisons import Comparison, compare
+from dmrec_core.analysis.statistics import Interval
+from dmrec_core.analysis.verdicts import FAILS, HOLDS, UNDECIDED
+from dmrec_core.paper.ledger import keep, kept_measurements
+from dmrec_core.records.files import check_writable
+from dmrec_core.records.markdown import markdown_table, plus_minus
+from dmrec_core.runs.measurements import Measurements, measurements_in
+from dmrec_core.runs.presets import paper_settings
+from dmrec_core.runs.progress import ctrl_c
+from dmrec_core.runs.spec import RunSpec
+from dmrec_core.runs.sweeps import grid, sweep
+
+METRIC = "recall@20"
+VALID = f"valid_{METRIC}"
+PATIENT = 60  # evaluations without a better one; the published patience is 20
+AS_PUBLISHED = "as published"
+
+
+def _more_patient(spec: RunSpec) -> RunSpec:
+    return spec.with_(train=replace(spec.train, patience=PATIENT))
+
+
+# what is changed -> what that asks, and the change, of DMRec-M at some λ
+CHANGES: Mapping[str, tuple[str, Callable[[RunSpec], RunSpec]]] = {
+    AS_PUBLISHED: ("does DMRec-M beat its base?", lambda spec: spec),
+    "no matching (λ = 1)": ("is it the matching, or the second branch?", lambda spec: spec.with_(lam=1.0)),
+    "less matching (λ = 0.75)": ("does it grow with the matching?", lambda spec: spec.with_(lam=0.75)),
+    "more matching (λ = 0.25)": ("does it grow with the matching?", lambda spec: spec.with_(lam=0.25)),
+    "the whole prior: DMRec-G": ("is it the weaker prior?", lambda spec: spec.with_(strategy="godm")),
+    "the whole prior: DMRec-C": ("is it the weaker prior?", lambda spec: spec.with_(strategy="cpdm")),
+    "the paper's equations": ("is it the published code's terms?", lambda spec: spec.with_(variant="paper")),
+    "vectors of other owners": ("is it what the texts say?", lambda spec: spec.with_(vectors="shuffled")),
+    "vectors of the clicks": ("is it that they are texts?", lambda spec: spec.with_(vectors="clicks")),
+    "without the items' vectors": ("is it the sum over a user's items?", lambda spec: spec.with_(aggregate=False)),
+    f"patience {PATIENT}": ("did it stop too soon?", _more_patient),
+}
+# the same of the base, which has no λ of its own
+OF_THE_BASE: Mapping[str, tuple[str, Callable[[RunSpec, float], RunSpec]]] = {
+    "the base, its prior weighted by λ": ("is it the weaker prior?", lambda base, lam: base.with_(kl_weight=lam)),
+    f"the base, patience {PATIENT}": ("did the base stop too soon?", lambda base, _: _more_patient(base)),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A change, and what kept runs say of it, on the seeds that it and the base were both run with.
+
+    Args:
+        change: what is changed.
+        asks: the question behind it.
+        runs: with the change.
+        base: the base's, with the same seeds.
+        over_base: less the base.
+        over_published: less DMRec-M as published; None for that row itself, or where no seed is shared.
+    """
+
+    change: str
+    asks: str
+    runs: Sequence[Measurements]
+    base: Sequence[Measurements]
+    over_base: Comparison
+    over_published: Comparison | None
+
+
+def changed(dataset: str, lam: float | None = None, **fields: object) -> dict[str, RunSpec]:
+    """What is changed -> its spec, of the first seed; the base first, as "the base".
+
+    Args:
+        dataset: its name.
+        lam: of DMRec-M; None: the paper's, or 0.5 where it has none.
+        fields: of `RunSpec`, for all: embedder, train, ...
+    """
+    base = paper_settings(dataset, **fields)
+    given = {} if lam is None else {"lam": lam}
+    matched = paper_settings(dataset, strategy="mddm", **given, **fields)
+    specs = {"the base": base} | {name: change(matched) for name, (_, change) in CHANGES.items()}
+    return specs | {name: change(base, matched.lam) for name, (_, change) in OF_THE_BASE.items()}
+
+
+def interventions(runs: Iterable[Measurements], specs: Mapping[str, RunSpec]) -> list[Row]:
+    """A row for every change that was run with a seed the base was run with, in the order of `specs`.
+
+    Args:
+        runs: of one data set, of whatever settings.
+        specs: as `changed` gives them.
+    """
+    of_setting: dict[RunSpec, dict[int, Measurements]] = {}
+    for run in runs:
+        of_setting.setdefault(run.spec.with_(seed=0), {})[run.spec.seed] = run
+    at_hand = {name: of_setting.get(spec.with_(seed=0), {}) for name, spec in specs.items()}
+    base, published = at_hand.pop("the base"), at_hand[AS_PUBLISHED]
+    rows = []
+    for name, mine in at_hand.items():
+        runs, beside = _paired(mine, base)
+        if runs:
+            again = _paired(mine, {} if name == AS_PUBLISHED else published)
+            over_published = compare(*again, METRIC) if again[0] else None
+            asks = {**CHANGES, **OF_THE_BASE}[name][0]
+            rows.append(Row(name, asks, runs, beside, compare(runs, beside, METRIC), over_published))
+    return rows
+
+
+def _paired(
+    ours: Mapping[int, Measurements], theirs: Mapping[int, Measurements]
+) -> tuple[list[Measurements], list[Measurements]]:
+    seeds = sorted(ours.keys() & theirs.keys())
+    return [ours[seed] for seed in seeds], [theirs[seed] for seed in seeds]
+
+
+def as_markdown(rows: Sequence[Row]) -> str:
+    """The rows for people: how far from the base and from DMRec-M as published, and when training was at its best."""
+    columns = ("DMRec-M on Mult-VAE, changed", "asks", "seeds", "best epoch", "Recall@20", "minus the base",
+               "p over users", "better than the base", "minus DMRec-M as published")  # fmt: skip
+    lines = []
+    for row in rows:
+        values = [run.metrics["test"][METRIC] for run in row.runs]
+        seeds, epochs = ([str(of(run)) for run in row.runs] for of in (_seed, _best_epoch))
+        over, p = row.over_base, row.over_base.p_users
+        lines.append(
+            (
+                row.change,
+                row.asks,
+                ", ".join(seeds),
+                ", ".join(epochs),
+                f"{sum(values) / len(values):.4f}",
+                _difference(over),
+                "-" if p is None else f"{p:.2g}",
+                over.judged.verdict,
+                "-" if row.over_published is None else _difference(row.over_published),
+            )
+        )
+    return markdown_table(columns, lines)
+
+
+def _seed(run: Measurements) -> int:
+    return run.spec.seed
+
+
+def _best_epoch(run: Measurements) -> int:
+    return run.record["best_epoch"] + 1
+
+
+def _difference(found: Comparison) -> str:
+    return plus_minus(found.difference.mean, found.difference.low, found.difference.high, "+")
+
+
+def measured(dataset: str, figures: Path | None = None) -> list[Row]:
+    """`interventions` of the runs on a data set whose measurements are kept, with the vectors that most of them have.
+
+    Args:
+        dataset: its name.
+        figures: the folder of kept figures; None is the checkout's.
+    """
+    runs = list(measurements_in(kept_measurements(dataset, figures)))
+    vectors = [run.spec.embedder for run in runs if run.spec.uses_language]
+    return interventions(runs, changed(dataset, embedder=max(vectors, key=vectors.count))) if vectors else []
+
+
+def findings(rows: Sequence[Row]) -> list[str]:
+    """What the rows say, in sentences: whether DMRec-M beats its base, and which change makes a difference to that.
+
+    A change makes one where the seeds and the users agree that it ranks better, or worse, than DMRec-M as published.
+    """
+    published = next((row.over_base for row in rows if row.change == AS_PUBLISHED), None)
+    if published is None:
+        return []
+    said = [f"DMRec-M minus its base: {published}, {published.seeds} seeds; better: {published.judged.verdict}."]
+    changes: dict[str, list[str]] = {words: [] for words in SAID.values()}
+    for row in rows:
+        if (over := row.over_published) is not None:
+            words = SAID[ONE_SEED if over.seeds == 1 else over.judged.verdict]
+            p = "" if over.p_users is None else f", p over users {over.p_users:.1g}"
+            changes[words].append(f"{row.change} ({over.difference.mean:+.4f}{p})")
+    return said + [f"{words}: {', '.join(named)}." for words, named in changes.items() if named]
+
+
+ONE_SEED = "one seed"
+SAID = {
+    HOLDS: "Changed alone, these rank better than DMRec-M as published",
+    FAILS: "Changed alone, these rank worse",
+    UNDECIDED: "The seeds and users there are do not tell these apart from it",
+    ONE_SEED: "Run with one seed, which decides nothing alone",
+}
+
+
+def drawn(rows: Sequence[Row], changes: Collection[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What `figures.kept.changed_alone` draws.
+
+    Args:
+        rows: as `interventions` gives them.
+        changes: those whose training is drawn, of their first seed; "the base" is the base's beside the first row.
+
+    Returns:
+        Curves (change, epoch, value) and differences from the base (change, mean, low, high: over users).
+    """
+    first = {row.change: row.runs[0] for row in rows} | {"the base": rows[0].base[0]}
+    curves = []
+    for change, run in first.items():
+        if change in changes:
+            history = pd.read_csv(StringIO(run.history)).dropna(subset=[VALID])
+            curves.append(pd.DataFrame({"change": change, "epoch": history["epoch"], "value": history[VALID]}))
+    differences = [{"change": row.change, **_ends(row.over_base.over_users)} for row in rows]
+    return pd.concat(curves, ignore_index=True), pd.DataFrame(differences)
+
+
+def _ends(interval: Interval) -> dict[str, float]:
+    return {"mean": interval.mean, "low": interval.low, "high": interval.high}
+
+
+def make_interventions(options: argparse.Namespace) -> int:
+    """Train what the options of the command `interventions` ask for, keep what it measured, and print; its status."""
+    specs = changed(options.dataset, options.lam, embedder=options.embedder)
+    folder = options.kept or kept_measurements(options.dataset)
+    check_writable(folder / "interventions.npz")
+    wanted = [spec for spec in specs.values() for spec in grid(spec, seed=options.seeds)]
+    with ctrl_c() as cancel:
+        results = sweep(wanted, cancel=cancel, device=options.device, workers=options.workers, runs=options.runs)
+    keep((run for run in results if run.has_weights), folder)
+    rows = interventions(measurements_in(folder), specs)
+    print("\n\n".join([as_markdown(rows), *findings(rows)]))
+    return 0
