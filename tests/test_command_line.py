@@ -24,7 +24,18 @@ from dmrec_core.runs.spec import RunSpec
 from dmrec_core.training.fit import TrainingCancelled
 from tests.test_house import CHECKOUT, MODULES, text_files
 
-TAKE_DATA = "figures", "tables", "claims", "texts", "interventions", "conditional", "cost", "profiles", "embed", "recommend"
+TAKE_DATA = (
+    "figures",
+    "tables",
+    "claims",
+    "texts",
+    "interventions",
+    "conditional",
+    "cost",
+    "profiles",
+    "embed",
+    "recommend",
+)
 NEEDED = {"profiles": ["--extractive"], "embed": ["--embedder", "tfidf"]}
 CHILDREN = "paper.measure", "upkeep.kernel"  # started by the kit, never by a person
 

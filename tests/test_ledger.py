@@ -12,7 +12,7 @@ import torch
 from dmrec_core.__main__ import main
 from dmrec_core.data import load_dataset
 from dmrec_core.data.errors import DataError
-from dmrec_core.paper.ledger import keep
+from dmrec_core.paper.ledger import along_lambda, keep
 from dmrec_core.runs import measurements, store
 from dmrec_core.runs.measurements import CLOSE, Measurements, hits_of, save_measurements
 from dmrec_core.runs.models import CARDS
@@ -164,3 +164,11 @@ def test_what_the_checkout_keeps_can_be_read_and_is_of_the_codes_numbers():
         assert one.spec.dataset == path.parents[1].name
         assert json.loads(json.dumps(one.metrics)) == one.metrics
         assert path.stat().st_size < 100_000
+
+
+@pytest.mark.parametrize("dataset", sorted({path.parents[1].name for path in KEPT}))
+def test_along_lambda_are_the_presets_runs_and_no_other(dataset):
+    runs = along_lambda(dataset)
+    assert {run.spec.strategy for run in runs} >= {"base", "mddm"}
+    assert not any(run.spec.vectors != "real" or run.spec.kl_weight != 1 for run in runs)
+    assert len({(run.spec.strategy, run.spec.lam, run.spec.seed) for run in runs}) == len(runs)

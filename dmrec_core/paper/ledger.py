@@ -27,6 +27,21 @@ def kept_measurements(dataset: str, figures: Path | None = None) -> Path:
     return figures_folder(dataset, figures or in_checkout("figures")) / "runs"
 
 
+def along_lambda(dataset: str, figures: Path | None = None) -> list[Measurements]:
+    """The kept runs that differ from their presets in lambda and seed alone: DMRec's on Mult-VAE, and the base's.
+
+    Args:
+        dataset: its name.
+        figures: the folder of kept figures; None is the checkout's.
+    """
+    found = []
+    for run in measurements_in(kept_measurements(dataset, figures)):
+        own = {"seed": run.spec.seed, "embedder": run.spec.embedder, "lam": run.spec.lam}
+        if run.spec == paper_settings(dataset, strategy=run.spec.strategy, **own):
+            found.append(run)
+    return found
+
+
 def keep(results: Iterable[RunResult], folder: Path) -> list[Path]:
     """Write the measurements of every run that is not in `folder` yet; the paths of the new ones."""
     return [

@@ -19,6 +19,10 @@ MERMAID = re.compile(r"```mermaid\n(.*?)```", re.DOTALL)
 PANELS = "lambda_panel(", "user_panel("  # a cell whose controls the live figure has too
 LIVE_OF = {  # notebooks that show other live figures than the one of their name -> each with the cells it stands behind
     "00_start_here": {"09_lambda_sensitivity": PANELS},
+    "09_lambda_sensitivity": {
+        "09_lambda_sensitivity": PANELS,
+        "09_lambda_sensitivity.google-xrec": ("along_lambda(",),
+    },
     "13_explore": {"13_explore": PANELS, "13_explore.clicks": ("write_own_clicks(",)},
 }
 

@@ -3,9 +3,10 @@
 const lam = slider("lam", "λ", DATA.lams, DATA.start.lam);
 const strategy = choice("strategy", "strategy", DATA.strategies.map(s => [s.key, s.label]), DATA.start.strategy);
 const metric = choice("metric", "metric", DATA.metrics.map(m => [m.key, m.label]), DATA.metrics[0].key);
+const ran = (key, at) => DATA.strategies.some(s => s.key === key) && DATA.lams.includes(at);
 presets([
   ["no matching", () => ({lam: strategy.get() === "mddm" ? 1 : 0})],
-  ["no prior", {strategy: "mddm", lam: 0}],
+  ...(ran("mddm", 0) ? [["no prior", {strategy: "mddm", lam: 0}]] : []),
 ]);
 const main = view(`${DATA.split} metric against λ: mean over seeds, band: 95 % interval`, {wide: true});
 const LINES = {
@@ -39,6 +40,7 @@ begin(() => {
     const strong = k === s, look = line(DATA.strategies[k].key);
     const band = there.filter(([, cell]) => cell.low !== null);
     if (strong) chart.area([...band.map(([x, cell]) => [x, cell.low]), ...band.map(([x, cell]) => [x, cell.high]).reverse()], {colour: look.colour});
+    if (strong) for (const [x, cell] of band) chart.line([[x, cell.low], [x, cell.high]], {colour: look.colour, width: 1.3});
     const points = there.map(([x, cell]) => [x, cell.mean]);
     chart.line(points, {...look, width: strong ? 3 : 1.3, opacity: strong ? 1 : 0.6, name: DATA.strategies[k].key});
     chart.dots(points, {...look, size: strong ? 4 : 2.5, opacity: strong ? 1 : 0.6});
