@@ -37,6 +37,8 @@ variant = "published"  # or "paper": the equations as printed
 figures_dir = "build/figures"  # those of other data than toy in a folder of their own there
 
 # %%
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import torch
@@ -221,6 +223,27 @@ kept.draw_stops(curves, {r.spec.lam: r.metrics["test"]["recall@20"] for r in run
 # one model comes to runs on real data, `python -m dmrec_core conditional yelp-xrec` measures.
 
 # %% [markdown]
+# ## A shorter way to the next run?
+#
+# A run can also start where its neighbour along λ ended, **warm**, instead of **cold**, at its own first weights. It is
+# another run: it may end elsewhere. And it cannot be quicker than its patience, the epochs that early stopping waits
+# for a better one. `RunSpec(warm=0.75)` names where a run starts, and notebook 09's panel has a box for it.
+
+# %%
+starts = pd.DataFrame()
+if seeds > 1 and len(grid) > 2:
+    cold = lesson.sweep(lesson.spec(strategy, variant=variant), lam=grid[1:-1])
+    ends = pairwise(grid[1:])  # each from the next λ above
+    warmed = lesson.sweep(*[lesson.spec(strategy, variant=variant, lam=lam, warm=above) for lam, above in ends])
+    starts = analysis.warm_starts(cold, warmed)
+    print(
+        f"{data.name}, {seeds} seeds: {starts['within'].sum()} of {len(warmed)} warm runs end within the cold ones' "
+        f"spread over seeds; they take {starts['share'].mean():.0%} of their epochs, "
+        f"{(starts['patience'] / starts['epochs_warm']).mean():.0%} of those patience"
+    )
+starts
+
+# %% [markdown]
 # ## Bring your own backbone
 #
 # DMRec needs two things of a recommender: `posterior`, from a batch of users to a Gaussian, and `decode`, from $z$ to a
@@ -309,7 +332,7 @@ panels.explore(
 # click without a kernel. On the site it stands below this cell; elsewhere open the file that the cell names. Three
 # things to try:
 #
-# - click three items of one kind (on toy, type *chess*) and move λ from 1 to 0, where nothing but language pulls;
+# - click three items of one kind (on toy, type *chess*) and move λ from 1 to 0, where no prior pulls any more;
 # - add one item of quite another kind: does q follow it, or p?
 # - take all clicks back and borrow a user's text: what is recommended to somebody known by a text alone?
 
@@ -372,6 +395,7 @@ notebook.check("13.3", answer_3)
 numbers = {
     "corrections": table.to_dict(orient="records"),
     "own_backbone": {name: [float(value) for value in values] for name, values in scores.items()},
+    "warm_starts": analysis.for_json(starts),
     "own_clicks": {f"{r.spec.lam:g}": r.metrics["test"]["recall@20"] for r in small},
 }
 path = lesson.keep("13_explore", figure, numbers, results, lam=lam, variant=variant)

@@ -19,7 +19,7 @@ from dmrec_core.runs.models import CARDS
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.progress import ctrl_c
 from dmrec_core.runs.spec import RunSpec
-from dmrec_core.runs.store import cached, folder_of, forget, run
+from dmrec_core.runs.store import cached, folder_of, forget, pretraining_run, run, untrained
 from dmrec_core.runs.sweeps import RunFailed, grid, sweep
 from dmrec_core.training.evaluate import METRICS, Metric, evaluate
 from dmrec_core.training.fit import TrainingCancelled, TrainSettings
@@ -258,3 +258,29 @@ def test_a_new_metric_is_measured_by_the_kept_weights(dataset, tmp_path, monkeyp
     assert again.metrics["test"]["hits@20"] >= again.metrics["test"]["hits@5"] > 0
     assert again.metrics["test"]["recall@20"] == kept.metrics["test"]["recall@20"]
     assert dict(again.record) == dict(kept.record) and cached(SPEC, dataset, tmp_path) is not None
+
+
+def test_a_warm_start_begins_where_another_run_ended(dataset, tmp_path):
+    short = {"strategy": "mddm", "train": TrainSettings(epochs=2, batch_size=256, evaluate_every=1)}
+    cold = paper_settings("toy", lam=0.4, **short)
+    warm = cold.with_(warm=0.6)
+    assert "warm" not in cold.to_json() and RunSpec.from_json(warm.to_json()) == warm
+    assert cold.key("data") != warm.key("data") != cold.with_(warm=0.7).key("data")
+    assert warm.label == "mult-vae mddm λ=0.4 from λ=0.6 seed 2024"
+    begun = untrained(warm, dataset, runs=tmp_path)
+    end = cached(cold.with_(lam=0.6), dataset, tmp_path)
+    assert begun.lam == 0.4 and end is not None
+    for name, tensor in end.model(dataset).state_dict().items():
+        assert torch.equal(begun.state_dict()[name], tensor)
+    result = run(warm, dataset, runs=tmp_path)
+    assert result.metrics != run(cold, dataset, runs=tmp_path).metrics
+    assert pretraining_run(warm) == end.spec
+
+
+def test_what_has_no_lambda_has_no_warm_start():
+    assert paper_settings("toy", warm=0.5) == paper_settings("toy")
+    assert paper_settings("toy", strategy="add", warm=0.0) == paper_settings("toy", strategy="add")
+    with pytest.raises(ValueError, match="lam"):
+        paper_settings("toy", strategy="mddm", warm=1.5)
+    with pytest.raises(ValueError, match="lam"):
+        paper_settings("toy", strategy="mddm", warm="half")

@@ -571,6 +571,22 @@ def test_panel_interpolates_at_once_and_measures_when_it_rests(scene):
     with_panel(scene, scenario)
 
 
+def test_a_warm_start_is_another_run_and_the_panel_says_where_it_began(scene):
+    async def scenario(panel):
+        panel.slider.value = 0.45
+        cold = panel.spec
+        panel.warm.value = True
+        assert panel.spec == cold.with_(warm=0.4) and not panel.here.measured
+        await until(lambda: panel.status.state == "done")
+        assert "started from the weights of λ = 0.40" in panel.status.text
+        assert scene.line.nearest(panel.spec).spec == panel.spec
+        assert scene.line.warm(cold.with_(lam=0.5)).warm == 0.4  # not from a run that was warm itself
+        panel.slider.value = 0.4
+        assert panel.spec.warm is None and panel.here.measured  # what was trained already is shown as it is
+
+    with_panel(scene, scenario)
+
+
 def test_panel_dragged_over_many_values_trains_the_last_only(scene, monkeypatch):
     monkeypatch.setattr(live_lambda, "SETTLE", 3.0)  # a loaded machine must not take a slow drawing for a rest
     trained = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from dmrec_core.analysis.comparisons import (
     group_comparisons,
     more_in_the_sparsest,
     per_user,
+    warm_starts,
 )
 from dmrec_core.analysis.dimensions import dimensions_of
 from dmrec_core.analysis.statistics import SparsityGroups, mean_interval
@@ -172,3 +174,18 @@ def test_a_dimensions_push_is_what_the_decoder_does(trained):
     with torch.no_grad():
         by_hand = model.backbone.decode(centre + step) - model.backbone.decode(centre - step)
     np.testing.assert_allclose(view.pushes[0], by_hand.numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_a_warm_start_is_compared_with_the_cold_run_of_its_lambda_and_seed():
+    def at(value, seed, epochs, **changes):
+        made = result([value, value], "mddm", seed, lam=0.4, **changes)
+        return replace(made, record=made.record | {"epochs": epochs})
+
+    cold = [at(0.30, 2024, 80), at(0.32, 2025, 100), replace(at(0.9, 2024, 9), spec=at(0.9, 2024, 9).spec.with_(lam=1))]
+    warm = [at(0.305, 2024, 40, warm=0.6), at(0.36, 2025, 50, warm=0.6)]
+    row = warm_starts(cold, warm).iloc[0]
+    assert (row["lam"], row["warm"], row["epochs_cold"], row["epochs_warm"], row["share"]) == (0.4, 0.6, 90, 45, 0.5)
+    assert row["difference"] == pytest.approx(0.0225) and row["spread"] == pytest.approx(0.02 / np.sqrt(2))
+    assert row["within"] == 1 and row["patience"] == 30
+    with pytest.raises(ValueError, match="the same seeds"):
+        warm_starts(cold[:1], warm)

@@ -1,6 +1,12 @@
 """What runs say: intervals, paired tests, groups, dimensions, snapshots, verdicts."""
 
-from dmrec_core.analysis.comparisons import best_on_validation, compare, group_comparisons, more_in_the_sparsest
+from dmrec_core.analysis.comparisons import (
+    best_on_validation,
+    compare,
+    group_comparisons,
+    more_in_the_sparsest,
+    warm_starts,
+)
 from dmrec_core.analysis.dimensions import dimensions_of
 from dmrec_core.analysis.line import LambdaLine
 from dmrec_core.analysis.snapshots import crowd, snapshot_of, spaces_of, take_snapshot, typical_users

@@ -135,6 +135,46 @@ def more_in_the_sparsest(
     return mean_interval(sparse.mean(1) - others.mean(1)), unpaired_interval(sparse.mean(0), others.mean(0))
 
 
+def warm_starts(cold: Sequence[RunResult], warm: Sequence[RunResult], metric: str = "recall@20") -> pd.DataFrame:
+    """What it saves and changes to start a run from the weights of its neighbour along lambda.
+
+    Args:
+        cold: runs from their own initial weights, over lambda and two seeds or more.
+        warm: the same specs, each with the lambda it started from, `RunSpec.warm`.
+        metric: of the test split.
+
+    Returns:
+        A row a lambda: lam, warm, epochs_cold and epochs_warm (means over seeds), patience (epochs that early stopping
+        takes of either), share (of the epochs), difference (warm minus cold, mean over seeds), low, high, spread
+        (standard deviation of the cold runs over seeds), within (how many seeds' difference is at most that).
+    """
+    rows = []
+    starts = dict.fromkeys((run.spec.lam, run.spec.warm) for run in warm)
+    for lam, start in starts:
+        there = _by_seed([run for run in warm if (run.spec.lam, run.spec.warm) == (lam, start)])
+        here = _by_seed([run for run in cold if run.spec.lam == lam and run.spec.warm is None])
+        _same_seeds_and_users(there, here, "test")
+        ours, theirs = (np.array([run.metrics["test"][metric] for run in runs]) for runs in (there, here))
+        after, before = (np.mean([run.record["epochs"] for run in runs]) for runs in (there, here))
+        found, spread, train = mean_interval(ours - theirs), float(np.std(theirs, ddof=1)), there[0].spec.train
+        rows.append(
+            {
+                "lam": lam,
+                "warm": start,
+                "epochs_cold": before,
+                "epochs_warm": after,
+                "patience": train.patience * train.evaluate_every,
+                "share": after / before,
+                "difference": found.mean,
+                "low": found.low,
+                "high": found.high,
+                "spread": spread,
+                "within": int((np.abs(ours - theirs) <= spread).sum()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
 def best_on_validation(results: Sequence[RunResult], metric: str = "recall@20") -> list[RunResult]:
     """The runs of the one setting whose validation metric is best on average over seeds.
 

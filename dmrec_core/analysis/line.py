@@ -43,12 +43,15 @@ class Here:
     lam: float
     value: float | None  # None: not known, neither trained nor between two trained runs
     measured: bool
+    warm: float | None = None  # the lambda of the run that the measured one started from
 
     def words(self, metric: str) -> str:
         """`λ = 0.45: Recall@20 0.3982, interpolated between trained runs`; `metric` is its label."""
         if self.value is None:
             return f"λ = {self.lam:.2f}: not trained yet"
         how = "measured" if self.measured else "interpolated between trained runs"
+        if self.measured and self.warm is not None:
+            how += f" on a run that started from the weights of λ = {self.warm:.2f}"
         return f"λ = {self.lam:.2f}: {metric} {self.value:.4f}, {how}"
 
 
@@ -143,7 +146,7 @@ class LambdaLine:
     def here(self, spec: RunSpec, metric: str) -> Here:
         """A point of the line: measured where the run is known, else interpolated on its curve, and marked as that."""
         if (result := self.known.get(spec)) is not None:
-            return Here(spec.strategy, spec.variant, spec.lam, result.metrics[self.split][metric], True)
+            return Here(spec.strategy, spec.variant, spec.lam, result.metrics[self.split][metric], True, spec.warm)
         mine = [c for c in self.curves(metric) if (c.strategy, c.variant) == (spec.strategy, spec.variant)]
         return Here(spec.strategy, spec.variant, spec.lam, mine[0].at(spec.lam) if mine else None, False)
 
@@ -156,9 +159,15 @@ class LambdaLine:
     # Runs and what they look like
 
     def neighbours(self, spec: RunSpec) -> list[RunResult]:
-        """The known runs that differ from a spec in lambda only, nearest first."""
+        """The known runs that differ from a spec in lambda and in what they started from only, nearest first."""
         same = [result for known, result in list(self.known.items()) if _same_but_lambda(known, spec)]
-        return sorted(same, key=lambda result: abs(result.spec.lam - spec.lam))
+        return sorted(same, key=lambda result: (abs(result.spec.lam - spec.lam), result.spec != spec))
+
+    def warm(self, spec: RunSpec) -> RunSpec:
+        """A spec that starts from the nearest known run which itself did not, and has weights; as it is if none."""
+        begun = (result for result in self.neighbours(spec) if result.has_weights and result.spec.warm is None)
+        near = next((result for result in begun if result.spec.lam != spec.lam), None)
+        return spec if near is None else spec.with_(warm=near.spec.lam)
 
     @cached_property
     def people(self) -> list[int]:
@@ -221,4 +230,4 @@ def _has_a_model(result: RunResult) -> bool:
 
 
 def _same_but_lambda(a: RunSpec, b: RunSpec) -> bool:
-    return a.lam is not None and (a if a.lam == b.lam else a.with_(lam=b.lam)) == b
+    return a.lam is not None and (a if (a.lam, a.warm) == (b.lam, b.warm) else a.with_(lam=b.lam, warm=b.warm)) == b

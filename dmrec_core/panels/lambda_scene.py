@@ -90,9 +90,13 @@ class LambdaScene:
             raise ValueError(f"lam must be a number in [0, 1]; got {lam!r}")
         return values | {"lam": float(lam)}
 
-    def spec(self, strategy: str, variant: str, lam: float) -> RunSpec:
-        """The run at a point; its settings are those of the grid."""
-        return self.templates[strategy].with_(variant=variant, lam=round(lam, 4), seed=self.trainer.seed)
+    def spec(self, strategy: str, variant: str, lam: float, warm: bool = False) -> RunSpec:
+        """The run at a point; its settings are those of the grid.
+
+        Where it was not trained yet, a warm one starts from the weights of the nearest run of its seed.
+        """
+        spec = self.templates[strategy].with_(variant=variant, lam=round(lam, 4), seed=self.trainer.seed)
+        return self.line.warm(spec) if warm and spec not in self.line.known else spec
 
     def find(self, spec: RunSpec) -> RunResult | None:
         """A run's result, if it was trained at any time."""

@@ -124,7 +124,7 @@ class LambdaPanel:
     @property
     def spec(self) -> RunSpec:
         """The run that the controls ask for."""
-        return self.scene.spec(self.strategy.value, self.variant.value, self.slider.value)
+        return self.scene.spec(self.strategy.value, self.variant.value, self.slider.value, self.warm.value)
 
     @property
     def here(self) -> Here:
@@ -132,9 +132,9 @@ class LambdaPanel:
         return self.scene.line.here(self.spec, self.metric.value)
 
     def set(self, **values: object) -> None:
-        """Move controls from code, as if by hand: lam, strategy, variant, metric, user."""
+        """Move controls from code, as if by hand: lam, strategy, variant, metric, user, warm."""
         by_name = {"lam": self.slider, "strategy": self.strategy, "variant": self.variant}
-        by_name |= {"metric": self.metric, "user": self.person}
+        by_name |= {"metric": self.metric, "user": self.person, "warm": self.warm}
         with self.lock:
             self.quiet = True
             try:
@@ -163,6 +163,7 @@ class LambdaPanel:
         self.variant = control("variant", (variants, start["variant"]))
         self.metric = control("metric", ([(name, key) for key, name in METRICS.items()], start["metric"]))
         self.person = control("user-picker", (people, start["user"]), "one user")
+        self.warm = control("warm", False, "start from the nearest run's weights: sooner done, another run")
         self.predict = None if predict is None else Predict(predict)
         self.status = Status()
         self.presets = {key: widgets.Button(layout=widgets.Layout(width="auto")) for key in ("none", "paper", "text")}
@@ -198,7 +199,7 @@ class LambdaPanel:
         return box(
             *([] if self.predict is None else [self.predict.widget]),
             wrapping(self.slider, presets),
-            wrapping(self.strategy, self.variant, self.metric),
+            wrapping(self.strategy, self.variant, self.metric, self.warm),
             wrapping(self.bar, self.button, self.status.widget),
             self.canvas.widget,
             self.person,
@@ -208,7 +209,7 @@ class LambdaPanel:
 
     def _listen(self) -> None:
         self.slider.observe(lambda change: self._moved(SETTLE) if really(change) else None, names="value")
-        for picker in (self.strategy, self.variant):
+        for picker in (self.strategy, self.variant, self.warm):
             picker.observe(lambda _: self._picked(), names="value")
         for picker in (self.metric, self.person):
             picker.observe(lambda _: self._looked(), names="value")

@@ -44,6 +44,7 @@ class RunSpec:
     latent: int = 200  # d; for a baseline the width of its embeddings
     dropout: float = 0.3  # of the input rows (CVGA: of its encoder's output too)
     settings: tuple[tuple[str, object], ...] = ()  # a model's own hyper-parameters
+    warm: float | None = None  # the lambda of the run whose trained weights it starts from, all else equal
     seed: int = 2024
     train: TrainSettings = field(default_factory=TrainSettings)
 
@@ -69,7 +70,7 @@ class RunSpec:
         known("profiles", self.profiles, PROFILES)
         idle = self.card.idle
         if self.strategy == "base":
-            for name in ("lam", "variant", "aggregate", *idle):
+            for name in ("lam", "variant", "aggregate", "warm", *idle):
                 object.__setattr__(self, name, TrainSettings() if name == "train" else getattr(type(self), name))
             return
         if not self.card.is_backbone:
@@ -82,6 +83,9 @@ class RunSpec:
         lam = checked("lam", lam)
         matching.check(lam)  # before anything is loaded or trained
         object.__setattr__(self, "lam", round(float(lam), 10))  # 0.1 + 0.2 and 0.3 are one run
+        if self.warm is not None:
+            matching.check(checked("lam", self.warm))
+            object.__setattr__(self, "warm", round(float(self.warm), 10) if matching.highest_lam else None)
         object.__setattr__(self, "kl_weight", 1.0)
 
     @property
@@ -126,6 +130,8 @@ class RunSpec:
         parts = [str(self.model), str(self.strategy)] if self.card.is_backbone else [str(self.model)]
         if self.strategy != "base" and strategy_of(self.strategy).highest_lam:
             parts.append(f"λ={self.lam:g}")
+        if self.warm is not None:
+            parts.append(f"from λ={self.warm:g}")
         if self.variant != "published":
             parts.append(self.variant)
         if self.profiles != "given":
@@ -139,6 +145,8 @@ class RunSpec:
     def to_json(self) -> dict:
         """Plain values, for `spec.json`."""
         values = {f.name: getattr(self, f.name) for f in fields(self)} | {"train": asdict(self.train)}
+        if self.warm is None:  # most runs have none, and many were kept before there was any
+            del values["warm"]
         if isinstance(self.model, ModelCard):
             values["model"] = f"{self.model}-{code_digest(self.model.build)}"
         if isinstance(self.strategy, Strategy):

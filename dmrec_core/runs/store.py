@@ -212,7 +212,12 @@ def _lacks_a_metric(result: RunResult) -> bool:
 
 
 def pretraining_run(spec: RunSpec) -> RunSpec | None:
-    """The run that this one starts from: LightGCN at its preset, on the same data with the same seed; None if none."""
+    """The run that this one starts from, on the same data with the same seed; None if none.
+
+    A warm start's is the same run at another lambda, from its own initial weights; otherwise LightGCN at its preset.
+    """
+    if spec.warm is not None:
+        return spec.with_(lam=spec.warm, warm=None)
     if spec.pretraining is None:
         return None
     return paper_settings(spec.dataset, spec.pretraining, options=spec.options, seed=spec.seed)
@@ -236,8 +241,13 @@ def untrained(
     first = pretraining_run(spec)
     if first is None:
         return build_model(spec, dataset)
-    result = run(first, dataset, runs=runs, device=device, progress=progress, cancel=cancel)
-    return build_model(spec, dataset, result.model(dataset))
+    how = {"runs": runs, "device": device, "progress": progress, "cancel": cancel}
+    begun = run(first, dataset, **how).model(dataset)
+    if spec.warm is None:
+        return build_model(spec, dataset, begun)
+    model = untrained(spec.with_(warm=None), dataset, **how)
+    model.load_state_dict(begun.state_dict())
+    return model
 
 
 def locked(folder: Path, cancel: Callable[[], bool] | None) -> filelock.AcquireReturnProxy:
