@@ -37,7 +37,8 @@
 #     Q -. "matched: paper's equations, published GODM" .- P
 # ```
 #
-# - **Collaborative space**: $q_\phi(z_u|x_u)$, a Gaussian over user $u$'s taste $z_u$, made from their clicks $x_u$.
+# - **Collaborative space**: $q_\phi(z_u|x_u)$, a Gaussian over user $u$'s taste $z_u$, made from their clicks $x_u$
+#   (the paper calls them *interactions*).
 # - **Language space**: $p_\varphi(z_u|s_u)$, a Gaussian over the *same* $z_u$, made from texts: the user's, $s_u$, and
 #   those of the items they clicked, $s_i$. So it reads the clicks, too.
 # - $\phi$, $\varphi$, $\theta$: the weights of three neural networks. The **encoder** makes $q$ from clicks, the

@@ -23,8 +23,8 @@
 # **You will be able to** say what each of the three distributions is made of, compute the loss by hand, point at the
 # one line in which the paper's equations and the authors' published code differ, and say what that line does to a user.
 #
-# **Two variants, named from the start.** The paper prints equations; its authors published code. The two match
-# different things. `published` is the code, and the default of every notebook that trains; `paper` is the equations.
+# **Two variants**, as in 00: `published` is the authors' code, and the default of every notebook that trains; `paper`
+# is the equations.
 #
 # **Symbols.** $u$ is a user, $i$ an item, $N$ the number of items. The *latent taste* $z_u$ is a point in $d$
 # dimensions that nobody observes; $d$ is 200 in the paper and 2 here, so that we can draw it. λ is `lam` in code.

@@ -54,7 +54,7 @@ data, checked = lesson.data, lesson.checked
 # %% [markdown]
 # ## The groups: equal shares of interactions, not of users
 #
-# - $n_u$: the number of interactions of user $u$.
+# - $n_u$: the number of interactions (clicks) of user $u$.
 # - $G$: the number of groups, 4 in the paper.
 # - $S=\sum_u n_u$: all interactions.
 #

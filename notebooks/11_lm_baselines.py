@@ -404,7 +404,7 @@ drawing if texts else None
 # only? These have a solution, so nothing is trained, and every seed gives the same number. Few tables print them.
 #
 # - $x_u, y_u$: row $u$ of $R$, and the user's scores; $G=R^\top R$: how many users two items share; $S$: an item-item
-#   matrix, the diagonal 0; $I$: the identity.
+#   matrix, the diagonal 0 (EASE's own letter, in the code, is $B$); $I$: the identity.
 # - $Z$: the items' text vectors at length 1; $\gamma$: the text's weight; $\mathrm{diag}$: a vector on a diagonal.
 # - $l_2, \alpha, \alpha_0, \mu, h$: numbers to choose, in this table only.
 #
@@ -486,7 +486,8 @@ Markdown("\n\n".join(filter(None, [tables.comparisons(rows), tables.notes(rows)]
 # ## What is the language's, and what is the base's?
 #
 # DMRec-M stands on Mult-VAE, its rivals on LightGCN. A row of Table 3 differs from another in *both*. What the
-# language adds is a model's gain over **its own base**, trained alike. LLMRec and AlphaRec have no such base.
+# language adds is a model's gain over **its own base**, trained alike. LLMRec and AlphaRec have no such base. (Columns
+# named p are p-values of paired t-tests, over seeds or over users.)
 #
 # First from the numbers the papers print, in per cent of the own base's Recall@20:
 

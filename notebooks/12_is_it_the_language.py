@@ -65,9 +65,9 @@ data, checked = lesson.data, lesson.checked
 # - $g \sim \mathcal N(0, I)$: a random direction (not the $g$ of Eq. 7).
 # - $\rho \in [0, 1]$: the share of noise.
 #
-# **Shuffled**: the same vectors, given to the wrong users and items. The cloud keeps its shape; only the link between a
-# text and its owner is cut. **Random**: new directions, the same lengths. **Noisy**: a blend, rescaled to the old
-# length,
+# **Shuffled**: the same vectors, given to the wrong users and items. The cloud of vectors keeps its shape; only the
+# link between a text and its owner is cut. **Random**: new directions, the same lengths. **Noisy**: a blend, rescaled
+# to the old length,
 #
 # $$w_\rho \;\propto\; (1-\rho)\,w + \rho\,\lVert w\rVert\,\frac{g}{\lVert g\rVert},\qquad \lVert w_\rho\rVert =
 # \lVert w\rVert .$$
@@ -323,7 +323,7 @@ for lam in sorted(lambdas):
 # - **the published code**: it matches the fused posterior ($q$ and $p$ put together) with $p$, the paper's equations
 #   $q$;
 # - **the texts**: vectors of other owners, or of clicks, or no items' vectors;
-# - **the end of training**: who is best after few epochs may have been stopped too soon; more patience tells.
+# - **the end of training**: a model that is best after few epochs may have been stopped too soon; more patience tells.
 #
 # Below is as many of these as have been run on `google-xrec` (Google's local reviews, with texts that a GPT model
 # wrote); the measurements are kept, and nothing is trained here. `python -m dmrec_core interventions DATASET` runs it

@@ -101,8 +101,9 @@ panel = panels.user_panel(results, data)
 # %% [markdown]
 # ## One user's loss, by hand
 #
-# What the bars show. For user $u$, without dropout and with $z$ at the posterior mean, in nats (logarithms are natural
-# logarithms; $D_{KL}$ is the Kullback-Leibler divergence, and DMRec-M matches by MDDM, the mixing divergence),
+# What the bars of the panel above show. For user $u$, without dropout and with $z$ at the posterior mean, in nats
+# (logarithms are natural logarithms; $D_{KL}$ is the Kullback-Leibler divergence, and DMRec-M matches by MDDM, the
+# mixing divergence),
 #
 # - $L_{rec}(u) = -\sum_i x_{ui}\log\mathrm{softmax}(f_\theta(\mu))_i$, with $f_\theta$ the decoder, $\mu$ the mean that
 #   is decoded and $x_{ui} = 1$ where the user clicked: how surprised the model is by what the user did (Eq. 18,
@@ -152,10 +153,10 @@ figure = kept.draw_corrections(table)
 figure
 
 # %% [markdown]
-# Read the left panel from left to right (DMRec-M: a small λ means much pull towards the language space). There the
-# correction is short for everybody, and at every λ it is longest for long histories. That is the published MDDM at
-# work: the mean of $p$ cancels from the matching term (`04_distribution_matching`), and what is left pulls $\mu_\phi$
-# towards zero.
+# Read the left panel from left to right (DMRec-M: a small λ means much pull towards the language space). At its left
+# end the correction is short for everybody, and at every λ it is longest for long histories. That is the published MDDM
+# at work: the mean of $p$ cancels from the matching term (`04_distribution_matching`), and what is left pulls
+# $\mu_\phi$ towards zero.
 
 # %% [markdown]
 # ## One model for every λ?
@@ -169,7 +170,7 @@ figure
 #
 # $$h \mapsto (1+\gamma(\lambda))\odot h+\beta(\lambda)$$
 #
-# This is feature-wise linear modulation (Perez et al. 2018); neither is DMRec's.
+# ($\odot$: unit by unit.) This is feature-wise linear modulation (Perez et al. 2018); neither is DMRec's.
 
 # %%
 h = torch.tensor([[1.0, -2.0, 0.5]])  # (1, 3): one user, three units
@@ -217,15 +218,16 @@ approximated = {float(at): evaluate(every.at(float(at)), data, "test").means()["
 kept.draw_stops(curves, {r.spec.lam: r.metrics["test"]["recall@20"] for r in runs}, approximated)
 
 # %% [markdown]
-# Left, the stars: where they stand apart, no common stop is right. Right, the same test users, one model at nine λ
-# beside the runs. Between two λ of the grid whose stops differ, the two stops' log-probabilities are mixed, as
-# `every_lambda.between` does with two kept runs: an approximation again. Toy is small and its runs are quick; how near
-# one model comes to runs on real data, `python -m dmrec_core conditional yelp-xrec` measures.
+# Left: a star is where the run of a λ is at its best on validation; where the stars stand apart, no common stop is
+# right. Right, the same test users, one model at nine λ beside the runs. Between two λ of the grid whose stops differ,
+# the two stops' log-probabilities are mixed, as `every_lambda.between` does with two kept runs: an approximation again.
+# Toy is small and its runs are quick; how near one model comes to runs on real data, `python -m dmrec_core conditional
+# yelp-xrec` measures.
 
 # %% [markdown]
 # ## Bring your own backbone
 #
-# DMRec needs two things of a recommender: `posterior`, from a batch of users to a Gaussian, and `decode`, from $z$ to a
+# DMRec needs two things of a backbone: `posterior`, from a batch of users to a Gaussian, and `decode`, from $z$ to a
 # score for every item. Here is one that the kit does not have: a Mult-VAE with two hidden layers on either side.
 
 
