@@ -21,8 +21,10 @@
 # (SIGIR 2025) brings the two together. It does not glue the text onto the user; it turns the text into a second
 # *probability distribution* over the user's tastes and pulls the two distributions towards each other.
 #
-# **After this page you will be able to** say what the two spaces are, what λ does, how a recommendation is judged, and
-# whether language helped here.
+# **After this page you will be able to** say what the two spaces are, what DMRec's one coefficient λ does, how a
+# recommendation is judged, and whether language helped here.
+#
+# The whole model in a picture; its words are explained below it, and numbers of equations (Eq.) are the paper's.
 #
 # ```mermaid
 # flowchart LR
@@ -35,27 +37,35 @@
 #     Q -. "matched: paper's equations, published GODM" .- P
 # ```
 #
-# - **Collaborative space**: $q_\phi(z_u|x_u)$, a Gaussian over user $u$'s taste $z_u$, made from their clicks $x_u$.
+# - **Collaborative space**: $q_\phi(z_u|x_u)$, a Gaussian over user $u$'s taste $z_u$, made from their clicks $x_u$
+#   (the paper calls them *interactions*).
 # - **Language space**: $p_\varphi(z_u|s_u)$, a Gaussian over the *same* $z_u$, made from texts: the user's, $s_u$, and
 #   those of the items they clicked, $s_i$. So it reads the clicks, too.
-# - $\phi$, $\varphi$, $\theta$: the weights of the encoder, of the meta-network and of the decoder.
-# - $w_u, w_i$: the texts of a user and of an item, each turned into a vector once and kept as it is.
+# - $\phi$, $\varphi$, $\theta$: the weights of three neural networks. The **encoder** makes $q$ from clicks, the
+#   **meta-network** makes $p$ from texts, the **decoder** turns a taste into a score for every item.
+# - $w_u, w_i$: the texts of a user and of an item, each turned into a vector once, by an *embedder*, and kept as it is.
 # - **Fused**: the distribution that the taste $z_u$ is drawn from, made of both.
-# - **Matching**: a loss that says how far two of them are apart; what $q$ is also held to is the **prior**
-#   $p_z = \mathcal N(0, I)$, a user of whom nothing is known. **λ** (lambda) is the one coefficient between the two.
+# - **Prior**: $p_z = \mathcal N(0, I)$, what is believed of a user of whom nothing is known. What is believed once data
+#   have been seen is called a **posterior**: $q$ is one, and so is the fused distribution.
+# - **Matching**: a part of the loss (the number that training makes small) that says how far two distributions are
+#   apart. Another part holds the posterior to the prior. **λ** (lambda) is the one coefficient between these two.
 #
-# **Which way λ goes depends on the strategy.** There are three: GODM ("global optimality for distribution matching"),
-# CPDM ("composite prior") and MDDM ("mixing divergence").
+# **Which way λ goes depends on the strategy**, the way in which the distance is measured. There are three: GODM
+# ("global optimality for distribution matching"), CPDM ("composite prior") and MDDM ("mixing divergence").
 #
 # | strategy | λ is | λ = 0 | λ = 1 |
 # |---|---|---|---|
-# | GODM, CPDM | the weight of the matching, added to the prior | no matching | full weight |
-# | **MDDM**, on this page | the prior's *share* of one budget; language has the rest | no prior | no matching |
+# | GODM, CPDM | the weight of the matching, added to the prior's pull | no matching | full weight |
+# | **MDDM**, on this page | the prior's *share* of both pulls; language has the rest | no prior | no matching |
 #
 # **Two variants.** The paper prints equations, and its authors published code; they are not the same model. In the
 # equations $q$ is matched with $p$. In the **published** code, the default of this kit and the one that the paper's
 # numbers are tied to, CPDM and MDDM match the *fused* posterior with $p$; and at "no matching" the texts are still in
-# it, so that is not the base model. Notebook 00b puts the two side by side.
+# it, so that is not the *base model*, the same recommender without any text. Notebook 00b puts the two variants side by
+# side.
+#
+# **Two words of the settings below.** `toy` is a small made-up data set, quick enough to train while you read. A *seed*
+# starts the random numbers of one training: three seeds, three trainings that differ by luck alone.
 
 # %% tags=["parameters"]
 dataset = "toy"  # or "yelp-xrec", "amazon", ..., or the folder of your own data
@@ -85,8 +95,9 @@ data, checked = lesson.data, lesson.checked
 # %% [markdown]
 # ## One user
 #
-# What the two spaces have to go on. The user's text is made from their **training** items only: texts that had seen the
-# test items would be cheating.
+# What the two spaces have to go on. Everybody's clicks are split in three: **training** items, which models learn from;
+# **validation** items, on which settings and the end of training are chosen; **test** items, kept for the end. The
+# user's text is made from their training items only: a text that had seen the test items would be cheating.
 
 
 # %%
@@ -115,19 +126,22 @@ Markdown(
 # > **What it ranks.** All items. Those they trained on are masked; validation items stay candidates at test, so they
 # > may take a place above a test item. Users without a test item are left out of the mean.
 # >
-# > **Recall@N** = hits among the first N / all held-out items of the user. It is never divided by N: with 30 held-out
-# > items, Recall@20 cannot reach 1.
+# > **Recall@K** = hits / all held-out items of the user; a *hit* is a held-out item among the first K ranked. It is
+# > never divided by K: with 30 held-out items, Recall@20 cannot reach 1.
 # >
-# > **NDCG@N** ("normalised discounted cumulative gain") also asks how high up the hits are. A hit at rank $r$ counts
+# > **NDCG@K** ("normalised discounted cumulative gain") also asks how high up the hits are. A hit at rank $r$ counts
 # > $1/\log_2(r+1)$, the *discount*: rank 1 counts 1, rank 3 one half. The sum is divided by a perfect ranking's, which
-# > has its hits at the top: $\min(N, \text{held-out items})$ of them.
+# > has its hits at the top: $\min(K, \text{held-out items})$ of them.
 # >
-# > **When training stops.** Every few epochs Recall@20 is measured on the validation items. After so many measurements
-# > without a new best one (the *patience*) training stops, and the best weights are kept. The test items are looked at
-# > once, at the end.
+# > **When training stops.** Every few epochs (an *epoch* is once through all users) Recall@20 is measured on the
+# > validation items. After so many measurements without a new best one (the *patience*) training stops, and the best
+# > weights are kept. The test items are looked at once, at the end.
 # >
 # > **What `±` is.** A 95 % interval of the mean over *seeds* (Student's t): how much the number moves when the same
 # > training is repeated with other random numbers. It does not say how it would move with other users or other data.
+# >
+# > **What a p-value is.** How often luck alone would give a difference as clear as this one, if there were none.
+# > "Paired t" is the test: two models are compared seed by seed. (The distribution $p$ has nothing to do with it.)
 #
 # By hand: two held-out items, found at ranks 2 and 5.
 
@@ -148,8 +162,9 @@ print(f"training: measured every {settings.evaluate_every} epochs, patience {set
 # %% [markdown]
 # ## Train the base model and DMRec
 #
-# The base model is Mult-VAE: clicks in, scores out. DMRec-M is the same network with the language space attached and
-# the MDDM strategy, published variant, at several λ. Same data, same seeds, same stopping rule. A run takes a few
+# The base model is Mult-VAE, a *variational autoencoder*: encoder, a draw from its Gaussian, decoder; clicks in, scores
+# out. DMRec-M is the same network with the language space attached and the MDDM strategy (DMRec-G has GODM, DMRec-C
+# CPDM), published variant, at several λ. Same data, same seeds, same stopping rule. A *run*, one training, takes a few
 # seconds and is kept, so this cell is instant the second time.
 
 # %%
@@ -191,9 +206,9 @@ for label, gain in gains.items():
     print(f"  {label:>8}: {gain:+.1f} %")
 
 # %% [markdown]
-# A caution about `toy`: it is a made-up world in which texts are written from the items' true themes, so sparse users
-# gain **by construction**. It shows how the method works, not that it works on your data. Set `dataset = "yelp-xrec"`
-# for real people and real text. Notebook 12 asks how much of a gain is language at all.
+# A caution about `toy`: in that world texts are written from the items' true themes, so users with few clicks (*sparse*
+# users) gain **by construction**. It shows how the method works, not that it works on your data. Set `dataset =
+# "yelp-xrec"` for real people and real text. Notebook 12 asks how much of a gain is language at all.
 
 # %% [markdown]
 # ## Move λ
@@ -238,18 +253,18 @@ pd.DataFrame(columns, index=range(1, 1 + len(columns["base"]))).rename_axis("ran
 # |---|---|---|
 # | 00b DMRec in 80 lines | 3, 6, 7, 15, 18, 19 | write the whole model, and take one gradient step |
 # | 01 data and profiles | 4, 5 | see where the data come from and what a text vector knows |
-# | 02 collaborative space | 1, 2, 3 | derive Mult-VAE's bound and check it by sampling |
+# | 02 collaborative space | 1, 2, 3 | derive what Mult-VAE's loss leaves out, and check it by sampling |
 # | 03 language space | 6, 7 | turn a vector into a distribution |
-# | 04 distribution matching | 8 to 17 | move mass, mix priors, and see what λ pulls on |
+# | 04 distribution matching | 8 to 17 | move mass, mix priors, and see what λ pulls on; 04b proves it |
 # | 05 training | 18, 19, Algorithm 1 | take a training step by hand, compare learning curves |
 # | 06 sparsity groups | Figure 3 | who gains |
-# | 07 dimension activity | Figure 4 | which latent dimensions are used |
+# | 07 dimension activity | Figure 4 | which dimensions of the taste are used |
 # | 08 ablations | Figure 5 | take parts away |
 # | 09 lambda sensitivity | Figure 6 | move λ, and see why MDDM can fail at 0 |
 # | 10 base models | Table 2 | put DMRec on three base models, and ask over which base it gains |
 # | 11 language baselines | Table 3 | see what six other models do with a text |
 # | 12 is it the language? | | the questions the paper does not ask |
-# | 13 explore | | one user, every λ, your own backbone |
+# | 13 explore | | one user, every λ, a base model of your own |
 #
 # ## What we checked
 

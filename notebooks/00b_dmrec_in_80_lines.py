@@ -23,11 +23,11 @@
 # **You will be able to** say what each of the three distributions is made of, compute the loss by hand, point at the
 # one line in which the paper's equations and the authors' published code differ, and say what that line does to a user.
 #
-# **Two variants, named from the start.** The paper prints equations; its authors published code. The two match
-# different things. `published` is the code, and the default of every notebook that trains; `paper` is the equations.
+# **Two variants**, as in 00: `published` is the authors' code, and the default of every notebook that trains; `paper`
+# is the equations.
 #
 # **Symbols.** $u$ is a user, $i$ an item, $N$ the number of items. The *latent taste* $z_u$ is a point in $d$
-# dimensions that nobody observes; $d$ is 200 in the paper and 2 here, so that we can draw it.
+# dimensions that nobody observes; $d$ is 200 in the paper and 2 here, so that we can draw it. λ is `lam` in code.
 
 # %% tags=["parameters"]
 dataset = "toy"  # or the folder of your own data
@@ -66,7 +66,8 @@ notebook.table([("clicked", clicked), ("the text about them", written)], (f"user
 #
 # - $x_u\in\{0,1\}^N$: their row of the training matrix, 1 where they clicked;
 # - $w_u$ and the rows $w_i$ of $W_{\mathcal I}$: the texts about the user and about each item, as vectors of $d_s$
-#   numbers, made once by a language model and frozen.
+#   numbers, made once by an embedder and never trained. The paper's embedder is a language model; on `toy` it is
+#   *TF-IDF*, which counts a text's words and weighs each by how rare it is (notebook 01).
 
 # %% tags=["model"]
 W_I, w = torch.tensor(data.language.item).double(), torch.tensor(data.language.user).double()
@@ -81,9 +82,10 @@ def clicks(users):  # x_u, one row a user
 # %% [markdown]
 # ## Three networks
 #
-# Each is two layers with a tanh between them. The **encoder** reads clicks, the **meta-network** reads texts, the
-# **decoder** turns a taste into one number an item. A distribution over tastes is a **Gaussian** with independent
-# dimensions: a mean $\mu$ and a variance $\sigma^2$ for each, kept as $\log\sigma^2$, which may be any number.
+# Each is two layers with a tanh between them. The **encoder** reads clicks, the **meta-network** reads texts (and
+# clicks), the **decoder** turns a taste into one number an item. A distribution over tastes is a **Gaussian** with
+# independent dimensions: a mean $\mu$ and a variance $\sigma^2$ for each, kept as $\log\sigma^2$, which may be any
+# number.
 
 
 # %% tags=["model"]
@@ -129,10 +131,12 @@ def p_of(net, x, users):
 # %% [markdown]
 # ## Fused, and read back
 #
-# The taste $z_u$ is drawn from neither, but from the **fused** posterior, which no equation of the paper states. Means
+# The taste $z_u$ is drawn from neither, but from the **fused** posterior (what is believed once both clicks and texts
+# have been seen), which no equation of the paper states. Means
 # are added. The paper speaks of a sum of two variables, whose variances would add; the code adds *log*-variances, so
 # variances are multiplied. The draw is $z = \mu + \sigma\epsilon$ with noise $\epsilon\sim\mathcal N(0, I)$, so that
-# the gradient reaches $\mu$ and $\sigma$. The **reconstruction** asks how well the decoder guesses the clicks from $z$:
+# the gradient reaches $\mu$ and $\sigma$. The **reconstruction** asks how well the decoder guesses the clicks from $z$;
+# $f_\theta$ is the decoder, and a softmax turns its numbers into probabilities that sum to 1:
 #
 # $$L_{rec} = -\sum_i x_{ui}\log\mathrm{softmax}(f_\theta(z_u))_i \tag{18}$$
 
@@ -227,7 +231,8 @@ def train(net, steps, lam, **which):
 
 # %% [markdown]
 # That was DMRec. What do these lines make of our user, before any matching? We train with λ = 1, so that both spaces
-# have something to say, and look at them through all six losses at the λ of the parameters.
+# have something to say, and look at them through all six losses, three strategies in two variants, at the λ of the
+# parameters.
 
 # %%
 start = perf_counter()
@@ -311,8 +316,9 @@ Markdown(
 )
 
 # %% [markdown]
-# Why is p left alone? The fused posterior *contains* p. Put $\mu_q+\mu_p$ and $\log\sigma_q^2+\log\sigma_p^2$ into
-# $D_{KL}(\text{fused}\|p)$ and $\mu_p$ cancels:
+# Why is p left alone? The fused posterior *contains* p. Write $\mu_q, \sigma_q^2$ for the mean and variance of $q$
+# ($\mu_\phi, \sigma_\phi^2$ above) and $\mu_p, \sigma_p^2$ for those of $p$. Put $\mu_q+\mu_p$ and
+# $\log\sigma_q^2+\log\sigma_p^2$ into $D_{KL}(\text{fused}\|p)$, and $\mu_p$ cancels ($k$ counts the dimensions):
 #
 # $$D_{KL}(\text{fused}\,\|\,p) = \tfrac12\sum_k\Big[\sigma_{q}^2 - 1 - \log\sigma_{q}^2 + \mu_{q}^2/\sigma_{p}^2\Big]$$
 #

@@ -207,13 +207,15 @@ if has_texts:
 # ## Eq. 5: from text to vector
 #
 # - $f_{text}$: an **embedder**, a fixed function from a text to $d_s$ numbers. The paper's data use OpenAI's
-#   `text-embedding-ada-002` ($d_s = 1536$). The kit's default on `toy` needs no model: TF-IDF, reduced by a singular
-#   value decomposition. Every figure says which embedder made its vectors.
+#   `text-embedding-ada-002` ($d_s = 1536$). The kit's default on `toy` needs no model: *TF-IDF*, which counts a text's
+#   words and weighs each by how rare it is, reduced by a singular value decomposition. Every figure says which embedder
+#   made its vectors.
 #
 # $$w_u=f_{text}(s_u),\qquad w_i=f_{text}(s_i),\qquad w\in\mathbb R^{1\times d_s} \tag{5}$$
 #
 # By hand, for four tiny texts. A word counts more if it is in few texts (its *inverse document frequency*); rows get
-# length 1; the first singular directions are kept; rows get length 1 again.
+# length 1; the first singular directions are kept; rows get length 1 again. (`u`, `s` and `v` in the code are those of
+# the decomposition, no user and no text.)
 
 # %%
 texts = ["red wine", "white wine", "strong coffee", "strong red coffee"]
@@ -346,9 +348,9 @@ panels.explore(draw_neighbours, item=(0, data.n_items - 1, 1, item))
 # cloud around the origin, 1 a single direction. What all vectors share tells no two items apart. Subtracting the mean
 # item vector (*centring*) removes it.
 #
-# - $\hat w_i = w_i/\|w_i\|$, and $n$ items. All pairs at once, without visiting any:
+# - $\hat w_i = w_i/\|w_i\|$, and $N$ items. All pairs at once, without visiting any:
 #
-# $$\overline{\cos} = \frac{\|\sum_i \hat w_i\|^2 - n}{n(n-1)}.$$
+# $$\overline{\cos} = \frac{\|\sum_i \hat w_i\|^2 - N}{N(N-1)}.$$
 
 # %%
 few = vectors.item[:50].astype(np.float64)
@@ -374,11 +376,11 @@ pd.DataFrame(cones, index=["mean cosine", "after centring"]).T.round(3)
 # %% [markdown]
 # ### A sanity check: rank by text alone
 #
-# Score an item for a user by $w_u^\top w_i$, train nothing, and look at the test items. RLMRec, whose data the paper
-# uses, reports a Recall@20 (the share of a user's held-out items among the 20 ranked first) of 0.0199, 0.0047 and
-# 0.0120 for this on Amazon, Yelp and Steam. Chance is 0.002 to 0.004 there, and trained models reach 0.12 to 0.15. So
-# on real data text vectors know *something*, and are no recommender. A file of vectors that gives exactly chance is
-# probably in the wrong order.
+# Score an item for a user by $w_u^\top w_i$, train nothing, and look at the test items. RLMRec (Table 3's recommender
+# whose data the paper uses) reports a Recall@20 (the share of a user's held-out items among the 20 ranked first) of
+# 0.0199, 0.0047 and 0.0120 for this on Amazon, Yelp and Steam. Chance is 0.002 to 0.004 there, and trained models reach
+# 0.12 to 0.15. So on real data text vectors know *something*, and are no recommender. A file of vectors that gives
+# exactly chance is probably in the wrong order.
 #
 # Three controls: a random order, the same popular items for everybody, and the same vectors given to the *wrong* users
 # and items.
@@ -404,7 +406,8 @@ for control in ("text, shuffled", "text, random"):
 pd.DataFrame({"Recall@20": recall, "± standard error": errors}).round(4)
 
 # %% [markdown]
-# Two rankings of the same users are compared user by user; the interval is one over users, since nothing is trained:
+# Two rankings of the same users are compared user by user; the interval is one over users, since nothing is trained,
+# and `p` is the p-value of a paired test:
 
 # %%
 for ours, theirs in (("text alone", "popularity"), ("text, centred", "text alone")):
@@ -514,7 +517,7 @@ offered.head()
 # | what is embedded | the profile | the summary alone, not the reasoning |
 # | counts in the table of data sets | all interactions | RLMRec's table counts training only; both agree |
 # | "ratings below 3 excluded" | everywhere | not on Steam, which has no ratings |
-# | "k-core" | claimed | amazon has users with one interaction in all |
+# | "k-core": all with fewer than k clicks dropped | claimed | amazon has users with one interaction in all |
 #
 # Vectors that are not ada-002 are never called the paper's in this kit.
 #

@@ -20,8 +20,9 @@
 # clicked and answers with a *distribution* over what the user may like, not with a point. This notebook builds it from
 # the bottom, and checks the one inequality everything rests on against the exact answer.
 #
-# **You will be able to** derive the evidence lower bound in four lines, say what it leaves out and measure that,
-# explain the reparameterisation trick, and read the two terms of the training loss.
+# **You will be able to** derive in four lines a lower bound of the *evidence* (how probable a user's clicks are under
+# the model), say what it leaves out and measure that,
+# pass a gradient through a random draw, and read the two terms of the training loss.
 #
 # **Symbols used throughout**
 #
@@ -101,16 +102,18 @@ checked.assert_close("so does its hand-written gradient", slopes[1], slopes[0])
 notebook.show_source(multinomial_nll)
 
 # %% [markdown]
-# `fused_multinomial_nll`, the likelihood in one pass, is the same number, computed together with the decoder's last
-# layer, so that the `(users, items)` table of probabilities is kept once and not four times. It is what training uses.
+# `fused_multinomial_nll`, the likelihood in one pass (*fused* says that two steps of a program are put together; the
+# fused distribution is another thing), is the same number, computed together with the decoder's last layer, so that the
+# `(users, items)` table of probabilities is kept once and not four times. It is what training uses.
 #
 # ## Eq. 1: a lower bound of what cannot be computed
 #
-# How probable is a user's row under the model? We would have to average over every taste the user could have:
-# $p(x_u) = \int p_\theta(x_u|z)\,p(z)\,dz$. In 200 dimensions nobody can. So a second network guesses which tastes are
-# worth looking at:
+# How probable is a user's row under the model? We would have to average over every taste the user
+# could have: $p(x_u) = \int p_\theta(x_u|z)\,p(z)\,dz$. In 200 dimensions nobody can. So a second network guesses which
+# tastes are worth looking at:
 #
-# - $q_\phi(z_u|x_u)$: the encoder's guess, a distribution over tastes;
+# - $q_\phi(z_u|x_u)$: the encoder's guess, a distribution over tastes. (On this page every $p$ is the model's own;
+#   language's $p_\varphi$ comes in notebook 03.)
 # - $p(x_u, z_u) = p_\theta(x_u|z_u)\,p(z_u)$: the joint probability, easy to compute at any one $z$.
 #
 # $$\log p(x_u)=\log\int p(x_u,z_u)\,dz_u\;\ge\;E_{q_\phi(z_u|x_u)}\Big[\log\frac{p(x_u,z_u)}{q_\phi(z_u|x_u)}\Big]
@@ -124,7 +127,7 @@ notebook.show_source(multinomial_nll)
 # \qquad \text{gap} = D_{KL}\big(q(z)\,\|\,p(z|x)\big).$$
 #
 # The gap follows from $p(x,z) = p(z|x)\,p(x)$: what is lost is how far the
-# guess is from the **true posterior** $p(z|x)$, and nothing else.
+# guess is from the **true posterior** $p(z|x)$, what is to be believed of $z$ once $x$ is known, and nothing else.
 #
 # To check an inequality one needs a case where both sides are known. Take one dimension, $z\sim\mathcal N(0,1)$, and an
 # observation $x\,|\,z\sim\mathcal N(z, \tfrac14)$ with $x = 1$. Then $x\sim\mathcal N(0, \tfrac54)$, and the true

@@ -19,7 +19,7 @@
 # Notebook 01 turned every user and every item into a text vector. A vector is a point: it says *what*, but not *how
 # sure*. DMRec passes it through a small **probabilistic meta-network**, which answers with a Gaussian in the same
 # latent space as that of the encoder, the network that reads clicks (notebook 02). Only then can the two be matched.
-# What the taste is drawn from is the **fused** distribution: both put together.
+# What the taste $z$ is drawn from is the **fused** distribution: both put together.
 #
 # **You will be able to** compute the meta-network's input and output by hand, say what makes the language side sure of
 # itself, and measure which of the two branches tells users apart after training.
@@ -100,8 +100,8 @@ notebook.show_source(base_network)
 
 # %% [markdown]
 # It is a sum and not a mean, so $g$ is **longer for busier users**. With vectors of length 1 that are all alike, a user
-# with $n$ items would have $\|g\| = n+1$. The more the items' texts differ, the more they cancel. The figure at the end
-# of this notebook shows both.
+# with $n_u$ items would have $\|g\| = n_u+1$. The more the items' texts differ, the more they cancel. The figure at the
+# end of this notebook shows both.
 #
 # While training, $x_u$ is a row with holes: some items are dropped and the rest scaled by $1/(1-\text{dropout})$. The
 # same holes are in the encoder's input. $w_u$ is never dropped.

@@ -33,7 +33,7 @@
 # - $\Sigma = \mathrm{diag}(\sigma_1^2, \dots, \sigma_d^2)$: every covariance here is diagonal, stored as
 #   $\log\sigma^2$.
 # - $\lambda$: the coefficient of the matching, `lam` in code; the paper calls it $\beta$.
-# - **nat**: the unit of a divergence taken with natural logarithms.
+# - $E_q[\cdot]$: the average over draws from $q$. **nat**: the unit of a divergence taken with natural logarithms.
 #
 # **Two models under one name.** The published numbers come from the authors' code, which is not what the equations say:
 #
@@ -42,7 +42,7 @@
 # | fused | a sum, in words; $z^*$ is undefined | means added, **log-variances** added |
 # | the prior pulls on | $q$ | fused |
 # | GODM | $W_2^2$ of $q$ and $p$ | $\sqrt{W_2^2 + 10^{-7}}$ of $q$ and $p$ |
-# | CPDM | a mixture, any α | averaged means and log-variances, α = ½; **fused** against $p$ |
+# | CPDM | a mixture, $q$'s share α any | averaged means and log-variances, α = ½; **fused** against $p$ |
 # | MDDM | $q$ against $p$ | **fused** against $p$ |
 #
 # Adding log-variances multiplies variances, $\sigma^2=\sigma_\phi^2\,\sigma_\varphi^2$; a sum of two independent
@@ -101,7 +101,7 @@ panels.explore(live.draw_transport, **live.CONTROLS[live.draw_transport], **pane
 # + \mathrm{Tr}\Big(\Sigma_\varphi+\Sigma_\phi-2\big(\Sigma_\varphi^{1/2}\Sigma_\phi\Sigma_\varphi^{1/2}\big)^{1/2}\Big)
 # \tag{9}$$
 #
-# This is the *square* of the distance. With diagonal matrices the trace is $\|\sigma_\varphi-\sigma_\phi\|^2$.
+# This is the *square* of the distance, $W_2^2$. With diagonal matrices the trace is $\|\sigma_\varphi-\sigma_\phi\|^2$.
 
 # %%
 cov_q, cov_p = torch.diag_embed(logvar_q.exp()), torch.diag_embed(logvar_p.exp())  # (2, 2, 2) full matrices
@@ -124,8 +124,8 @@ notebook.show_source(gaussian.wasserstein2_squared)
 # %% [markdown]
 # ### Eq. 10: the loss
 #
-# The first term, a Kullback-Leibler divergence (KL, Eq. 14 below), is the pull towards the prior that a variational
-# autoencoder has anyway. For user 0, both terms stand in 00b's table, too: GODM, paper.
+# The first term, a Kullback-Leibler divergence (KL, Eq. 14 below), is the pull towards the prior that the base model, a
+# variational autoencoder, has anyway. For user 0, both terms stand in 00b's table, too: GODM, paper.
 #
 # $$L_{GODM} = D_{KL}(q_\phi\|p_z) + \lambda\,D_{2\text{-}WD}(p_\varphi, q_\phi) \tag{10}$$
 
@@ -180,8 +180,8 @@ checked.assert_close("and torch.distributions", library, gaussian.kl(q, p))
 notebook.show_source(gaussian.kl)
 
 # %% [markdown]
-# KL is not symmetric: $KL(q\|p)$ is dear where $q$ has mass and $p$ has none. Both directions are zero only at $q=p$,
-# so between two diagonal Gaussians neither "forgets" a taste; 04b shows where the direction does decide.
+# KL is not symmetric: $D_{KL}(q\|p)$ is dear where $q$ has mass and $p$ has none. Both directions are zero only at
+# $q=p$, so between two diagonal Gaussians neither "forgets" a taste; 04b shows where the direction does decide.
 
 # %%
 panels.explore(live.draw_kl, **live.CONTROLS[live.draw_kl], **panels.questions.BOTH_DIRECTIONS)
@@ -193,7 +193,7 @@ panels.explore(live.draw_kl, **live.CONTROLS[live.draw_kl], **panels.questions.B
 # probability $\alpha$ draw from $q$, otherwise from $p$. A divergence from a mixture has no closed form. Two stand-ins:
 #
 # - **moment-matched** (paper): the Gaussian with the mixture's mean and variance, the closest one in the sense of
-#   $KL(\text{mixture}\|\cdot)$; at $\alpha=\tfrac12$ none makes Eq. 12 smaller;
+#   $D_{KL}(\text{mixture}\|\cdot)$; at $\alpha=\tfrac12$ none makes Eq. 12 smaller;
 # - **geometric** (published): means and *log*-variances are averaged. It ignores how far apart the means are.
 #
 # $$D_{CP}(p_\varphi,q_\phi) = D_{KL}(p_\varphi\|p_{com}) + D_{KL}(q_\phi\|p_{com}) \tag{12}$$
@@ -284,15 +284,16 @@ panels.explore(live.draw_all_strategies, **live.CONTROLS[live.draw_all_strategie
 # %% [markdown]
 # ## Part 5 · What the published code moves
 #
-# Its fused distribution already *contains* $p$. Write $\mu_c, l_c$ for the collaborative mean and log-variance, $\mu_l,
-# l_l$ for the language side's; fused are $\mu_c+\mu_l$ and $l_c+l_l$. Put this into Eq. 14, and with $s = e^{l_c/2}$
-# into CPDM:
+# Its fused distribution already *contains* $p$. As in 00b, write $\mu_q, \sigma_q^2$ for $\mu_\phi, \sigma_\phi^2$ and
+# $\mu_p, \sigma_p^2$ for $\mu_\varphi, \sigma_\varphi^2$; fused are $\mu_q+\mu_p$ and $\log\sigma_q^2+\log\sigma_p^2$.
+# Put this into Eq. 14, and into CPDM ($\sigma_q$ is `s` in the code below):
 #
-# $$D_{KL}(\text{fused}\|p) = \tfrac12\sum_k\Big[e^{l_c}-1-l_c+\mu_c^2\,e^{-l_l}\Big],\qquad
-# D_{CP} = \tfrac12\sum_k\Big[s+\tfrac1s-2+\tfrac{\mu_c^2}{2\,s\,e^{l_l}}\Big].$$
+# $$D_{KL}(\text{fused}\|p) = \tfrac12\sum_k\Big[\sigma_q^2-1-\log\sigma_q^2+\tfrac{\mu_q^2}{\sigma_p^2}\Big],\qquad
+# D_{CP} = \tfrac12\sum_k\Big[\sigma_q+\tfrac1{\sigma_q}-2+\tfrac{\mu_q^2}{2\,\sigma_q\,\sigma_p^2}\Big].$$
 #
-# **The language mean is gone.** The collaborative branch is a *residual* on top of the text, pulled towards "no
-# correction" ($\mu_c = 0$, $l_c = 0$), where both terms are zero *whatever $p$ says*. The language mean learns through
+# **The language mean is gone.** The collaborative branch (the encoder and its $q$; the language branch is the
+# meta-network and its $p$) is a *residual* on top of the text, pulled towards "no correction" ($\mu_q = 0$,
+# $\sigma_q^2 = 1$), where both terms are zero *whatever $p$ says*. The language mean learns through
 # reconstruction and the prior alone; at MDDM's λ = 0 nothing pulls it to the prior. Only GODM, which matches the
 # branches before they are fused, moves it.
 
@@ -319,9 +320,10 @@ panels.explore(live.draw_who_moves, **live.CONTROLS[live.draw_who_moves], **pane
 # %% [markdown]
 # ### Four names for one model
 #
-# λ = 1 in MDDM leaves $D_{KL}(\text{fused}\|p_z)$; so do λ = 0 in GODM and in CPDM, and the ablation "Add" (notebook
-# 08). $z$ is still drawn from the fused distribution: they are one model, and **not** the base model, to which the
-# paper says MDDM's curve returns. On a real mini-batch, the loss and its gradient:
+# λ = 1 in MDDM leaves $D_{KL}(\text{fused}\|p_z)$; so do λ = 0 in GODM and in CPDM, and "Add", one of the paper's
+# *ablations* (models with a part taken away, notebook 08). $z$ is still drawn from the fused distribution: they are one
+# model, and **not** the base model, to which the paper says MDDM's curve returns. For a batch of real users, the loss
+# and its gradient:
 
 # %%
 ends = {"MDDM, λ = 1": ("mddm", 1.0), "GODM, λ = 0": ("godm", 0.0), "CPDM, λ = 0": ("cpdm", 0.0), "Add": ("add", 0.0)}
@@ -366,7 +368,7 @@ checked.show()  # what we checked
 # ## Keep the figure and its numbers
 #
 # What depends on the variant is drawn for both; `lam` and `alpha` in the parameters draw another. Beside it goes a
-# *twin*: one HTML file with sliders for two Gaussians that needs no kernel.
+# *twin*: one HTML file with sliders for two Gaussians that needs no Python.
 
 # %%
 numbers = kept.matching_numbers(lam, alpha)

@@ -25,7 +25,8 @@
 # which $p$ the paper's argument about information is true of.
 #
 # Symbols are those of 04: $q$ collaborative, $p$ language, $p_z$ the prior, *fused* what $z$ is drawn from; divergences
-# in nats (the unit of natural logarithms).
+# in nats (the unit of natural logarithms). $KL$ is short for $D_{KL}$. Other letters hold for one part only, and are
+# said there.
 
 # %% tags=["parameters"]
 dataset = "toy"  # only the last parts use data: "yelp-xrec", "amazon", ..., or a folder of your own
@@ -66,7 +67,8 @@ print("means", tuple(mu_q.shape), "log-variances", tuple(logvar_q.shape), "= (us
 # Think of $p$ as a heap of sand and of $q$ as a hole of the same volume. Filling the hole costs work: how much sand,
 # times how far.
 #
-# - $\gamma$: a **coupling**, a plan that says how much sand goes from point $x$ to point $y$.
+# - $x$, $y$: places, of a grain and of a hole (not clicks, as everywhere else).
+# - $\gamma$: a **coupling**, a plan that says how much sand goes from $x$ to $y$.
 # - $\Pi(p, q)$: all plans that use up exactly $p$ and fill exactly $q$.
 # - $c(x, y)$: the ground cost of moving one grain, here the Euclidean distance $\|x-y\|$.
 # - $n$: the power of the cost. DMRec uses $n = 2$.
@@ -114,8 +116,8 @@ panels.explore(live.draw_transport_2d, **live.CONTROLS[live.draw_transport_2d])
 # - **Correlated dimensions** and a diagonal $q$: with correlation $r$, the second direction takes the width
 #   $\sqrt{1-r^2}$ that is left when the other dimension is known, the first the whole width. One hump, and still too
 #   narrow.
-# - **A $q$ that something else holds** (the reconstruction): too wide by a factor $c$ costs about $c^2/2$, too
-#   narrow by the same factor only about $\log c$.
+# - **A $q$ that something else holds** (the reconstruction): too wide by a factor $b$ costs about $b^2/2$, too
+#   narrow by the same factor only about $\log b$.
 
 # %%
 panels.explore(live.draw_mode_seeking, **live.CONTROLS[live.draw_mode_seeking], **panels.questions.MODE_SEEKING)
@@ -246,7 +248,7 @@ checked.assert_close("ten times surer text, a hundred times the pull", ratio, 10
 # To check it *numerically* we need a world where each side can be computed on its own. Let interactions be one number
 # $x\sim\mathcal N(0,1)$ and texts another one, $s = \rho x + \sqrt{1-\rho^2}\,\epsilon$: with $\rho = 1$ the text says
 # everything, with $\rho = 0$ nothing. The encoder is $q(z|x) = \mathcal N(ax, v)$, the language side
-# $p(z|s) = \mathcal N(cs, w)$.
+# $p(z|s) = \mathcal N(cs, w)$, with slopes $a$, $c$ and variances $v$, $w$ (here no cost and no text vector).
 
 # %%
 rho, a, v, c, w = 0.8, 1.0, 0.25, 0.6, 0.8

@@ -24,7 +24,7 @@
 #
 # **Symbols used here**
 #
-# - $x_u$: the interactions of user $u$, a row of zeros and ones over all items.
+# - $x_u$: the interactions (clicks) of user $u$, a row of zeros and ones over all items.
 # - $q_\phi(z_u|x_u)$: the collaborative distribution over the user's taste $z_u$, from the encoder with weights $\phi$
 #   (notebook 02).
 # - $p_\varphi(z_u|s_u)$: the language distribution, from texts $s_u$ through the meta-network with weights $\varphi$
@@ -71,7 +71,7 @@ data, checked = lesson.data, lesson.checked
 # ## Eq. 18: the reconstruction loss
 #
 # - $z_u^*$: a taste drawn from what the two spaces say together. The paper never defines it; the published code draws
-#   it from the sum of both branches.
+#   it from the fused distribution, the sum of both branches (encoder and meta-network).
 # - $f_\theta(z)$: the decoder's output, one number an item; a softmax over all items turns it into probabilities.
 #
 # $$L_{rec} = -\,E_{z^*}\Big[\log p_\theta(x_u|z_u^*)\Big]
@@ -93,8 +93,8 @@ notebook.show_source(multinomial_nll)
 
 # %% [markdown]
 # The second user's loss is $\log 4$: with equal probabilities, one right item among four costs $\log 4$ nats (the unit
-# of natural logarithms). Training computes the same number in one pass that never writes the dense $x_u$ down; it must
-# agree, in value and gradient.
+# of natural logarithms). Training computes the same number in one pass that never writes the dense $x_u$ down (the code
+# calls that *fused*, too; it has nothing to do with the fused distribution). It must agree, in value and gradient.
 
 # %%
 hidden = torch.randn(2, 3, requires_grad=True)  # the decoder's last hidden layer
@@ -141,11 +141,12 @@ notebook.show_source(DMRec.loss, fuse)
 # %% [markdown]
 # ## Algorithm 1: the loop
 #
-# 1. Take a mini-batch of users, in an order shuffled every epoch.
+# 1. Take a *mini-batch*, some users, in an order shuffled every epoch.
 # 2. Drop part of each user's interactions (dropout). Both spaces read the *same* dropped row.
 # 3. Compute $q_\phi$ from it, and $p_\varphi$ from the vectors of the items that stayed and the user's own vector.
 # 4. Draw one $z$ from the fused distribution, their sum, decode it, compare with the *whole* row: $L_{rec}$.
-# 5. Add $L_{DM}$, average over the users, take one Adam step on $\phi, \varphi, \theta$. The vectors stay frozen.
+# 5. Add $L_{DM}$, average over the users, take one step on $\phi, \varphi, \theta$ with the optimiser Adam. The vectors
+#    stay as they are.
 # 6. Every third epoch, rank the validation items. Keep the best weights. Stop after 20 evaluations (on `toy` 10)
 #    without a better one: that number is the *patience* (the paper says "20 consecutive iterations"; in the published
 #    code that is 60 epochs).
@@ -222,9 +223,9 @@ cost_table.style.format({"best validation Recall@20": "{:.4f}"}, precision=1, es
 # %% [markdown]
 # ## Does a killed run lose anything?
 #
-# No: all randomness of an epoch comes from a generator seeded with (seed, epoch), and checkpoints hold the weights, the
-# optimiser and the best weights so far. Below, a run is cancelled in the middle and resumed. The weights must be equal
-# to those of the uninterrupted run, bit for bit.
+# No: all randomness of an epoch comes from a generator seeded with (seed, epoch), and *checkpoints*, files written on
+# the way, hold the weights, the optimiser and the best weights so far. Below, a run is cancelled in the middle and
+# resumed. The weights must be equal to those of the uninterrupted run, bit for bit.
 
 # %%
 import tempfile
@@ -256,7 +257,7 @@ checked.assert_true("a resumed run equals the uninterrupted one, bit for bit", e
 # | sign of Eq. 18 | positive | negated, as it must be |
 # | $z^*_u$ | not defined | one draw from the sum of the two branches |
 # | input | $x_u$ | $x_u$ after dropout, for the texts' sum too |
-# | initial weights | Xavier | PyTorch's default |
+# | initial weights | Xavier (random, scaled by a layer's width) | PyTorch's default, another scale |
 # | patience | 20 iterations | 20 evaluations, 60 epochs |
 # | seeds | 10, averaged | one, 2024 |
 #

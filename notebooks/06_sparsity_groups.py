@@ -54,7 +54,7 @@ data, checked = lesson.data, lesson.checked
 # %% [markdown]
 # ## The groups: equal shares of interactions, not of users
 #
-# - $n_u$: the number of interactions of user $u$.
+# - $n_u$: the number of interactions (clicks) of user $u$.
 # - $G$: the number of groups, 4 in the paper.
 # - $S=\sum_u n_u$: all interactions.
 #
@@ -141,14 +141,14 @@ gains.style.format(
 ).hide()
 
 # %% [markdown]
-# Two tests, two questions:
+# Two tests, two questions, each with a p-value (how often luck alone would give a difference as clear, notebook 00):
 #
 # - **p_seeds** (paired t over seeds): would another random seed say the same? Its sample is the seeds, so with three of
 #   them only a very steady difference counts.
 # - **p_users** (paired t over users, each user's metric averaged over the seeds): would other users say the same?
 #
 # A gain is only solid when both say so. The groups are looked at one by one here; with four of them, one in five
-# such tables has a p below 0.05 by luck alone.
+# such tables has a p-value below 0.05 by luck alone.
 #
 # ## Move the rule
 #

@@ -50,7 +50,7 @@ data, checked = lesson.data, lesson.checked
 # ## The activity of a dimension
 #
 # - $z_{u,k}$: coordinate $k$ of user $u$'s taste, $k = 1, \dots, d$.
-# - $E_q[z_{u,k}]$: its mean under the user's posterior, that is, what the encoder says without noise.
+# - $E_q[z_{u,k}]$: its mean under the user's posterior $q$, that is, what the encoder says without noise.
 # - $\mathrm{Var}_u$: the variance over all users.
 #
 # $$a_k \;=\; \mathrm{Var}_u\big(E_q[z_{u,k}]\big), \qquad \text{the figure shows } \ln a_k .$$
@@ -79,7 +79,8 @@ notebook.show_source(analysis.dimension_activity, analysis.posterior_means)
 # The base model has one posterior, $q_\phi$. DMRec has two candidates, and the paper does not say which it drew:
 #
 # - the mean of $q_\phi$ alone, what the *collaborative encoder* says;
-# - the mean that is *decoded*, in the published code the sum of both branches, $\mu_\phi + \mu_\varphi$.
+# - the mean that is *decoded*, in the published code the sum of both branches, $\mu_\phi$ of the encoder and
+#   $\mu_\varphi$ of the meta-network, which reads the texts.
 #
 # Both are below; the second is called *fused*. And there is a control that the paper does not have. MDDM, the strategy
 # *mixing divergence for distribution matching*, gives the prior only the weight λ; a base model whose KL term (its

@@ -16,7 +16,8 @@
 #
 # *As a page: `make site`, then open `build/site/notebooks/08_ablations.html`.*
 #
-# If a part matters, the model should get worse without it. The paper's Figure 5 takes three parts away, one at a time:
+# If a part matters, the model should get worse without it: to take it away and look is an *ablation*. The paper's
+# Figure 5 takes three parts away, one at a time:
 # the probabilistic meta-network's look at the items (*w/o PMN*), the matching (*Add*), and the mixing of two
 # divergences under one budget (*w/o Mixing*).
 #
@@ -62,11 +63,11 @@ print(f"λ = {lam:g} in every setting that has one")
 # %% [markdown]
 # ## What each ablation is
 #
-# With $q$ the collaborative distribution, $p$ the language distribution, $\tilde q$ the fused one that is decoded
-# (their sum in the published code), $p_z = \mathcal N(0, I)$ and $D_{KL}$ the Kullback-Leibler divergence, the full
+# With $q$ the collaborative distribution, $p$ the language distribution, *fused* the one that is decoded (their sum in
+# the published code), $p_z = \mathcal N(0, I)$ and $D_{KL}$ the Kullback-Leibler divergence, the full
 # model is DMRec-M, with MDDM (*mixing divergence for distribution matching*):
 #
-# $$L_{DMRec\text{-}M} = L_{rec} + \lambda\,D_{KL}(\tilde q\,\|\,p_z) + (1-\lambda)\,D_{KL}(\tilde q\,\|\,p).$$
+# $$L_{DMRec\text{-}M} = L_{rec} + \lambda\,D_{KL}(\text{fused}\,\|\,p_z) + (1-\lambda)\,D_{KL}(\text{fused}\,\|\,p).$$
 #
 # **w/o PMN** keeps the loss and drops the sum over the user's items from the input of the meta-network:
 #
@@ -74,11 +75,11 @@ print(f"λ = {lam:g} in every setting that has one")
 #
 # **Add** keeps both branches and never matches them:
 #
-# $$L_{Add} = L_{rec} + D_{KL}(\tilde q\,\|\,p_z).$$
+# $$L_{Add} = L_{rec} + D_{KL}(\text{fused}\,\|\,p_z).$$
 #
 # **w/o Mixing** adds the language divergence to a whole prior term, instead of sharing one budget:
 #
-# $$L_{w/o\,Mixing} = L_{rec} + D_{KL}(\tilde q\,\|\,p_z) + \lambda\,D_{KL}(\tilde q\,\|\,p).$$
+# $$L_{w/o\,Mixing} = L_{rec} + D_{KL}(\text{fused}\,\|\,p_z) + \lambda\,D_{KL}(\text{fused}\,\|\,p).$$
 #
 # The two losses by hand, on two users and three dimensions:
 
@@ -108,11 +109,12 @@ notebook.show_source(add_only, without_mixing, MetaNetwork.forward)
 #
 # *w/o Mixing* is meant to remove the mixing. Divide its two terms by $1+\lambda$:
 #
-# $$D_{KL}(\tilde q\|p_z) + \lambda D_{KL}(\tilde q\|p) = (1+\lambda)\Big[\lambda'\,D_{KL}(\tilde q\|p_z) +
-# (1-\lambda')\,D_{KL}(\tilde q\|p)\Big],\qquad \lambda' = \frac{1}{1+\lambda}.$$
+# $$D_{KL}(\text{fused}\|p_z) + \lambda D_{KL}(\text{fused}\|p) = (1+\lambda)\Big[\lambda'\,D_{KL}(\text{fused}\|p_z) +
+# (1-\lambda')\,D_{KL}(\text{fused}\|p)\Big],\qquad \lambda' = \frac{1}{1+\lambda}.$$
 #
-# So it *is* a mixture, at another λ, with all of the regularisation made $1+\lambda$ times as strong. If it does worse,
-# the total weight is as good a suspect as the mixing. The cell checks the identity with the core's own functions.
+# So it *is* a mixture, at another λ, with all of the regularisation (the two divergences) made $1+\lambda$ times as
+# strong. If it does worse, the total weight is as good a suspect as the mixing. The cell checks the identity with the
+# core's own functions.
 
 # %%
 mixed = (1 + 0.4) * STRATEGIES["mddm"].terms(q, p, both, 1 / (1 + 0.4)).total
@@ -160,8 +162,9 @@ figure
 # %% [markdown]
 # ## The verdict
 #
-# The full model minus each setting, paired by seed. A part matters *here* when the interval over
-# seeds lies above zero, and that over users, too.
+# The full model minus each setting, paired by seed. A part matters *here* when the interval over seeds lies above zero,
+# and that over users, too. `p_seeds` and `p_users` are the p-values of the paired t-tests over seeds and over users
+# (notebook 06), nothing of the distribution $p$.
 
 # %%
 rows = []

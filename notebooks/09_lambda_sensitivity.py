@@ -24,18 +24,19 @@
 # uncertainty, tell a real peak from noise, and explain why MDDM can fail as λ goes to 0.
 #
 # **Before this one:** `00b_dmrec_in_80_lines`, and `04_distribution_matching` for the derivations. With $q$ the
-# distribution over a user's tastes from their clicks, $p$ the one from texts (and clicks), $f$ the fused one that the
-# taste is drawn from, $p_z=\mathcal N(0, I)$ the prior and $D_{KL}$ the Kullback-Leibler divergence, these are the
-# losses of the **published** code, which the runs below are trained with:
+# distribution over a user's tastes from their clicks, $p$ the one from texts (and clicks), *fused* the one that the
+# taste is drawn from, $p_z=\mathcal N(0, I)$ the prior, $D_{KL}$ the Kullback-Leibler divergence, $W_2$ the distance
+# whose square is Eq. 9, and $D_{CP}$ the divergence from a middle (Eq. 12), these are the losses of the **published**
+# code, which the runs below are trained with:
 #
 # | strategy | added to the reconstruction, as published | λ is | λ = 0 | λ = 1 |
 # |---|---|---|---|---|
-# | GODM | $D_{KL}(f\,\|\,p_z)+\lambda\,W_2(p, q)$ | a weight | no matching | full weight |
-# | CPDM | $D_{KL}(f\,\|\,p_z)+\lambda\,D_{CP}(p, f)$ | a weight | no matching | full weight |
-# | MDDM | $\lambda D_{KL}(f\,\|\,p_z)+(1-\lambda)\,D_{KL}(f\,\|\,p)$ | a share | no prior | no matching |
+# | GODM | $D_{KL}(\text{fused}\,\|\,p_z)+\lambda\,W_2(p, q)$ | a weight | no matching | full weight |
+# | CPDM | $D_{KL}(\text{fused}\,\|\,p_z)+\lambda\,D_{CP}(p, \text{fused})$ | a weight | no matching | full weight |
+# | MDDM | $\lambda D_{KL}(\text{fused}\|p_z)+(1-\lambda)D_{KL}(\text{fused}\|p)$ | a share | no prior | no matching |
 #
-# The paper's equations (10, 13, 15; `variant = "paper"`) have $q$ wherever $f$ stands, and GODM's distance squared. The
-# paper's source calls the coefficient β.
+# The paper's equations (10, 13, 15; `variant = "paper"`) have $q$ wherever *fused* stands, and GODM's distance squared.
+# The paper's source calls the coefficient β.
 
 # %% tags=["parameters"]
 dataset = "toy"  # or "yelp-xrec", "amazon", ..., or the folder of your own data
@@ -115,7 +116,7 @@ panel = panels.lambda_panel(dataset, STRATEGIES, grid_results=results, dataset=d
 # ## The best λ of each strategy
 #
 # The best point of a noisy curve is always a little lucky: it was picked because it is high. The test below compares it
-# with the base model seed by seed (paired t-test), so read its p-value as optimistic.
+# with the base model seed by seed (paired t-test), so read its p-value (last column) as optimistic.
 
 # %%
 rows = []
@@ -142,9 +143,9 @@ best_table.style.format(
 # ## Paper vs code: three names, one model
 #
 # The paper says that MDDM at λ = 1 returns to the base model. In the published code it does not: the posterior that is
-# decoded is the *sum* of both branches. So MDDM at λ = 1 and GODM and CPDM at λ = 0 all have the same loss,
-# reconstruction plus $D_{KL}$ of the sum from the prior, and that model still reads the texts. It is the ablation the
-# paper calls "Add".
+# decoded is the *sum* of both branches, encoder and meta-network. So MDDM at λ = 1 and GODM and CPDM at λ = 0 all have
+# the same loss, reconstruction plus $D_{KL}$ of the sum from the prior, and that model still reads the texts. It is
+# what the paper calls "Add" when it takes parts away.
 #
 # The cell below checks it on the trained runs: with equal seeds the three end points must agree with one another to
 # rounding, and they need not agree with the base.
@@ -169,18 +170,21 @@ if variant == "published" and {0.0, 1.0} <= set(lambdas):
 # ## Why λ → 0 can fail
 #
 # The published MDDM matches the fused posterior with $p$, and the fused posterior contains $p$: means are added, and
-# log-variances too. So $p$'s mean cancels (notebook 04), and per dimension the matching term is
+# log-variances too. So $p$'s mean cancels (notebook 04), and per dimension, with means $\mu$ and variances $\sigma^2$
+# of $q$ and $p$, the matching term is
 #
-# $$D_{KL}(f\,\|\,p) = \tfrac12\big[\sigma_q^2 - 1 - \log\sigma_q^2 + \mu_q^2/\sigma_p^2\big]
+# $$D_{KL}(\text{fused}\,\|\,p) = \tfrac12\big[\sigma_q^2 - 1 - \log\sigma_q^2 + \mu_q^2/\sigma_p^2\big]
 # \;=\; 0 \quad\text{at } q = \mathcal N(0, 1),\ \text{whatever } p \text{ is.}$$
 #
 # 1. The term asks $q$ for *no correction* of the text, and says nothing about where $p$ may be.
 # 2. With $q = \mathcal N(0, 1)$ the fused posterior *is* $p$, and what is left of the loss is
 #    $L_{rec} + \lambda D_{KL}(p\,\|\,p_z)$: λ alone holds the language side.
-# 3. At λ = 0 nothing does. The meta-network, which reads the clicks through Eq. 7, becomes an autoencoder without a
-#    prior: it may put every user as far out, and as surely, as helps to repeat the training clicks.
+# 3. At λ = 0 nothing does. The meta-network, which reads the clicks through Eq. 7, and the decoder become an
+#    *autoencoder* (a network that repeats its input) without a prior: every user may be put as far out, and as surely,
+#    as helps to repeat the training clicks.
 #
-# In the paper's equations the term is $D_{KL}(q\,\|\,p)$, and it does pull $p$: see the dotted line in (a).
+# In the paper's equations the term is $D_{KL}(q\,\|\,p)$, and it does pull $p$: see the dotted line in (a). Panel (c)
+# measures, in the runs above, how far the two branches went: their mean divergence from the prior at every λ.
 
 # %%
 means = np.linspace(-4, 4, 81)
@@ -254,7 +258,7 @@ Markdown(claims.markdown(findings))
 # %% [markdown]
 # ## Keep the figure and its numbers
 #
-# The twin is one HTML file with a slider that needs no kernel: open it from the folder, or mail it.
+# The twin is one HTML file with a slider that needs no Python: open it from the folder, or mail it.
 
 # %%
 numbers = {"summary": analysis.for_json(summary), "best": analysis.for_json(best_table)}

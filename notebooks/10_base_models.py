@@ -16,9 +16,9 @@
 #
 # *As a page: `make site`, then open `build/site/notebooks/10_base_models.html`.*
 #
-# DMRec is not a model of its own. It is attached to a *base model*: any recommender that turns clicks into a Gaussian
-# over a user's taste and decodes that taste into scores. The paper attaches it to three, and its Table 2 says that
-# each of them gains. This notebook opens the three base models, then makes the table again.
+# DMRec is not a model of its own. It is attached to a *base model* (a backbone, in code): any recommender that turns
+# clicks into a Gaussian over a user's taste and decodes that taste into scores. The paper attaches it to three, and its
+# Table 2 says that each of them gains. This notebook opens the three base models, then makes the table again.
 #
 # **You will be able to** write down the encoder and the decoder of Mult-VAE, CVGA and L-DiffRec, say what DMRec adds
 # to each, and ask of any gain: over *which* base?
@@ -75,7 +75,8 @@ if not texts:
 #
 # Each base model alone (*base*) and with the three strategies of notebook 04 (DMRec-G:
 # global optimality, -C: composite prior, -M: mixing divergence), every seed. Finished runs are kept in
-# `runs/` and read back the next time. The pictures below are of these models.
+# `runs/` and read back the next time. The pictures below are of these models. (`precision = "bf16"` multiplies matrices
+# in 16-bit numbers, which is faster and less exact.)
 
 # %%
 plans = paper.plan_table2(dataset, tune=tune, embedder=embedder, variant=variant)
@@ -164,7 +165,8 @@ kept.probabilities(panels, items_of(data.train, user), items_of(data.test, user)
 # them, and no hidden layer is needed. A click on an item that few others clicked says more, so it is given more
 # weight; and a user who clicks everything hears each item less.
 #
-# - $D_U, D_I$: diagonal matrices of degrees: $d_u$ is the number of clicks of a user, $d_i$ of an item.
+# - $D_U, D_I$: diagonal matrices of degrees: $d_u$ is the number of clicks of a user, $d_i$ of an item ($d$ alone is
+#   the width).
 # - $\hat R=D_U^{-1/2}RD_I^{-1/2}$: the clicks, weighted: entry $1/\sqrt{d_u d_i}$ where there is one.
 # - $W\in\mathbb R^{N\times 2d}$, $b$: one row of weights an item: what it sends. $V, c$: the decoder, a single layer.
 #
@@ -242,17 +244,21 @@ print("a held-out item beats an unclicked one:", {name: f"{100 * value:.1f} %" f
 # **Idea.** Put a *diffusion* between encoder and decoder: add noise to the latent in $T$ small steps, and train a
 # network to tell the clean latent from the noised one. What is decoded is the restored latent.
 #
+# The letters are those of the papers on diffusion: α, β, γ, $s$, $g$, $w_t$ and $\lambda_0$ belong to this section, and
+# none of them is a letter of DMRec's equations.
+#
 # - $t=1\dots T$: the step; $z_0$: the encoder's draw; $z_t$: after $t$ steps; $\epsilon\sim\mathcal N(0,I)$.
-# - $1-\bar\alpha_t$: the share of the variance that is noise. It rises along a line from $s\,n_{min}$ to $s\,n_{max}$.
+# - $1-\bar\alpha_t$: the share of the variance that is noise. It rises along a line from $s\,n_{min}$ to $s\,n_{max}$
+#   ($s$: a scale).
 # - $\alpha_t=\bar\alpha_t/\bar\alpha_{t-1}$ and $\beta_t=1-\alpha_t$: the same of a single step.
 # - $\hat z_0=g(z_t, t)$: the **denoiser**, two layers; $w_t$: the weight of step $t$ in its loss.
 #
 # $$z_t=\sqrt{\bar\alpha_t}\,z_0+\sqrt{1-\bar\alpha_t}\,\epsilon,\qquad
 # L=\lambda_0\,w_t\,\overline{(z_0-\hat z_0)^2}-\log p_\theta(x_u|\hat z_0)+\gamma\,D_{KL}(q_\phi\|p_z)$$
 #
-# The bar is a mean over dimensions. $\lambda_0$ falls with the epochs and γ rises to 0.3 with the steps. (A second
-# form of the loss, for Yelp, weighs the two halves the other way round; see `LDiffRec`.) To recommend, the latent
-# walks back step by step:
+# The long bar is a mean over dimensions. $\lambda_0$ falls with the epochs and γ rises to 0.3 with the training steps.
+# (A second form of the loss, for Yelp, weighs the two halves the other way round; see `LDiffRec`.) To recommend, the
+# latent walks back step by step:
 #
 # $$z_{t-1}=\frac{\beta_t\sqrt{\bar\alpha_{t-1}}}{1-\bar\alpha_t}\,\hat z_0
 # +\frac{(1-\bar\alpha_{t-1})\sqrt{\alpha_t}}{1-\bar\alpha_t}\,z_t$$
@@ -306,9 +312,9 @@ assert not terms["prior"].any()  # gamma is 0
 notebook.show_source(LDiffRec.reconstruction)
 
 # %% [markdown]
-# The encoder is a single linear layer per *category* of items (k-means on a trained LightGCN's item vectors; the
-# released models use two), with a tanh on its output. Now the picture of a trained model: how much noise is this
-# diffusion?
+# The encoder is a single linear layer per *category* of items (found by k-means on the item vectors of a trained
+# LightGCN, a model of notebook 11; the released models use two), with a tanh on its output. Now the picture of a
+# trained model: how much noise is this diffusion?
 
 # %%
 diffrec = row_of["l-diffrec base"].runs[0].model(data).backbone
@@ -390,8 +396,8 @@ figure
 # %% [markdown]
 # ## The verdict
 #
-# Row against row on the same seeds and users. A gain counts *here* when its interval lies above zero. A small p over
-# users with a wide interval over seeds means: these models differ for these users, but another seed could turn it
+# Row against row on the same seeds and users. A gain counts *here* when its interval lies above zero. A small p-value
+# over users with a wide interval over seeds means: these models differ for these users, but another seed could turn it
 # round.
 
 # %%

@@ -31,9 +31,11 @@
 # - $u$: a user; $i$: an item; $i^+$: an item the user clicked, $i^-$: one they did not; $R$: the training clicks, $M$
 #   users by $N$ items.
 # - $w_u, w_i\in\mathbb R^{d_s}$: the text vectors of the user's and of the item's profile. Never trained.
-# - $e_u, e_i\in\mathbb R^d$: **embeddings**, trained; all of them after $l$ layers: $E^{(l)}$.
-# - $s_{ui}=e_u^\top e_i$: the score that ranks. These models have no distribution and no decoder.
-# - $\cos(a,b)$: the cosine of the angle between two vectors; τ: a temperature; small τ sharpens. κ: a loss's weight.
+# - $e_u, e_i\in\mathbb R^d$: **embeddings**, vectors that are trained; all of them after $l$ of $H$ layers: $E^{(l)}$.
+# - $y_{ui}=e_u^\top e_i$: the score that ranks. These models have no distribution and no decoder.
+# - $\cos(a,b)$: the cosine of the angle between two vectors; τ: a temperature; small τ sharpens. $L$: a loss; κ: its
+#   weight. $\mathrm{MLP}$: a small network of a few layers.
+# - Letters that a section introduces hold in that section only.
 
 # %% tags=["parameters"]
 dataset = "toy"  # or "yelp-xrec", "amazon", ..., or the folder of your own data
@@ -73,7 +75,8 @@ if not texts:
 # %% [markdown]
 # ## Train the table
 #
-# Finished runs are kept in `runs/` and read back the next time. LLMRec starts from a trained LightGCN.
+# Finished runs are kept in `runs/` and read back the next time. LLMRec starts from a trained LightGCN. (`precision =
+# "bf16"` multiplies matrices in 16-bit numbers, which is faster and less exact.)
 
 # %%
 plans = paper.plan_table3(dataset, tune=tune, embedder=embedder)
@@ -137,13 +140,13 @@ print(r_hat)
 # times. Most models below stand on it, so it is the line they must beat.
 #
 # - $\hat R=D_U^{-1/2}RD_I^{-1/2}$: the clicks, each weighted $1/\sqrt{d_ud_i}$; $d_u, d_i$: how many clicks user and
-#   item have.
+#   item have (in the diagonals of $D_U$ and $D_I$; $d$ alone is the width).
 # - $L_{BPR}$: Bayesian personalised ranking, scores of clicked items against scores of drawn ones that were not.
 #
-# $$E_U^{(l)}=\hat R\,E_I^{(l-1)},\quad E_I^{(l)}=\hat R^\top E_U^{(l-1)},\qquad e=\sum_{l=0}^{L}E^{(l)},\qquad
-# L_{BPR}=\frac1B\sum\mathrm{softplus}\big(s_{ui^-}-s_{ui^+}\big)$$
+# $$E_U^{(l)}=\hat R\,E_I^{(l-1)},\quad E_I^{(l)}=\hat R^\top E_U^{(l-1)},\qquad e=\sum_{l=0}^{H}E^{(l)},\qquad
+# L_{BPR}=\frac1B\sum\mathrm{softplus}\big(y_{ui^-}-y_{ui^+}\big)$$
 #
-# $\mathrm{softplus}(a)=\log(1+e^a)$: the loss is small when the clicked item scores higher. $B$: pairs in a batch.
+# $\mathrm{softplus}(y)=\log(1+e^y)$: the loss is small when the clicked item scores higher. $B$: pairs in a batch.
 
 # %%
 torch.manual_seed(first_seed)
@@ -213,8 +216,9 @@ drawing if texts else None
 # %% [markdown]
 # ## RLMRec-G: mask and rebuild
 #
-# **Idea.** Hide some nodes' own embeddings behind one learnt token. What arrives there through the graph must suffice
-# to tell the node's *text*. So neighbourhoods are made to carry what texts say.
+# **Idea.** Hide the own embeddings of some *nodes* (users and items of the graph) behind one learnt vector, a token.
+# What arrives there through the graph must suffice to tell the node's *text*. So neighbourhoods are made to carry what
+# texts say.
 #
 # - $\mathcal M$: the hidden nodes, users and items alike, drawn anew each step.
 #
@@ -258,9 +262,10 @@ if texts:
 # **Idea.** Several small networks (*experts*) read the text, a gate decides how much to listen to each, and what they
 # say is put beside the embedding before anything flows. Two experts are shared by users and items.
 #
-# - $E_k$: expert $k$, two layers with ReLUs; $G$: the gate's matrix; $[a;b]$: two vectors end to end.
+# - $F_k$: expert $k$, two layers with ReLUs, $\max(0,\cdot)$; $Q$: the gate's matrix; $v$: a node, user or item;
+#   $[a;b]$: two vectors end to end.
 #
-# $$E^{(0)}_v=\Big[e_v;\ \sum_k\mathrm{softmax}(Gw_v)_k\,E_k(w_v)\Big],\qquad\text{then as LightGCN}$$
+# $$E^{(0)}_v=\Big[e_v;\ \sum_k\mathrm{softmax}(Qw_v)_k\,F_k(w_v)\Big],\qquad\text{then as LightGCN}$$
 #
 # So vectors are $2d$ wide here: half learned for the node, half read from its text.
 
@@ -301,8 +306,8 @@ drawing if texts else None
 # part of every batch is left out.
 #
 # - $C_u$: ten items a trained LightGCN puts first; $i^+,i^-\in C_u$: the model's choices.
-# - $\bar e$: the mean of ID embeddings over layers; $p$: the text profile after one walk over the graph; $a$: the item
-#   texts likewise; a hat: divided by its length.
+# - $\bar e$: the mean of the embeddings over layers; $p$ (here no distribution): the text profile after one walk over
+#   the graph; $a$: the item texts likewise; a hat: divided by its length; $h$: what takes the embedding's place.
 #
 # $$i^+=\arg\max_{i\in C_u}\cos(w_u,w_i),\quad i^-=\arg\min_{i\in C_u}\cos(w_u,w_i),\qquad
 # h=\bar e+2.8\,\hat p+0.005\,\hat a$$
@@ -354,7 +359,7 @@ drawing if texts else None
 #
 # - $\mathcal N_u$: sampled items the user did not click.
 #
-# $$e=\frac1{L+1}\sum_{l=0}^L\hat A^l\,\mathrm{MLP}(w),\qquad
+# $$e=\frac1{H+1}\sum_{l=0}^H\hat A^l\,\mathrm{MLP}(w),\qquad
 # \ell=-\log\frac{e^{\cos(e_u,e_{i^+})/\tau}}{e^{\cos(e_u,e_{i^+})/\tau}+\sum_{i^-\in\mathcal
 # N_u}e^{\cos(e_u,e_{i^-})/\tau}}$$
 #
@@ -398,20 +403,23 @@ drawing if texts else None
 # **Idea.** Before any gain is called the language's: how far does one *solve* of a linear model get that reads clicks
 # only? These have a solution, so nothing is trained, and every seed gives the same number. Few tables print them.
 #
-# - $x_u$: row $u$ of $R$; $G=R^\top R$: how many users two items share; $B$: an item-item matrix, the diagonal 0.
+# - $x_u, y_u$: row $u$ of $R$, and the user's scores; $G=R^\top R$: how many users two items share; $S$: an item-item
+#   matrix, the diagonal 0 (EASE's own letter, in the code, is $B$); $I$: the identity.
 # - $Z$: the items' text vectors at length 1; $\gamma$: the text's weight; $\mathrm{diag}$: a vector on a diagonal.
+# - $l_2, \alpha, \alpha_0, \mu, h$: numbers to choose, in this table only.
 #
 # | | its formula | in a sentence |
 # |---|---|---|
-# | popularity | $s_{ui}=G_{ii}$ | what most took, the same for everybody |
-# | item-kNN | $B_{ij}=G_{ij}\,/\,(\sqrt{G_{ii}G_{jj}}+h)$ | items that the same users took, rare ones shrunk by $h$ |
-# | EASE | $B=I-P\,\mathrm{diag}(1/P_{jj}),\ P=(G+l_2I)^{-1}$ | each item regressed on all others, with one ridge |
+# | popularity | $y_{ui}=G_{ii}$ | what most took, the same for everybody |
+# | item-kNN | $S_{ij}=G_{ij}\,/\,(\sqrt{G_{ii}G_{jj}}+h)$ | items that the same users took, rare ones shrunk by $h$ |
+# | EASE | $S=I-P\,\mathrm{diag}(1/P_{jj}),\ P=(G+l_2I)^{-1}$ | each item regressed on all others, with one ridge |
 # | GF-CF | $x_u(\hat R^\top\hat R+\alpha D_I^{-1/2}VV^\top D_I^{1/2})$ | two steps of a walk, $k$ singular vectors |
-# | iALS | $\min\sum_R(1-w_u^\top h_i)^2+\alpha_0\sum_{u,i}(w_u^\top h_i)^2+\dots$ | least squares, in turns |
-# | L3AE | EASE $+\ \mu\lVert B-C\rVert^2$, $C$: EASE of the texts | EASE, drawn towards what the texts say |
-# | any with text | $s_u+\gamma\,x_uZZ^\top$ | and the cosines of texts with the history |
+# | iALS | $\min\sum_R(1-e_u^\top e_i)^2+\alpha_0\sum_{u,i}(e_u^\top e_i)^2+\dots$ | least squares, in turns |
+# | L3AE | EASE $+\ \mu\lVert S-S'\rVert^2$, $S'$: EASE of the texts | EASE, drawn towards what the texts say |
+# | any with text | $y_u+\gamma\,x_uZZ^\top$ | and the cosines of texts with the history |
 #
-# Scores are $x_uB$ where there is a $B$. EASE by hand, in the world above, with a ridge of 2:
+# Scores are $x_uS$ where there is an $S$. EASE by hand, in the world above, with a *ridge* (a price $l_2$ on large
+# numbers in $S$) of 2:
 
 # %%
 gram = x.T @ x + 2 * torch.eye(3)  # G + 2 I
@@ -453,9 +461,9 @@ left = {"subset": ["model", "where from"], "text-align": "left"}
 table3.style.format(dict.fromkeys(printed.PAPERS_DATASETS, "{:.4f}"), escape="html").set_properties(**left).hide()
 
 # %% [markdown]
-# So in Table 3 a model with a latent of 200, ten seeds and a *patience* of 60 epochs (so many without a better
-# validation result, and training stops) is compared with rows of another paper: width 32, five seeds, 15 epochs. And
-# LightGCN, on which three of the rivals stand, is left out.
+# So in Table 3 a model with a taste of $d=200$ numbers, ten seeds and a *patience* of 60 epochs (so many without a
+# better validation result, and training stops) is compared with rows of another paper: width 32, five seeds, 15 epochs.
+# And LightGCN, on which three of the rivals stand, is left out.
 #
 # ## Table 3
 #
@@ -478,7 +486,8 @@ Markdown("\n\n".join(filter(None, [tables.comparisons(rows), tables.notes(rows)]
 # ## What is the language's, and what is the base's?
 #
 # DMRec-M stands on Mult-VAE, its rivals on LightGCN. A row of Table 3 differs from another in *both*. What the
-# language adds is a model's gain over **its own base**, trained alike. LLMRec and AlphaRec have no such base.
+# language adds is a model's gain over **its own base**, trained alike. LLMRec and AlphaRec have no such base. (Columns
+# named p are p-values of paired t-tests, over seeds or over users.)
 #
 # First from the numbers the papers print, in per cent of the own base's Recall@20:
 
@@ -557,7 +566,7 @@ if texts:
 # |---|---|---|
 # | LightGCN in RLMRec | mean over layers (He et al.) | the **sum**; dropped edges leave the others as they are |
 # | RLMRec-C | no weight, no temperature; candidates "in the batch" | κ and τ; for users *all* users |
-# | KAR on LightGCN | not described | unreleased, "concatenated": nothing after; below, a matrix $P$ back to $d$ |
+# | KAR on LightGCN | not described | unreleased, "concatenated": nothing after; below, a projection back to $d$ |
 # | LLMRec's pruning | prose: drop the largest losses | formula and code: **keep** the largest |
 # | LLMRec's choices | a language model | here the nearest and farthest text: a proxy |
 # | LLMRec, AlphaRec: when to stop | - | their code stops on the **test** split; here on validation |

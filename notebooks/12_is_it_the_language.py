@@ -17,12 +17,13 @@
 # *As a page: `make site`, then open `build/site/notebooks/12_is_it_the_language.html`.*
 #
 # Where DMRec beats its base model, is it the language? DMRec has more of everything: a language branch with its own
-# weights, a coefficient λ that was tuned, and, in MDDM (*mixing divergence*, DMRec-M), a weaker pull towards the prior.
-# Any of these could be the gain, without a single word being understood. The paper does not ask; this notebook does,
-# and first whether there is a gain.
+# weights, a coefficient λ that was *tuned* (chosen among several), and, in MDDM (*mixing divergence*, DMRec-M), a
+# weaker pull towards the prior. Any of these could be the gain, without a single word being understood. The paper does
+# not ask; this notebook does, and first whether there is a gain.
 #
-# **You will be able to** split a gain into steps that add up, build negative controls for a language model, and say how
-# much of a published improvement would be left if the texts were shuffled.
+# **You will be able to** split a gain into steps that add up, build *negative controls* (inputs with which a gain must
+# go away, if the text is what makes it), and say how much of a published improvement would be left if the texts were
+# shuffled.
 
 # %% tags=["parameters"]
 dataset = "toy"  # or "yelp-xrec", "amazon", ..., or the folder of your own data
@@ -61,12 +62,12 @@ data, checked = lesson.data, lesson.checked
 # ## Vectors that should not help
 #
 # - $w$: a user's or an item's vector, made from a text.
-# - $g \sim \mathcal N(0, I)$: a random direction.
+# - $g \sim \mathcal N(0, I)$: a random direction (not the $g$ of Eq. 7).
 # - $\rho \in [0, 1]$: the share of noise.
 #
-# **Shuffled**: the same vectors, given to the wrong users and items. The cloud keeps its shape; only the link between a
-# text and its owner is cut. **Random**: new directions, the same lengths. **Noisy**: a blend, rescaled to the old
-# length,
+# **Shuffled**: the same vectors, given to the wrong users and items. The cloud of vectors keeps its shape; only the
+# link between a text and its owner is cut. **Random**: new directions, the same lengths. **Noisy**: a blend, rescaled
+# to the old length,
 #
 # $$w_\rho \;\propto\; (1-\rho)\,w + \rho\,\lVert w\rVert\,\frac{g}{\lVert g\rVert},\qquad \lVert w_\rho\rVert =
 # \lVert w\rVert .$$
@@ -76,9 +77,10 @@ data, checked = lesson.data, lesson.checked
 # control can know is what an item is about.
 #
 # **Clicks** is a control of another kind: it helps, and reads nothing. Items that the same users clicked get like
-# vectors (Item2Vec: a pair's weight is $\ln c_{ij}\sum c / (c_i c_j)$ where that is positive, $c_{ij}$ the users who
-# clicked both), a user the sum of theirs. If real texts beat shuffled ones but not these, then what helps is a second
-# view of the clicks, and a text is one way to have it.
+# vectors, a user the sum of theirs. (This is Item2Vec's idea: the weight of a pair is $\ln\big(c_{ij}\,c/(c_ic_j)\big)$
+# where that is positive, with $c_{ij}$ the users who clicked both, $c_i=\sum_j c_{ij}$ and $c=\sum_i c_i$.) If real
+# texts beat shuffled ones but not these, then what helps is a second view of the clicks, and a text is one way to have
+# it.
 #
 # By hand, one vector of two numbers, half noise:
 
@@ -157,15 +159,17 @@ rungs.style.format(precision=4, escape="html").hide()
 # %% [markdown]
 # ## The gain in steps that add up
 #
-# With $M$ the test metric, the whole gain is a sum, whatever the numbers are:
+# With $m$ the test metric, the whole gain is a sum, whatever the numbers are:
 #
-# $$M_{real} - M_{base} = \underbrace{M_{tuned} - M_{base}}_{\text{tuning}} +
-# \underbrace{M_{random} - M_{tuned}}_{\text{a second encoder}} +
-# \underbrace{M_{shuffled} - M_{random}}_{\text{the shape of the cloud}} +
-# \underbrace{M_{real} - M_{shuffled}}_{\text{the language}}$$
+# $$m_{real} - m_{base} = \underbrace{m_{tuned} - m_{base}}_{\text{tuning}} +
+# \underbrace{m_{random} - m_{tuned}}_{\text{a second encoder}} +
+# \underbrace{m_{shuffled} - m_{random}}_{\text{the shape of the cloud}} +
+# \underbrace{m_{real} - m_{shuffled}}_{\text{the language}}$$
 #
 # Only the last step needs a text to belong to its owner. *A second encoder* is the language branch fed with random
 # vectors: weights and clicks, no words. A step may be negative: an encoder that reads noise can hurt.
+# `p_seeds` and `p_users` are p-values of paired t-tests over seeds and over users; the last column is the verdict of
+# both.
 
 # %%
 steps = ("tuning", "a second encoder", "the shape of the cloud", "the language")
@@ -254,10 +258,12 @@ figure
 # interactions, λ and seeds, with
 #
 # - **given**: the texts that came with the data;
-# - **extractive**: words and sentences picked from those, and no profile of a user that a model wrote. Where the given
-#   texts are a model's (as on `yelp-xrec`, which publishes no other), these are extracts of that model's writing;
+# - **extractive**: words and sentences picked from those, and no *profile* (a text about a user) that a model wrote.
+#   Where the given texts are a model's (as on `yelp-xrec`, which publishes no other), these are extracts of that
+#   model's writing;
 # - **titles**: an item is its title, a user the titles of six training items. No language model had a hand in it;
-# - and the given texts once more, with every embedder of `other_embedders` that differs from this notebook's.
+# - and the given texts once more, with every embedder of `other_embedders` that differs from this notebook's (MiniLM is
+#   a small language model, TF-IDF counts words).
 #
 # The λ is the one chosen for the given texts, so the comparison leans towards them. One command makes this table alone,
 # without the rest of this notebook: `python -m dmrec_core texts yelp-xrec`.
@@ -294,8 +300,8 @@ else:
 #   notebook tests the method of asking, not DMRec.
 # - "Not decided by these seeds" is an answer: with three seeds an interval is about two and a half standard deviations
 #   of a single run wide on either side. More seeds (`-p seeds 10`, as in the paper) make it narrower.
-# - The winner on validation is a little lucky on every rung. No rung had more tries than the base.
-# - Each rung is one choice of λ. The left panel shows the whole grid, and so does the next cell: what it costs at each
+# - The winner on validation is a little lucky in every row. No row had more tries than the base.
+# - Each row is one choice of λ. The left panel shows the whole grid, and so does the next cell: what it costs at each
 #   λ when the vectors belong to the wrong owners. (λ = 0 itself is not in this grid; notebook 09 has it.)
 
 # %%
@@ -308,14 +314,20 @@ for lam in sorted(lambdas):
 # ## When language hurts
 #
 # On `toy` the texts are true. On real data DMRec-M can rank *below* its own base, and then the question is which part
-# of it does that. A cause is found by an intervention: change one thing, leave all else as it is, and see whether the
-# loss goes away.
+# of it does that. A cause is found by an intervention: change one thing, leave all else as it is, and see whether
+# DMRec-M comes back up. The suspects, and what tries each:
 #
-# Two suspects are not the language at all. At λ, MDDM pulls towards the prior with weight λ only: a *base* whose prior
-# weighs λ has that, and no text. And a model that is best after few epochs may have been stopped before it was
-# finished; patience says after how many evaluations without a better one. What is drawn below was measured on
-# `google-xrec` (Google's local reviews, with texts that a GPT model wrote) and is kept; nothing is trained here.
-# `python -m dmrec_core interventions DATASET` runs it on other data.
+# - **the matching**: λ = 1 has none (and the whole prior), another λ has less or more;
+# - **the weaker prior**: MDDM pulls to the prior with weight λ only. DMRec-G and DMRec-C keep the whole prior, and a
+#   *base* whose prior weighs λ has the weaker one and no text;
+# - **the published code**: it matches the fused posterior ($q$ and $p$ put together) with $p$, the paper's equations
+#   $q$;
+# - **the texts**: vectors of other owners, or of clicks, or no items' vectors;
+# - **the end of training**: a model that is best after few epochs may have been stopped too soon; more patience tells.
+#
+# Below is as many of these as have been run on `google-xrec` (Google's local reviews, with texts that a GPT model
+# wrote); the measurements are kept, and nothing is trained here. `python -m dmrec_core interventions DATASET` runs it
+# on other data.
 
 # %%
 real_data = interventions.measured("google-xrec")
@@ -327,9 +339,11 @@ kept.changed_alone(*interventions.drawn(real_data, looks), looks)
 Markdown("\n\n".join([interventions.as_markdown(real_data), *interventions.findings(real_data)]))
 
 # %% [markdown]
-# Read a row like an experiment: it differs from DMRec-M as published in what its first cell says, and in nothing else.
-# Where (b) has it at zero, that change makes the loss go away; where it stays where DMRec-M is, the change has nothing
-# to do with it. Bars are over users; the table's intervals are over seeds, and one seed has none.
+# Read a row like an experiment: it differs from DMRec-M as published (rows named "the base": from the base) in what its
+# first cell says, and in nothing else. (a) is validation Recall@20 along the training of the first seed. (b) is how far
+# a row ends above or below the base, which is the line at zero. A row at zero or to its right: that change makes up for
+# what DMRec-M lost. A row where DMRec-M is: that part has little to do with it. The bars of (b) are over users, the
+# intervals of the table over seeds, and one seed has none.
 #
 # ## Paper vs code
 #

@@ -18,7 +18,7 @@
 #
 # The notebooks before this one spoke of averages. Here you look at people: pick a user and a λ, and see their history,
 # the text about them, the three distributions, what they cost in the loss and what they are offered. Then you write a
-# recommender of your own in 20 lines and plug DMRec into it.
+# *backbone* of your own in 20 lines, an encoder and a decoder such as the base model has, and attach DMRec to it.
 #
 # **You will be able to** read one user's loss term by term, say for whom λ matters and why one model for every λ is an
 # approximation, and use DMRec with a model that this kit has never seen.
@@ -91,10 +91,11 @@ pd.DataFrame(
 # %% [markdown]
 # ## Look at a user
 #
-# The large markers and outlines are this user's $q$ (blue), $p$ (orange) and the fused posterior that $z$ is drawn
-# from (green); the faint dots are other users' means. All of it is seen in the plane of the two leading principal axes,
-# which holds only the share written below it: things that look close may be far apart in a direction you do not see.
-# Every position of the slider is a trained run.
+# The large markers and outlines are this user's $q$ (blue, from clicks), $p$ (orange, from texts) and the fused
+# posterior that the taste $z$ is drawn from (green, both put together); the faint dots are other users' means. All of
+# it is seen in the plane in which users differ most (the two leading principal axes), which holds only the share of the
+# differences written below it: things that look close may be far apart in a direction you do not see. Every position of
+# the slider is a trained run.
 
 # %%
 panel = panels.user_panel(results, data)
@@ -102,11 +103,13 @@ panel = panels.user_panel(results, data)
 # %% [markdown]
 # ## One user's loss, by hand
 #
-# What the bars show. For user $u$, without dropout and with $z$ at the posterior mean, in nats (logarithms are natural
-# logarithms; $D_{KL}$ is the Kullback-Leibler divergence, and DMRec-M matches by MDDM, the mixing divergence),
+# What the bars of the panel above show. For user $u$, without dropout and with $z$ at the posterior mean, in nats
+# (logarithms are natural logarithms; $D_{KL}$ is the Kullback-Leibler divergence, and DMRec-M matches by MDDM, the
+# mixing divergence),
 #
-# - $L_{rec}(u) = -\sum_i x_{ui}\log\mathrm{softmax}(f_\theta(\mu))_i$, with $\mu$ the mean that is decoded: how
-#   surprised the model is by what the user did (Eq. 18, negated); it grows with the number of items;
+# - $L_{rec}(u) = -\sum_i x_{ui}\log\mathrm{softmax}(f_\theta(\mu))_i$, with $f_\theta$ the decoder, $\mu$ the mean that
+#   is decoded and $x_{ui} = 1$ where the user clicked: how surprised the model is by what the user did (Eq. 18,
+#   negated); it grows with the number of items;
 # - for DMRec-M, $\lambda D_{KL}(\cdot\,\|\,p_z)$, the prior's share of the budget;
 # - and $(1-\lambda) D_{KL}(\cdot\,\|\,p_\varphi)$, the language space's share (Eq. 15). As published, the dot is the
 #   fused posterior; in the paper's equations it is $q_\phi$.
@@ -142,9 +145,9 @@ notebook.show_source(live.draw_user)
 # %% [markdown]
 # ## Whose clicks correct their text?
 #
-# As published, the decoded mean is $\mu_\phi + \mu_\varphi$: text first, and the clicks as a correction of it. Left:
-# how long that correction is beside the text's mean, for users in the four groups of notebook 06. Right: how many of
-# the ten best items are also among the base model's ten best.
+# As published, the decoded mean is $\mu_\phi + \mu_\varphi$, $q$'s mean and $p$'s: text first, and the clicks as a
+# correction of it. Left: how long that correction is beside the text's mean, for users in four groups by how much they
+# clicked (notebook 06). Right: how many of the ten best items are also among the base model's ten best.
 
 # %%
 table = kept.corrections(runs, base, data)
@@ -152,24 +155,24 @@ figure = kept.draw_corrections(table)
 figure
 
 # %% [markdown]
-# Read the left panel from left to right (DMRec-M: a small λ means much pull towards the language space). There the
-# correction is short for everybody, and at every λ it is longest for long histories. That is the published MDDM at
-# work: the mean of $p$ cancels from the matching term (`04_distribution_matching`), and what is left pulls $\mu_\phi$
-# towards zero.
+# Read the left panel from left to right (DMRec-M: a small λ means much pull towards the language space). At its left
+# end the correction is short for everybody, and at every λ it is longest for long histories. That is the published MDDM
+# at work: the mean of $p$ cancels from the matching term (`04_distribution_matching`), and what is left pulls
+# $\mu_\phi$ towards zero.
 
 # %% [markdown]
 # ## One model for every λ?
 #
 # Every position of the slider above is a run of its own. **Loss-conditional training** (Dosovitskiy and Djolonga 2020)
-# trains one model instead: λ is drawn anew for every batch, and the network is told which one it was.
+# trains one model instead: λ is drawn anew for every batch of users, and the network is told which one it was.
 #
 # - $h$: a layer's units, before the tanh.
-# - $\gamma(\lambda)$, $\beta(\lambda)$: a scale and a shift for every unit, from a small network that reads λ. Its
-#   last layer starts at zero, so at first λ changes nothing.
+# - $\gamma(\lambda)$, $\beta(\lambda)$: a scale and a shift for every unit, from a small network that reads λ. (The
+#   paper's β is another thing: our λ.) Its last layer starts at zero, so at first λ changes nothing.
 #
 # $$h \mapsto (1+\gamma(\lambda))\odot h+\beta(\lambda)$$
 #
-# This is feature-wise linear modulation (Perez et al. 2018); neither is DMRec's.
+# ($\odot$: unit by unit.) This is feature-wise linear modulation (Perez et al. 2018); neither is DMRec's.
 
 # %%
 h = torch.tensor([[1.0, -2.0, 0.5]])  # (1, 3): one user, three units
@@ -183,7 +186,7 @@ notebook.show_source(every_lambda.modulate)
 # serve every λ have one clock:
 #
 # - $V_\lambda(t)$: validation Recall@20 of the run at λ after $t$ epochs;
-# - $c(t)$: what the worst-off λ loses if all stop at $t$.
+# - $c(t)$: what the worst-off λ loses in validation Recall@20 if all stop at $t$.
 #
 # $$c(t) = \max_\lambda\big[\max_{t'} V_\lambda(t') - V_\lambda(t)\big]$$
 #
@@ -217,10 +220,11 @@ approximated = {float(at): evaluate(every.at(float(at)), data, "test").means()["
 kept.draw_stops(curves, {r.spec.lam: r.metrics["test"]["recall@20"] for r in runs}, approximated)
 
 # %% [markdown]
-# Left, the stars: where they stand apart, no common stop is right. Right, the same test users, one model at nine λ
-# beside the runs. Between two λ of the grid whose stops differ, the two stops' log-probabilities are mixed, as
-# `every_lambda.between` does with two kept runs: an approximation again. Toy is small and its runs are quick; how near
-# one model comes to runs on real data, `python -m dmrec_core conditional yelp-xrec` measures.
+# Left: a star is where the run of a λ is at its best on validation; where the stars stand apart, no common stop is
+# right. Right, the same test users, one model at nine λ beside the runs. Between two λ of the grid whose stops differ,
+# the two stops' log-probabilities are mixed, as `every_lambda.between` does with two kept runs: an approximation again.
+# Toy is small and its runs are quick; how near one model comes to runs on real data, `python -m dmrec_core conditional
+# yelp-xrec` measures.
 
 # %% [markdown]
 # ## A shorter way to the next run?
@@ -246,7 +250,7 @@ starts
 # %% [markdown]
 # ## Bring your own backbone
 #
-# DMRec needs two things of a recommender: `posterior`, from a batch of users to a Gaussian, and `decode`, from $z$ to a
+# DMRec needs two things of a backbone: `posterior`, from a batch of users to a Gaussian, and `decode`, from $z$ to a
 # score for every item. Here is one that the kit does not have: a Mult-VAE with two hidden layers on either side.
 
 
@@ -272,7 +276,8 @@ class DeepMultVAE(Backbone):
 
 # %% [markdown]
 # That is all. The meta-network, the fusion and the strategies come from `DMRec`, training and evaluation are the same
-# functions that every model here goes through. Trained alone and with DMRec, from the same seeds:
+# functions that every model here goes through. Trained alone and with DMRec, from the same seeds (the `p` printed below
+# is a p-value, not the distribution):
 
 
 # %%
@@ -329,7 +334,7 @@ panels.explore(
 # ## Your own clicks
 #
 # The last live figure is about you: one HTML file with five small models in it, one for each λ, that read what you
-# click without a kernel. On the site it stands below this cell; elsewhere open the file that the cell names. Three
+# click without Python. On the site it stands below this cell; elsewhere open the file that the cell names. Three
 # things to try:
 #
 # - click three items of one kind (on toy, type *chess*) and move λ from 1 to 0, where no prior pulls any more;
@@ -389,7 +394,7 @@ notebook.check("13.3", answer_3)
 # %% [markdown]
 # ## Keep the figure and its numbers
 #
-# The twin is one HTML file with the same controls that needs no kernel: open it from the folder, or mail it.
+# The twin is one HTML file with the same controls that needs no Python: open it from the folder, or mail it.
 
 # %%
 numbers = {

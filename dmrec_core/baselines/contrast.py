@@ -12,7 +12,7 @@ from torch import Tensor
 def bpr(positive: Tensor, negative: Tensor) -> Tensor:
     r"""Bayesian personalised ranking: a chosen item should score above another.
 
-    $L_{BPR} = -\log\sigma(s_{u+}-s_{u-}) = \mathrm{softplus}(s_{u-}-s_{u+})$
+    $L_{BPR} = -\log\sigma(y_{u+}-y_{u-}) = \mathrm{softplus}(y_{u-}-y_{u+})$
 
     Args:
         positive: scores of chosen items, `(B,)`.

@@ -16,7 +16,7 @@ from dmrec_core.recommender import LossTerms
 class LightGCN(GraphRecommender):
     r"""LightGCN as RLMRec trains it.
 
-    $L = \frac1B\sum\mathrm{softplus}(s_{u-}-s_{u+}) + \lambda_{reg}\sum_W\|W\|_2^2$, $s_{ui} = e_u^\top e_i$,
+    $L = \frac1B\sum\mathrm{softplus}(y_{u-}-y_{u+}) + \lambda_{reg}\sum_W\|W\|_2^2$, $y_{ui} = e_u^\top e_i$,
     $e = \sum_{l=0}^L E^{(l)}$, $E^{(l)} = \hat A E^{(l-1)}$
 
     Args:

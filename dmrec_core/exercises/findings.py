@@ -96,7 +96,7 @@ FINDINGS = {
     "09.1": Exercise(
         0.0,
         "MDDM mixes two divergences; which factor must vanish?",
-        "λ stands before the divergence from the prior, so at λ = 0 only $D_{KL}(f\\|p)$ is left.",
+        "λ stands before the divergence from the prior, so at λ = 0 only $D_{KL}(\\text{fused}\\|p)$ is left.",
     ),
     "09.2": Exercise(
         _blind_to_the_language_mean(),

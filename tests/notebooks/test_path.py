@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import jupytext
@@ -32,6 +33,31 @@ EXPLAINED = {
     r"\bInfoNCE\b": r"contrastive",
     r"\btwin\b": r"one HTML file",
 }
+# Along the path, and then in the appendices, in the paragraph of its first use or before.
+EXPLAINED_ON_THE_WAY = {
+    r"\bencoder\b": r"\*\*encoder\*\* makes",
+    r"\bmeta-network\b": r"\*\*meta-network\*\* makes",
+    r"\bdecoder\b": r"\*\*decoder\*\* turns",
+    r"\bembedders?\b": r"turned into a vector once",
+    r"\bpriors?\b": r"of whom nothing is known",
+    r"\bposteriors?\b": r"once data have been seen",
+    r"\bbase models?\b": r"same recommender without any text",
+    r"\bseeds?\b": r"starts the random numbers",
+    r"\bvalidation\b": r"the end of training are chosen",
+    r"\bepochs?\b": r"once through all users",
+    r"\bp-values?\b": r"luck alone",
+    r"\b[Vv]ariational autoencoders?\b": r"a draw from its Gaussian",
+    r"\bTF-IDF\b": r"how rare it is",
+    r"\bsoftmax\b": r"sum to 1",
+    r"\bablations?\b": r"take parts away",
+    r"\bmini-batch": r"some users",
+    r"\bcheckpoints?\b": r"files written on the way",
+    r"(?<!ariational )\bautoencoders?\b": r"repeats its input",
+    r"\bnegative controls?\b": r"a gain must go away",
+    r"\bbackbones?\b": r"such as the base model has|\(a backbone",
+    r"\bbf16\b": r"16-bit",
+    r"\bevidence\b": r"how probable",
+}
 OF_A_RUN = {"00.3", "00b.1", "00b.2", "09.3", "11.3"}  # answers that are read off what a run of the page has made
 
 
@@ -48,10 +74,10 @@ def words(text: str) -> int:
     return sum(bool(re.search(r"[^\W\d_]", word)) for word in text.split())
 
 
-def unexplained(paragraphs: list[str]) -> list[str]:
+def unexplained(paragraphs: list[str], explained: Mapping[str, str] = EXPLAINED) -> list[str]:
     """The words that are used before, or without, their explanation."""
     paragraphs, found = [" ".join(paragraph.split()) for paragraph in paragraphs], []
-    for word, explanation in EXPLAINED.items():
+    for word, explanation in explained.items():
         used = next((k for k, paragraph in enumerate(paragraphs) if re.search(word, paragraph)), None)
         if used is not None and not re.search(explanation, " ".join(paragraphs[: used + 1])):
             found.append(f"{word} in: {paragraphs[used][:60]}")
@@ -90,6 +116,14 @@ def test_the_core_takes_about_ninety_minutes():
 @pytest.mark.parametrize("page", sorted(NOTEBOOKS))
 def test_no_word_is_used_before_it_is_explained(page):
     assert unexplained([p for text in texts(page) for p in text.split("\n\n")]) == []
+
+
+def test_no_word_of_the_path_comes_before_its_explanation():
+    way = [*CORE, *sorted(NOTEBOOKS.keys() - set(CORE))]
+    paragraphs = [p for page in way for text in texts(page) for p in text.split("\n\n")]
+    assert unexplained(paragraphs, EXPLAINED_ON_THE_WAY) == []
+    said = " ".join(paragraphs)
+    assert all(re.search(word, said) for word in EXPLAINED_ON_THE_WAY), "a word that no page uses any more"
 
 
 @pytest.mark.parametrize("page", sorted(NOTEBOOKS))
