@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from io import StringIO
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pandas as pd
 from dmrec_core.analysis.comparisons import Comparison, compare
 from dmrec_core.analysis.statistics import Interval
 from dmrec_core.analysis.verdicts import FAILS, HOLDS, UNDECIDED
+from dmrec_core.matching import STRATEGIES
 from dmrec_core.paper.ledger import keep, kept_measurements
 from dmrec_core.records.files import check_writable
 from dmrec_core.records.markdown import markdown_table, plus_minus
@@ -41,8 +43,11 @@ CHANGES: Mapping[str, tuple[str, Callable[[RunSpec], RunSpec]]] = {
     "no matching (λ = 1)": ("is it the matching, or the second branch?", lambda spec: spec.with_(lam=1.0)),
     "less matching (λ = 0.75)": ("does it grow with the matching?", lambda spec: spec.with_(lam=0.75)),
     "more matching (λ = 0.25)": ("does it grow with the matching?", lambda spec: spec.with_(lam=0.25)),
-    "the whole prior: DMRec-G": ("is it the weaker prior?", lambda spec: spec.with_(strategy="godm")),
-    "the whole prior: DMRec-C": ("is it the weaker prior?", lambda spec: spec.with_(strategy="cpdm")),
+    **{
+        f"the whole prior: {strategy.label}": ("is it the weaker prior?", partial(RunSpec.with_, strategy=name))
+        for name, strategy in STRATEGIES.items()
+        if not strategy.is_share
+    },
     "the paper's equations": ("is it the published code's terms?", lambda spec: spec.with_(variant="paper")),
     "vectors of other owners": ("is it what the texts say?", lambda spec: spec.with_(vectors="shuffled")),
     "vectors of the clicks": ("is it that they are texts?", lambda spec: spec.with_(vectors="clicks")),
@@ -87,7 +92,8 @@ def changed(dataset: str, lam: float | None = None, **fields: object) -> dict[st
     """
     base = paper_settings(dataset, **fields)
     given = {} if lam is None else {"lam": lam}
-    matched = paper_settings(dataset, strategy="mddm", **given, **fields)
+    share = next(name for name, strategy in STRATEGIES.items() if strategy.is_share)
+    matched = paper_settings(dataset, strategy=share, **given, **fields)
     specs = {"the base": base} | {name: change(matched) for name, (_, change) in CHANGES.items()}
     return specs | {name: change(base, matched.lam) for name, (_, change) in OF_THE_BASE.items()}
 

@@ -1,4 +1,4 @@
-"""Full ranking: Recall@N and NDCG@N over all items a user has not trained on."""
+"""Full ranking: Recall@K and NDCG@K over all items a user has not trained on."""
 
 from __future__ import annotations
 
@@ -89,19 +89,19 @@ def metric_label(name: str) -> str:
 
 
 def ranking_metrics(hits: Tensor, relevant: Tensor, cutoffs: Sequence[int] = CUTOFFS) -> dict[str, Tensor]:
-    r"""Recall@N and NDCG@N from the hits along each user's ranking.
+    r"""Recall@K and NDCG@K from the hits along each user's ranking.
 
-    $\mathrm{Recall@}N = |\text{hits}| / |T_u|$,
-    $\mathrm{NDCG@}N = \sum_{r\le N,\,\text{hit}} \tfrac1{\log_2(r+1)}
-    \Big/ \sum_{r=1}^{\min(N,|T_u|)} \tfrac1{\log_2(r+1)}$
+    $\mathrm{Recall@}K = |\text{hits}| / |T_u|$,
+    $\mathrm{NDCG@}K = \sum_{r\le K,\,\text{hit}} \tfrac1{\log_2(r+1)}
+    \Big/ \sum_{r=1}^{\min(K,|T_u|)} \tfrac1{\log_2(r+1)}$
 
     Args:
-        hits: True where the item at rank r is held out, `(B, max N)`, best rank first.
+        hits: True where the item at rank r is held out, `(B, max K)`, best rank first.
         relevant: $|T_u|$, `(B,)`, at least 1.
-        cutoffs: the values of N.
+        cutoffs: the values of K.
 
     Returns:
-        name -> `(B,)` float64. Recall divides by $|T_u|$ even where N is smaller, as published.
+        name -> `(B,)` float64. Recall divides by $|T_u|$ even where K is smaller, as published.
     """
     hits = torch.nn.functional.pad(hits, (0, max(0, max(cutoffs) - hits.shape[1]))).double()
     return {f"{kind}@{n}": metric.of(hits[:, :n], relevant) for n in cutoffs for kind, metric in METRICS.items()}

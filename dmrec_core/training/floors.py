@@ -70,7 +70,7 @@ class Popularity(ClosedForm):
 
 
 def chance_recall(dataset: RecDataset, n: int = 20, split: str = "test") -> float:
-    r"""Recall@N of a random order of the items a user has not trained on: the mean of $\min(1, N/(I-|M(u)|))$.
+    r"""Recall@K of a random order of the items a user has not trained on: the mean of $\min(1, K/(N-|M(u)|))$.
 
     Example:
         >>> from dmrec_core.data import toy_dataset
