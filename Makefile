@@ -10,7 +10,7 @@ ARGS    ?=
 DEFAULT_SUITE := not slow and not browser and not benchmark
 IN_A_BROWSER  := browser and not benchmark
 REST_OF_SUITE := slow and not browser and not benchmark
-# A file's tests stay in one process; each process computes with one thread.
+# A file's tests stay in one process, but for the few in tests/conftest.py; each process computes with one thread.
 PARALLEL      := OMP_NUM_THREADS=1 $(PY) -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
@@ -77,7 +77,7 @@ check-rest: setup ## and the slow tests
 	$(PARALLEL) -m "$(REST_OF_SUITE)" $(ARGS)
 
 benchmark: setup ## times and memory as ratios against a textbook version, with the machine to itself
-	$(PY) -m pytest -m benchmark -s $(ARGS)
+	$(PY) -m pytest tests/benchmarks -m benchmark -s $(ARGS)
 
 clean: ## remove caches, executed notebooks and figures made (keeps .venv, runs and figures/)
 	rm -rf build .pytest_cache .ruff_cache .hypothesis
