@@ -77,7 +77,7 @@ check-rest: setup ## and the slow tests
 	$(PARALLEL) -m "$(REST_OF_SUITE)" $(ARGS)
 
 benchmark: setup ## times and memory as ratios against a textbook version, with the machine to itself
-	$(PY) -m pytest tests/benchmarks -m benchmark -s $(ARGS)
+	$(PY) -m pytest -m benchmark -s $(ARGS)
 
 clean: ## remove caches, executed notebooks and figures made (keeps .venv, runs and figures/)
 	rm -rf build .pytest_cache .ruff_cache .hypothesis
