@@ -10,7 +10,7 @@ ARGS    ?=
 DEFAULT_SUITE := not slow and not browser and not benchmark
 IN_A_BROWSER  := browser and not benchmark
 REST_OF_SUITE := slow and not browser and not benchmark
-# A file's tests stay in one process; each process computes with one thread.
+# A file's tests stay in one process, but for the few in tests/conftest.py; each process computes with one thread.
 PARALLEL      := OMP_NUM_THREADS=1 $(PY) -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help

@@ -16,6 +16,8 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 BESIDE = CHECKOUT.parent / "shared" / "data"  # an optional folder of upstream files beside the checkout
 REQUIRED = os.environ.get("DMREC_REQUIRE_DATA") == "1"
 
+# Files whose tests take minutes each and share nothing that takes long to make: any free process takes the next test.
+APART = {"tests/browser/test_notebooks.py", "tests/notebooks/test_execute.py", "tests/test_kills.py"}
 MADE_HERE = pytest.StashKey[str]()
 
 
@@ -45,6 +47,21 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     made = config.stash.get(MADE_HERE, None)
     if made:
         shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """As `--dist loadfile`, a file to one process, but for the tests of the files that are `APART`."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class FilesOrTests(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return nodeid if file in APART else file
+
+    return FilesOrTests(config, log)
 
 
 @pytest.fixture(autouse=True)

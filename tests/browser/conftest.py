@@ -44,9 +44,11 @@ READY = f"""path => {{
 }}"""
 FINISHED = f"""() => {{
   const code = {CURRENT}.content.widgets.filter(c => c.model.type === "code" && c.model.sharedModel.getSource().trim());
-  const failed = code.some(c => c.model.outputs.toJSON().some(o => o.output_type === "error"));
-  return failed || code.every(c => c.model.executionCount !== null && c.model.executionState !== "running");
+  const failed = c => [...Array(c.model.outputs.length).keys()].some(k => c.model.outputs.get(k).type === "error");
+  return code.some(failed)
+    || code.every(c => c.model.executionCount !== null && c.model.executionState !== "running");
 }}"""
+LOOK = 250  # milliseconds; by default a page is asked at every frame, with a notebook's megabytes of outputs in it
 ERRORS = f"""() => {CURRENT}.content.widgets.filter(c => c.model.type === "code").flatMap((c, i) =>
   c.model.outputs.toJSON().filter(o => o.output_type === "error").map(o => `${{o.ename}}: ${{o.evalue}}`))"""
 
@@ -238,10 +240,10 @@ def notebook(lab, watch) -> Iterator[Callable[..., Watched]]:
         watched = watch()
         page = watched.page
         page.goto(f"{lab.url}/lab/tree/{path}?reset", wait_until="domcontentloaded")
-        page.wait_for_function(READY, arg=path, timeout=120_000)
+        page.wait_for_function(READY, arg=path, timeout=120_000, polling=LOOK)
         # not awaited: the command's promise may never resolve
         page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
-        page.wait_for_function(FINISHED, timeout=seconds * 1000)
+        page.wait_for_function(FINISHED, timeout=seconds * 1000, polling=LOOK)
         assert page.evaluate(ERRORS) == []
         return watched
 

@@ -18,7 +18,13 @@ from tests.browser.test_hostile_text import TRAPS
 from tests.hostile_texts import RAN, TITLES, write_small
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+pytestmark = [pytest.mark.slow, pytest.mark.browser]  # one step of CI for both: what they look at takes minutes to make
 NOTEBOOKS = sorted((CHECKOUT / "notebooks").glob("[0-9][0-9]*_*.py"))
+# A broken image's handler runs once it has failed, which may be after the page has loaded.
+FAILED = """() => { const soon = seconds => new Promise(done => setTimeout(done, 1000 * seconds));
+  const ends = image => image.complete
+    || new Promise(done => ["load", "error"].forEach(end => image.addEventListener(end, done)));
+  return Promise.race([Promise.all([...document.images].map(ends)), soon(1)]).then(() => soon(0.1)); }"""
 EXPORT = Config(HTMLExporter={"mathjax_url": "", "require_js_url": "", "jquery_url": "", "mermaid_js_url": ""})
 
 
@@ -34,15 +40,12 @@ def ran(tmp_path_factory) -> tuple[subprocess.CompletedProcess, Path]:
     return done, build
 
 
-@pytest.mark.slow
 def test_no_notebook_stops(ran):
     done, build = ran
     assert done.returncode == 0, re.sub(r"\n.*? left$", "", done.stdout) + done.stderr
     assert {path.stem for path in build.glob("*.ipynb")} == {path.stem for path in NOTEBOOKS}
 
 
-@pytest.mark.slow
-@pytest.mark.browser
 @pytest.mark.parametrize("source", NOTEBOOKS, ids=lambda path: path.stem)
 def test_an_exported_notebook_runs_no_script_of_a_title(ran, watch, tmp_path, source):
     path = ran[1] / f"{source.stem}.ipynb"
@@ -52,7 +55,7 @@ def test_an_exported_notebook_runs_no_script_of_a_title(ran, watch, tmp_path, so
     watched = watch()
     page = watched.page
     page.goto(page_path.as_uri())
-    page.wait_for_timeout(1000)  # a broken image fails later than the page loads
+    page.evaluate(FAILED)
     assert f"shop {TITLES[0]}" in page.locator("body").inner_text(), "the notebook shows none of them"
     assert page.evaluate("() => window.ran") is None, f"{RAN} was run"
     assert page.evaluate(TRAPS) == []
