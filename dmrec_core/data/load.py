@@ -58,8 +58,8 @@ def load_dataset(name: str | Path, **options: object) -> RecDataset:
     """A data set by its name, or your own from a folder.
 
     Args:
-        name: "toy", "yelp-xrec", "google-xrec", "amazon-xrec", "steam-part", "amazon", "yelp", "steam"; or the path of a
-            folder with `interactions.csv` and what else `load_own` takes.
+        name: "toy", "yelp-xrec", "google-xrec", "amazon-xrec", "steam-part", "amazon", "yelp", "steam"; or the path of
+            a folder with `interactions.csv` and what else `load_own` takes.
         options: what the loader takes: `toy_dataset`, `load_xrec`, `load_steam_part`, `load_rlmrec` or `load_own`.
 
     Raises:

@@ -10,6 +10,7 @@ import ast
 import gzip
 import html
 import json
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -111,7 +112,8 @@ def _objects(path: Path) -> Iterator[tuple[str, dict]]:
             number, left = number + 1, left - len(line)
             where = f"{path}, line {number}"
             if len(line) > LONGEST_LINE or left < 0:
-                raise DataError(f"{where}: more than {LONGEST_LINE:,} bytes, or the file grows out of proportion")
+                fault = "the file grows out of proportion" if left < 0 else f"more than {LONGEST_LINE:,} bytes"
+                raise DataError(f"{where}: {fault}; expected a line for each game: fetch it again")
             yield where, _literal(line, where)
 
 
@@ -123,7 +125,9 @@ def _literal(line: bytes, where: str) -> dict:
         try:
             value = json.loads(text)
         except ValueError:
-            value = ast.literal_eval(text)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of odd literals, thousands in a hostile line
+                value = ast.literal_eval(text)
         if not isinstance(value, dict):
             raise ValueError(f"a {type(value).__name__}")
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as problem:
