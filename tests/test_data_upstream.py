@@ -10,12 +10,13 @@ import pytest
 from scipy import sparse
 
 from dmrec_core.data import rlmrec_language
+from dmrec_core.data.core import keep_core
 from dmrec_core.data.dataset import DataError
 from dmrec_core.data.download import DownloadError
 from dmrec_core.data.rlmrec import load_rlmrec
 from dmrec_core.data.safe_pickle import UnsafePickleError
 from dmrec_core.data.sources import RemoteFile
-from dmrec_core.data.xrec import keep_core, load_xrec
+from dmrec_core.data.xrec import load_xrec
 
 MATRICES = ("trn_mat.pkl", "val_mat.pkl", "tst_mat.pkl")
 

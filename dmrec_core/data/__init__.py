@@ -9,5 +9,6 @@ from dmrec_core.data.rlmrec import load_rlmrec
 from dmrec_core.data.safe_pickle import UnsafePickleError
 from dmrec_core.data.sources import DATASETS
 from dmrec_core.data.split import split_per_user
+from dmrec_core.data.steam_part import load_steam_part
 from dmrec_core.data.toy import ToyTruth, toy_dataset, toy_ground_truth
 from dmrec_core.data.xrec import load_xrec

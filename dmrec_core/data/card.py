@@ -6,6 +6,7 @@ import numpy as np
 
 from dmrec_core.data.dataset import RecDataset
 from dmrec_core.data.sources import RLMREC_NAMES, XREC_NAMES
+from dmrec_core.data.steam_fields import WRITER
 
 TOY = {
     "origin": "made in memory by dmrec_core.data.toy; no person, no product",
@@ -40,6 +41,22 @@ RLMREC = {
     "cannot be checked": "whether user profiles were written from training items only (a possible leak), how many "
     "items were sampled, and the prompts' exact inputs",
 }
+STORE_FIELDS = {
+    "raw fields": "title, tags, genres, specs and developer, from UC San Diego's crawl of the store; no description. "
+    "Its ratings and prices are left out: test users may have rated",
+    "item texts": "those fields as they are, a line each, written by no language model; titles stand beside them",
+    "user texts": "titles and texts of sampled TRAINING items",
+    "cannot be checked": "which players gave an item its tags (test users may be among them), and what changed in the "
+    "store between the interactions and the crawl",
+}
+STEAM_PART = {
+    "origin": "the published validation and test parts of the paper's Steam, 209,732 of 525,922 interactions. NOT the "
+    "paper's Steam: its training part is missing, and what it holds out is trained on here",
+    "licence": "not stated for the interactions nor for the crawl; the ids of the items are RLMRec's (Apache-2.0)",
+    "filters": "upstream's, not published as code; then users and items with at least 5 interactions, until stable",
+    "split": "a new one, per user, 3 : 1 : 1, by the kit, numpy default_rng(2024)",
+    **STORE_FIELDS,
+}
 OWN = {
     "origin": "your own folder",
     "licence": "yours to know",
@@ -66,8 +83,11 @@ def data_card(dataset: RecDataset) -> dict[str, str]:
         >>> data_card(toy_dataset())["cannot be checked"].split(". ")[0]
         'whether people behave like this'
     """
-    kinds = {"toy": TOY} | {f"{name}-xrec": XREC for name in XREC_NAMES} | dict.fromkeys(RLMREC_NAMES, RLMREC)
+    kinds = {"toy": TOY, "steam-part": STEAM_PART}
+    kinds |= {f"{name}-xrec": XREC for name in XREC_NAMES} | dict.fromkeys(RLMREC_NAMES, RLMREC)
     words = kinds.get(dataset.name, OWN)
+    if words is RLMREC and dataset.profiles is not None and dataset.profiles.source == WRITER:
+        words = RLMREC | STORE_FIELDS
     counts = dataset.summary()
     held = np.diff(dataset.test.indptr)
     return {

@@ -6,7 +6,7 @@ import difflib
 import hashlib
 from pathlib import Path
 
-from dmrec_core.data import rlmrec, xrec
+from dmrec_core.data import rlmrec, steam_part, xrec
 from dmrec_core.data.dataset import DataError, RecDataset
 from dmrec_core.data.own import load_own, own_contents
 from dmrec_core.data.own_reading import Reading, keep_reading
@@ -58,9 +58,9 @@ def load_dataset(name: str | Path, **options: object) -> RecDataset:
     """A data set by its name, or your own from a folder.
 
     Args:
-        name: "toy", "yelp-xrec", "google-xrec", "amazon-xrec", "amazon", "yelp", "steam"; or the path of a folder with
-            `interactions.csv` and what else `load_own` takes.
-        options: what the loader takes: `toy_dataset`, `load_xrec`, `load_rlmrec` or `load_own`.
+        name: "toy", "yelp-xrec", "google-xrec", "amazon-xrec", "steam-part", "amazon", "yelp", "steam"; or the path of
+            a folder with `interactions.csv` and what else `load_own` takes.
+        options: what the loader takes: `toy_dataset`, `load_xrec`, `load_steam_part`, `load_rlmrec` or `load_own`.
 
     Raises:
         ValueError: no such name, and no such folder; or both, see `is_own`.
@@ -74,6 +74,8 @@ def load_dataset(name: str | Path, **options: object) -> RecDataset:
         return load_own(name, **options)
     if name == "toy":
         return toy_dataset(**options)
+    if name == steam_part.NAME:
+        return steam_part.load_steam_part(**options)
     if name in DATASETS:
         plain = str(name).removesuffix("-xrec")
         return rlmrec.load_rlmrec(plain, **options) if plain == name else xrec.load_xrec(plain, **options)

@@ -16,6 +16,7 @@ from dmrec_core.data.rlmrec_language import find_language
 from dmrec_core.data.safe_pickle import load_coo
 from dmrec_core.data.sources import RLMREC_NAMES as NAMES
 from dmrec_core.data.sources import rlmrec_matrices
+from dmrec_core.data.steam_fields import load_steam_fields
 
 
 def load_rlmrec(
@@ -23,10 +24,12 @@ def load_rlmrec(
 ) -> RecDataset:
     """Interactions in the paper's split and, where they are at hand, the profiles and ada-002 vectors.
 
+    `steam` without either gets titles and texts out of the store's own fields instead, see `load_steam_fields`.
+
     Args:
         name: "amazon", "yelp" or "steam".
         vectors: None takes vectors and profiles if they are on disk already; True gets them, which downloads RLMRec's
-            archive of all three data sets (large) unless they are on disk; False does without.
+            archive of all three data sets (large) unless they are on disk; False does without any text or vector.
         folder: your own copies, looked at first: any of `trn_mat.pkl, val_mat.pkl, tst_mat.pkl` (all three) and of
             `usr_emb_np.pkl, itm_emb_np.pkl, usr_prf.pkl, itm_prf.pkl`. Otherwise these four are looked for in
             `DMREC_HOME/raw/rlmrec/<name>/` and in `<name>` of a `DMREC_MIRROR` folder's `rlmrec`.
@@ -47,12 +50,17 @@ def load_rlmrec(
     splits, checksums = _published(name, progress) if own is None else own
     n_users, n_items = splits["train"].shape
     language, profiles, more_checksums = find_language(name, vectors, folder, progress)
+    titles = None
+    if name == "steam" and language is None and profiles is None and vectors is not False:
+        titles, profiles, of_fields = load_steam_fields(n_items, progress)
+        more_checksums |= of_fields
     return RecDataset(
         name=name,
         n_users=n_users,
         n_items=n_items,
         **splits,
         language=language,
+        titles=titles,
         profiles=profiles,
         source={"upstream": "BlueGhostYi/DMRec, split of HKUDS/RLMRec", **checksums, **more_checksums},
     )
@@ -63,7 +71,7 @@ def _published(name: str, progress: bool) -> tuple[dict[str, sparse.csr_matrix],
     checksums = {file.key: expected_sha256(file) for file in files.values()}
     kept = read_npz(converted(name, checksums, ".npz"))
     if kept is None:
-        splits = _read({split: fetch(file, progress) for split, file in files.items()})
+        splits = read_matrices({split: fetch(file, progress) for split, file in files.items()})
         checksums = {file.key: expected_sha256(file) for file in files.values()}
         target = converted(name, checksums, ".npz")
         arrays = {split: np.stack(matrix.nonzero()).astype(np.int32) for split, matrix in splits.items()}
@@ -82,15 +90,20 @@ def _own_matrices(folder: Path) -> tuple[dict[str, sparse.csr_matrix], dict[str,
         return None
     if missing:
         raise DataError(f"{folder}: no {', '.join(missing)}; put all three matrices there, or none of them")
-    return _read(paths), {path.name: pooch.file_hash(str(path)) for path in paths.values()}
+    return read_matrices(paths), {path.name: pooch.file_hash(str(path)) for path in paths.values()}
 
 
-def _read(paths: Mapping[str, Path]) -> dict[str, sparse.csr_matrix]:
-    """Any stored value but 0 is an interaction, as in the published loader."""
-    splits = {}
+def read_matrices(paths: Mapping[str, Path]) -> dict[str, sparse.csr_matrix]:
+    """The matrices of some splits, binary: any stored value but 0 is an interaction, as in the published loader.
+
+    Raises:
+        DataError: a file that is no matrix, or has not the shape of the first.
+    """
+    splits: dict[str, sparse.csr_matrix] = {}
+    first = next(iter(paths))
     for split, path in paths.items():
         matrix = load_coo(path).tocsr()
-        if "train" in splits and matrix.shape != splits["train"].shape:
-            raise DataError(f"{path}: shape {matrix.shape}, but {paths['train'].name} has {splits['train'].shape}")
+        if splits and matrix.shape != splits[first].shape:
+            raise DataError(f"{path}: shape {matrix.shape}, but {paths[first].name} has {splits[first].shape}")
         splits[split] = (matrix != 0).astype(np.float32)
     return splits

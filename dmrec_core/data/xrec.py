@@ -19,19 +19,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from dmrec_core.data.cache import converted, locked, read_npz, write_npz
-from dmrec_core.data.dataset import SPLITS, DataError, Profiles, RecDataset
+from dmrec_core.data.core import FEWEST, count_pairs, keep_core, split_fields, split_pairs
+from dmrec_core.data.dataset import DataError, Profiles, RecDataset
 from dmrec_core.data.download import expected_sha256, fetch
 from dmrec_core.data.safe_pickle import load_frame
 from dmrec_core.data.sources import XREC_NAMES as NAMES
 from dmrec_core.data.sources import xrec_files
-from dmrec_core.data.split import split_per_user
 from dmrec_core.records.ranges import cut, short
-
-FEWEST = 5  # interactions a user or an item needs
-SEED = 2024
 
 
 def load_xrec(name: str, progress: bool = True) -> RecDataset:
@@ -71,31 +67,17 @@ def _apply_recipe(paths: Mapping[str, Path]) -> tuple[dict[str, np.ndarray], dic
     """Steps 1 to 5 on the four files: pairs (2, n) per split and original ids; titles, texts and counts."""
     titles, texts = _item_texts(paths["tst.pkl"])
     pairs = pd.concat([_pairs(paths[f"total_{part}.csv"]) for part in ("trn", "val", "tst")]).drop_duplicates()
-    counts = {"profiles": len(titles), **_counts(pairs, "before")}
+    counts = {"profiles": len(titles), **count_pairs(pairs, "before")}
     pairs = pairs[pairs["item"].isin(list(titles))]
-    counts |= _counts(pairs, "with_profile")
+    counts |= count_pairs(pairs, "with_profile")
     pairs = keep_core(pairs, FEWEST)
     if pairs.empty:
         raise DataError(f"{paths['total_trn.csv']}: no user has {FEWEST} interactions with items of {paths['tst.pkl']}")
-    counts |= _counts(pairs, "after")
+    counts |= count_pairs(pairs, "after")
 
-    user_ids, users = np.unique(pairs["user"], return_inverse=True)
-    item_ids, items = np.unique(pairs["item"], return_inverse=True)
-    whole = sparse.csr_matrix((np.ones(len(users)), (users, items)), shape=(len(user_ids), len(item_ids)))
-    splits = zip(SPLITS, split_per_user(whole, np.random.default_rng(SEED)), strict=True)
-    arrays = {split: np.stack(part.nonzero()).astype(np.int32) for split, part in splits}
-    arrays |= {"user_ids": user_ids, "item_ids": item_ids}
-    ids = item_ids.tolist()
+    arrays = split_pairs(pairs)
+    ids = arrays["item_ids"].tolist()
     return arrays, {"titles": [titles[i] for i in ids], "texts": [texts[i] for i in ids], "counts": counts}
-
-
-def keep_core(pairs: pd.DataFrame, fewest: int) -> pd.DataFrame:
-    """Drop users and items with fewer than `fewest` rows until none is left."""
-    while True:
-        often = [pairs.groupby(column)[column].transform("size") >= fewest for column in ("user", "item")]
-        if (often[0] & often[1]).all():
-            return pairs
-        pairs = pairs[often[0] & often[1]]
 
 
 def _item_texts(path: Path) -> tuple[dict[int, str], dict[int, str]]:
@@ -125,25 +107,11 @@ def _pairs(path: Path) -> pd.DataFrame:
         ) from problem
 
 
-def _counts(pairs: pd.DataFrame, when: str) -> dict[str, int]:
-    return {
-        f"users_{when}": int(pairs["user"].nunique()),
-        f"items_{when}": int(pairs["item"].nunique()),
-        f"interactions_{when}": len(pairs),
-    }
-
-
 def _assemble(name: str, arrays: dict, notes: dict, checksums: Mapping[str, str]) -> RecDataset:
-    shape = (len(arrays["user_ids"]), len(arrays["item_ids"]))
-    splits = {s: sparse.csr_matrix((np.ones(arrays[s].shape[1]), arrays[s]), shape=shape) for s in SPLITS}
     return RecDataset(
         name=f"{name}-xrec",
-        n_users=shape[0],
-        n_items=shape[1],
-        **splits,
+        **split_fields(arrays),
         titles=notes["titles"],
         profiles=Profiles(notes["texts"], user=None, source="GPT-written item summaries, HKUDS/XRec"),
         source={"upstream": "HKUDS/XRec", "licence": "Apache-2.0", **notes["counts"], **checksums},
-        user_ids=arrays["user_ids"].tolist(),
-        item_ids=arrays["item_ids"].tolist(),
     )

@@ -18,6 +18,7 @@ from dmrec_core.data.load import load_told
 from dmrec_core.data.own import items_file
 from dmrec_core.data.own_origin import KEY, PROFILES, check_fresh, made_from
 from dmrec_core.data.own_reading import kept_reading, reading_of, without_reading_options
+from dmrec_core.data.steam_fields import WRITER
 from dmrec_core.language.embedders import Embedder, MiniLM, choose_embedder, semantic_vectors
 from dmrec_core.language.endpoint import Endpoint
 from dmrec_core.language.endpoint_embedder import EndpointEmbedder
@@ -191,7 +192,9 @@ def _endpoint(options: argparse.Namespace) -> Endpoint:
 
 def _published(name: str, dataset: RecDataset) -> bool:
     """Whether these item profiles were written by a language model already."""
-    return name in DATASETS and name != "toy" and dataset.profiles is not None
+    if name not in DATASETS or name == "toy" or dataset.profiles is None:
+        return False
+    return dataset.profiles.source != WRITER
 
 
 def _own_folder(name: str) -> Path | None:

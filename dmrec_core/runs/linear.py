@@ -56,4 +56,15 @@ CHOSEN: Mapping[str, Mapping[str, Mapping[str, float]]] = {
         "gf-cf text": {"filter_weight": 1, "k": 32, "text_weight": 0.003},
         "ials text": {"latent": 32, "text_weight": 0.03, "unobserved": 0.01},
     },
+    "steam-part": {
+        "item-knn": {"shrinkage": 1000},
+        "ease": {"l2": 1000},
+        "gf-cf": {"filter_weight": 1, "k": 32},
+        "ials": {"latent": 32, "unobserved": 0.03},
+        "l3ae": {"distillation": 100, "l2": 1000},
+        "item-knn text": {"shrinkage": 1000, "text_weight": 0.01},
+        "ease text": {"l2": 1000, "text_weight": 0.003},
+        "gf-cf text": {"filter_weight": 1, "k": 32, "text_weight": 0.01},
+        "ials text": {"latent": 32, "text_weight": 0.03, "unobserved": 0.03},
+    },
 }

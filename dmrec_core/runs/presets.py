@@ -98,7 +98,8 @@ def paper_settings(dataset: str, model: str = "mult-vae", strategy: str = "base"
 
     Args:
         dataset: `amazon`, `yelp` and `steam` have published values; other data take amazon's and lambda 0.5, but
-            `yelp-xrec` takes yelp's for L-DiffRec and RLMRec-G; `toy` has its own small sizes.
+            `yelp-xrec` takes yelp's for L-DiffRec and RLMRec-G; `steam-part` takes steam's, but lambda 0.5, since
+            steam's was chosen on other interactions and texts; `toy` has its own small sizes.
         model: a backbone, or a baseline: see `dmrec_core.runs.models.CARDS`.
         strategy: "base", "godm", "cpdm", "mddm", or an ablation.
         changes: any field of `RunSpec` to set otherwise.
@@ -124,28 +125,28 @@ def paper_settings(dataset: str, model: str = "mult-vae", strategy: str = "base"
 
 
 def _published(dataset: str, model: str, strategy: str) -> dict[str, object]:
-    dropout = DROPOUT.get(dataset, 0.3)
+    kin = {"steam-part": "steam"}.get(dataset, dataset.removesuffix("-xrec"))  # whose published settings it takes
+    dropout = DROPOUT.get(kin, 0.3)
     if model == "cvga":
         # d and dropout from the plain CVGA's release, which divides the KL term by the batch size once more; CVGA with
         # DMRec was released without that, and without sizes
         return {"latent": 64, "dropout": dropout, "settings": {"divide_kl_by_batch": strategy == "base"}}
     if model == "l-diffrec":
-        yelp = dataset.removesuffix("-xrec") == "yelp"
         train = TrainSettings(batch_size=400, learning_rate=5e-4, evaluate_every=5, patience=4)
-        settings = L_DIFFREC | (L_DIFFREC_YELP if yelp else {})
+        settings = L_DIFFREC | (L_DIFFREC_YELP if kin == "yelp" else {})
         return {"latent": 300, "dropout": 0.1, "settings": settings, "train": train}
     if model in LINEAR:
         return {"settings": CHOSEN.get(dataset, {}).get(model, {})}
-    layers = LIGHTGCN_LAYERS.get(dataset, 3)
+    layers = LIGHTGCN_LAYERS.get(kin, 3)
     if model in ("lightgcn", "kar"):
         return {"latent": 32, "settings": {"layers": layers, "reg_weight": 1e-6}, "train": LIGHTGCN}
     if model == "rlmrec-c":
-        settings = RLMREC_C | (RLMREC_C_STEAM if dataset == "steam" else {})
+        settings = RLMREC_C | (RLMREC_C_STEAM if kin == "steam" else {})
         return {"latent": 32, "settings": settings, "train": LIGHTGCN}
     if model == "rlmrec-g":
         return {
             "latent": 32,
-            "settings": RLMREC_G | RLMREC_G_OTHER.get(dataset.removesuffix("-xrec"), {}),
+            "settings": RLMREC_G | RLMREC_G_OTHER.get(kin, {}),
             "train": LIGHTGCN,
         }
     if model == "llmrec":
