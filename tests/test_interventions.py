@@ -72,6 +72,16 @@ def test_what_is_said_follows_from_the_verdicts():
     assert said[3].startswith("The seeds and users there are do not tell") and "vectors of the clicks" in said[3]
 
 
+def test_the_share_of_the_weaker_prior_is_said_where_both_lose():
+    name = "the base, its prior weighted by λ"
+    said = findings(interventions(runs(**{name: WORSE / 2}), SPECS))
+    assert said[1] == (
+        "A base whose prior weighs λ reads no text, and alone loses -0.0500: 50% of what DMRec-M loses with the same "
+        "seeds (3)."
+    )
+    assert not any("reads no text" in line for line in findings(interventions(runs(**{name: -WORSE}), SPECS)))
+
+
 def test_one_seed_says_so_and_decides_nothing():
     rows = interventions(runs(seeds=(2024,)), SPECS)
     table = as_markdown(rows)
