@@ -54,7 +54,7 @@ def overview() -> str:
     """All commands, a line each."""
     lines = [f"usage: {CALL} COMMAND [options]", f"       {CALL} COMMAND --help", f"       {CALL} --version"]
     for group, commands in COMMANDS.items():
-        lines += ["", f"{group}:", *(f"  {name:<12}{what}" for name, what in commands.items())]
+        lines += ["", f"{group}:", *(f"  {name:<14}{what}" for name, what in commands.items())]
     return "\n".join([*lines, "", MEANING])
 
 

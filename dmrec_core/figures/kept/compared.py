@@ -78,6 +78,7 @@ def changed_alone(curves: pd.DataFrame, differences: pd.DataFrame, looks: Mappin
     ends.set_yticks(range(len(differences)), differences["change"])
     ends.set_ylim(len(differences) - 0.5, -0.5)
     ends.set(xlabel="test Recall@20 minus the base's", title="(b) where it ends")
+    ends.locator_params(axis="x", nbins=5)  # labels of five digits are wide
     for ax in (along, ends):
         ax.title.set_fontsize(11)
         ax.spines[["top", "right"]].set_visible(False)
