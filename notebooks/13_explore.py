@@ -230,8 +230,8 @@ kept.draw_stops(curves, {r.spec.lam: r.metrics["test"]["recall@20"] for r in run
 # ## A shorter way to the next run?
 #
 # A run can also start where its neighbour along λ ended, **warm**, instead of **cold**, at its own first weights. It is
-# another run: it may end elsewhere. And it cannot be quicker than its patience, the epochs that early stopping waits
-# for a better one. `RunSpec(warm=0.75)` names where a run starts, and notebook 09's panel has a box for it.
+# another run: it may end elsewhere. And it cannot be quicker than its patience, so many epochs without a better one,
+# after which training stops. `RunSpec(warm=0.75)` names where a run starts, and notebook 09's panel has a box for it.
 
 # %%
 starts = pd.DataFrame()

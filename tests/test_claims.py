@@ -347,3 +347,9 @@ def test_seeds_are_said_as_they_are():
     finding = judge(a_world_as_the_paper_has_it(), DATASET)[0]
     assert runs_of(replace(finding, seeds=(7,))).endswith("seed 7")
     assert runs_of(replace(finding, seeds=(7, 9))).endswith("seeds 7, 9")
+
+
+def test_the_glance_names_the_runs_and_not_that_there_are_none():
+    one = judge(a_world_as_the_paper_has_it(), DATASET)[0]
+    never = replace(one, verdict=UNTESTED, seeds=(), vectors="")
+    assert f"({runs_of(one).removeprefix(f'{one.dataset}, ')})" in glance("toy", [never, never, one])

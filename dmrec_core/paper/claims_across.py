@@ -55,7 +55,8 @@ def _ran_on(finding: Finding) -> str:
 
 
 def _mostly(findings: Sequence[Finding]) -> str:
-    return Counter(map(_ran_on, findings)).most_common(1)[0][0]
+    run = [finding for finding in findings if finding.seeds] or findings
+    return Counter(map(_ran_on, run)).most_common(1)[0][0]
 
 
 def _cell(finding: Finding, ran: str, among: Mapping[str, float]) -> str:
