@@ -214,9 +214,9 @@ for label, gain in gains.items():
 # ## Move λ
 #
 # **What this slider teaches: at λ = 1 the language space is still inside the model, but nothing is matched; at λ = 0
-# the prior is gone and only language holds the posterior; what helps lies between, if anything does.** Between trained
-# points the picture is interpolated and says so; when the slider rests, the model is trained at that λ, which takes a
-# few seconds.
+# the prior is gone: the posterior is held to $p$, and nothing holds $p$; what helps lies between, if anything does.**
+# Between trained points the picture is interpolated and says so; when the slider rests, the model is trained at that
+# λ, which takes a few seconds.
 
 # %%
 trainer = panels.Trainer(seed=first_seed, device=device)

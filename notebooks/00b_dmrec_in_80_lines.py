@@ -167,7 +167,7 @@ def reconstruction(net, z, x):
 # $$L_{MDDM} = \lambda\,D_{KL}(\cdot\,\|\,p_z) + (1-\lambda)\,D_{KL}(\cdot\,\|\,p) \tag{15}$$
 #
 # What stands for the dot? In the **paper** $q$, in the **published** code the fused posterior. It is the first line of
-# `matching` below. At λ = 1 nothing is matched; at λ = 0 nothing pulls to the prior and only language is left.
+# `matching` below. At λ = 1 nothing is matched; at λ = 0 nothing pulls to the prior and only $p$ is left.
 
 
 # %% tags=["model"]

@@ -145,7 +145,8 @@ best_table.style.format(
 # The paper says that MDDM at λ = 1 returns to the base model. In the published code it does not: the posterior that is
 # decoded is the *sum* of both branches, encoder and meta-network. So MDDM at λ = 1 and GODM and CPDM at λ = 0 all have
 # the same loss, reconstruction plus $D_{KL}$ of the sum from the prior, and that model still reads the texts. It is
-# what the paper calls "Add" when it takes parts away.
+# what the paper calls "Add" when it takes parts away. In this kit's `paper` variant it is not the base either: the
+# taste is drawn from $q$ and $p$ together there, too.
 #
 # The cell below checks it on the trained runs: with equal seeds the three end points must agree with one another to
 # rounding, and they need not agree with the base.

@@ -76,11 +76,11 @@ data, checked = lesson.data, lesson.checked
 # item vectors is still a random projection of their clicks: the language branch stays a second encoder. What neither
 # control can know is what an item is about.
 #
-# **Clicks** is a control of another kind: it helps, and reads nothing. Items that the same users clicked get like
-# vectors, a user the sum of theirs. (This is Item2Vec's idea: the weight of a pair is $\ln\big(c_{ij}\,c/(c_ic_j)\big)$
-# where that is positive, with $c_{ij}$ the users who clicked both, $c_i=\sum_j c_{ij}$ and $c=\sum_i c_i$.) If real
-# texts beat shuffled ones but not these, then what helps is a second view of the clicks, and a text is one way to have
-# it.
+# **Clicks** is a control of another kind: it may help, though it reads no text. Items that the same users clicked get
+# like vectors, a user the sum of theirs. (This is Item2Vec's idea: the weight of a pair is
+# $\ln\big(c_{ij}\,c/(c_ic_j)\big)$ where that is positive, with $c_{ij}$ the users who clicked both, $c_i=\sum_j
+# c_{ij}$ and $c=\sum_i c_i$.) If real texts beat shuffled ones but not these, then what helps is a second view of the
+# clicks, and a text is one way to have it.
 #
 # By hand, one vector of two numbers, half noise:
 
@@ -290,6 +290,7 @@ print(f"  real vectors gain over the clicks' own:    {real_over_clicks}: {real_o
 if gain["is above zero"] == "holds":
     parts = ", ".join(f"{step} {by_step.loc[step, 'share of the gain']:+.0%}" for step in steps)
     print(f"  the gain is made of: {parts}")
+    print("  the language: a vector with its owner; whether it takes a text, the line on the clicks' own vectors says")
 else:
     print("  there is no gain here that these seeds decide on, so none to take apart")
 
@@ -340,7 +341,8 @@ Markdown("\n\n".join([interventions.as_markdown(real_data), *interventions.findi
 
 # %% [markdown]
 # Read a row like an experiment: it differs from DMRec-M as published (rows named "the base": from the base) in what its
-# first cell says, and in nothing else. (a) is validation Recall@20 along the training of the first seed. (b) is how far
+# first cell says. Two rows change two things: λ = 1 gives back the whole prior as well, and DMRec-G and DMRec-C also
+# measure another distance. (a) is validation Recall@20 along the training of the first seed. (b) is how far
 # a row ends above or below the base, which is the line at zero. A row at zero or to its right: that change makes up for
 # what DMRec-M lost. A row where DMRec-M is: that part has little to do with it. The bars of (b) are over users, the
 # intervals of the table over seeds, and one seed has none.

@@ -66,18 +66,19 @@ def test_what_is_said_follows_from_the_verdicts():
     better, same = WORSE + 0.2, WORSE + np.array([0.001, -0.001, 0.001, -0.001])
     given = {"no matching (λ = 1)": better, "vectors of the clicks": same, "more matching (λ = 0.25)": WORSE + WORSE}
     said = findings(interventions(runs(**given), SPECS))
-    assert said[0].startswith("DMRec-M minus its base: -0.1000") and said[0].endswith("better: does not hold here.")
+    assert said[0].startswith("DMRec-M at λ = 0.5 minus its base: -0.1000")
+    assert said[0].endswith("better: does not hold here.")
     assert "rank better than DMRec-M as published: no matching (λ = 1) (+0.2000, p over users" in said[1]
     assert said[2].startswith("Changed alone, these rank worse: more matching (λ = 0.25) (-0.1000, p over users")
-    assert said[3].startswith("The seeds and users there are do not tell") and "vectors of the clicks" in said[3]
+    assert said[3].startswith("Not decided, as seeds and users must agree") and "vectors of the clicks" in said[3]
 
 
 def test_the_share_of_the_weaker_prior_is_said_where_both_lose():
     name = "the base, its prior weighted by λ"
     said = findings(interventions(runs(**{name: WORSE / 2}), SPECS))
     assert said[1] == (
-        "A base whose prior weighs λ reads no text, and alone loses -0.0500: 50% of what DMRec-M loses with the same "
-        "seeds (3)."
+        "A base whose prior weighs λ reads no text, and alone loses 0.0500: 50% of the 0.1000 that DMRec-M loses with "
+        "the same seeds (3)."
     )
     assert not any("reads no text" in line for line in findings(interventions(runs(**{name: -WORSE}), SPECS)))
 
@@ -86,7 +87,8 @@ def test_one_seed_says_so_and_decides_nothing():
     rows = interventions(runs(seeds=(2024,)), SPECS)
     table = as_markdown(rows)
     rows = interventions(runs(seeds=(2024,), **{"no matching (λ = 1)": 0 * WORSE}), SPECS)
-    assert findings(rows)[1].startswith("Run with one seed, which decides nothing alone: no matching (λ = 1) (+0.1000")
+    alone = "Run with one seed, which decides nothing alone: no matching (λ = 1) (+0.1000, p over users"
+    assert findings(rows)[1].startswith(alone)
     assert "-0.1010 (one seed)" in table and "not decided by these seeds" in table and "| 10 |" in table
 
 

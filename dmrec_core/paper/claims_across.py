@@ -38,6 +38,14 @@ def across(findings: Mapping[str, Sequence[Finding]]) -> str:
     return markdown_table(columns, rows)
 
 
+HOW_TO_READ = (
+    "A verdict needs the seeds and the users to agree, each by the 95 % interval of a paired difference. *Alone*: only "
+    "if it were the one statement tested on this data; with so many, luck could produce it (Holm's correction). "
+    "*Validation chose no matching*: of the λ that were run there, some as few as two, the one that matches nothing "
+    "ranked best. Would decide it: with so many, four times in five, if difference and spread are what they seem here."
+)
+
+
 def glance(dataset: str, findings: Sequence[Finding]) -> str:
     """One line: of so many statements so many hold, do not, and are not decided."""
     among = among_all(findings)

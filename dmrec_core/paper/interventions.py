@@ -53,12 +53,12 @@ CHANGES: Mapping[str, tuple[str, Callable[[RunSpec], RunSpec]]] = {
     "vectors of other owners": ("is it what the texts say?", lambda spec: spec.with_(vectors="shuffled")),
     "vectors of the clicks": ("is it that they are texts?", lambda spec: spec.with_(vectors="clicks")),
     "without the items' vectors": ("is it the sum over a user's items?", lambda spec: spec.with_(aggregate=False)),
-    f"patience {PATIENT}": ("did it stop too soon?", _more_patient),
+    f"patience of {PATIENT} evaluations": ("did it stop too soon?", _more_patient),
 }
 # the same of the base, which has no λ of its own
 OF_THE_BASE: Mapping[str, tuple[str, Callable[[RunSpec, float], RunSpec]]] = {
     WEAKER_PRIOR: ("is it the weaker prior?", lambda base, lam: base.with_(kl_weight=lam)),
-    f"the base, patience {PATIENT}": ("did the base stop too soon?", lambda base, _: _more_patient(base)),
+    f"the base, patience of {PATIENT} evaluations": ("did it stop too soon?", lambda base, _: _more_patient(base)),
 }
 
 
@@ -186,22 +186,25 @@ def findings(rows: Sequence[Row]) -> list[str]:
     published = next((row.over_base for row in rows if row.change == AS_PUBLISHED), None)
     if published is None:
         return []
-    said = [f"DMRec-M minus its base: {published}, {published.seeds} seeds; better: {published.judged.verdict}."]
+    lam = next(row.runs[0].spec.lam for row in rows if row.change == AS_PUBLISHED)
+    verdict = published.judged.verdict
+    said = [f"DMRec-M at λ = {lam:g} minus its base: {published}, {published.seeds} seeds; better: {verdict}."]
     weaker = next((row for row in rows if row.change == WEAKER_PRIOR and row.over_published is not None), None)
     if weaker is not None:
         alone = weaker.over_base.difference.mean
         whole = alone - weaker.over_published.difference.mean  # DMRec-M's, on the same seeds
         if alone < 0 and whole < 0:
             said.append(
-                f"A base whose prior weighs λ reads no text, and alone loses {alone:+.4f}: {alone / whole:.0%} of what "
-                f"DMRec-M loses with the same seeds ({weaker.over_base.seeds})."
+                f"A base whose prior weighs λ reads no text, and alone loses {-alone:.4f}: {alone / whole:.0%} of the "
+                f"{-whole:.4f} that DMRec-M loses with the same seeds ({weaker.over_base.seeds})."
             )
     changes: dict[str, list[str]] = {words: [] for words in SAID.values()}
     for row in rows:
         if (over := row.over_published) is not None:
             words = SAID[ONE_SEED if over.seeds == 1 else over.judged.verdict]
             p = "" if over.p_users is None else f", p over users {over.p_users:.1g}"
-            changes[words].append(f"{row.change} ({over.difference.mean:+.4f}{p})")
+            by = _difference(over).removesuffix(" (one seed)")
+            changes[words].append(f"{row.change} ({by}{p})")
     return said + [f"{words}: {', '.join(named)}." for words, named in changes.items() if named]
 
 
@@ -209,7 +212,7 @@ ONE_SEED = "one seed"
 SAID = {
     HOLDS: "Changed alone, these rank better than DMRec-M as published",
     FAILS: "Changed alone, these rank worse",
-    UNDECIDED: "The seeds and users there are do not tell these apart from it",
+    UNDECIDED: "Not decided, as seeds and users must agree",
     ONE_SEED: "Run with one seed, which decides nothing alone",
 }
 

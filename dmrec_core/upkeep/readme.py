@@ -17,8 +17,8 @@ from dmrec_core.data import DATASETS
 from dmrec_core.matching import STRATEGIES
 from dmrec_core.paper import interventions, linear
 from dmrec_core.paper.budget import thousand_runs
-from dmrec_core.paper.claims import HOW_TO_READ, made_with, read
-from dmrec_core.paper.claims_across import across, glance
+from dmrec_core.paper.claims import made_with, read
+from dmrec_core.paper.claims_across import HOW_TO_READ, across, glance
 from dmrec_core.records.checkout import checkout
 from dmrec_core.records.files import write_whole
 from dmrec_core.records.markdown import markdown_table, plus_minus
