@@ -79,8 +79,8 @@ data, checked = lesson.data, lesson.checked
 # **Clicks** is a control of another kind: it may help, though it reads no text. Items that the same users clicked get
 # like vectors, a user the sum of theirs. (This is Item2Vec's idea: the weight of a pair is
 # $\ln\big(c_{ij}\,c/(c_ic_j)\big)$ where that is positive, with $c_{ij}$ the users who clicked both,
-# $c_i=\sum_j c_{ij}$ and $c=\sum_i c_i$.) If real texts beat shuffled ones but not these, then what helps is a second view of the
-# clicks, and a text is one way to have it.
+# $c_i=\sum_j c_{ij}$ and $c=\sum_i c_i$.) If real texts beat shuffled ones but not these, then what helps is
+# a second view of the clicks, and a text is one way to have it.
 #
 # By hand, one vector of two numbers, half noise:
 
