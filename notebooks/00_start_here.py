@@ -134,8 +134,8 @@ Markdown(
 # > has its hits at the top: $\min(K, \text{held-out items})$ of them.
 # >
 # > **When training stops.** Every few epochs (an *epoch* is once through all users) Recall@20 is measured on the
-# > validation items. After so many measurements without a new best one (the *patience*) training stops, and the best
-# > weights are kept. The test items are looked at once, at the end.
+# > validation items. After so many measurements without a new best one (the *patience*), or at the limit of epochs,
+# > training stops, and the best weights are kept. The test items are looked at once, at the end.
 # >
 # > **What `±` is.** A 95 % interval of the mean over *seeds* (Student's t): how much the number moves when the same
 # > training is repeated with other random numbers. It does not say how it would move with other users or other data.

@@ -18,7 +18,8 @@
 #
 # DMRec sees two things: who clicked what, and what was written about users and items. This notebook looks at both
 # before any model does. It says where the data come from, how a language model is asked for a profile, how the profile
-# becomes a vector, and what such a vector knows on its own.
+# becomes a vector, and what such a vector knows on its own. What is known of each data set's making, and what is not,
+# stands on the site's page *How these data were made* (`site/data.md`).
 #
 # **You will be able to** read a data card, write and change the prompt for a profile, compute a text vector by hand,
 # and judge a set of text vectors with two numbers before training anything.
