@@ -168,7 +168,9 @@ def test_a_kept_page_looks_and_works_as_one_made_today(name):
     """Its style sheet and scripts are the package's; `make figures ARGS='--only NN --keep all'` makes it again."""
     text, assets = (KEPT / name).read_text("utf-8"), resources.files("dmrec_core.figures.twins")
     current = {
-        path.name: path.read_text("utf-8").rstrip("\n") in text for path in assets.iterdir() if path.suffix != ".py"
+        path.name: path.read_text("utf-8").rstrip("\n") in text
+        for path in assets.iterdir()
+        if path.is_file() and path.suffix != ".py"
     }
     assert current["style.css"] and current["chart.js"]
     assert sum(all(map(current.get, scripts)) for scripts in twin.PAGES.values()) == 1
