@@ -46,6 +46,7 @@ def test_every_change_changes_the_spec_and_nothing_else_that_is_listed():
     assert SPECS["the whole prior: DMRec-G"].lam == SPECS["vectors of the clicks"].lam == 0.5
     assert SPECS["no matching (λ = 1)"].lam == 1
     assert changed("amazon", embedder="tfidf")[AS_PUBLISHED].lam == 0.6
+    assert "no matching (λ = 1)" not in changed("toy", 1.0) and "λ = 0.75" not in changed("toy", 0.75)
 
 
 def test_a_row_is_less_the_base_on_the_seeds_that_both_were_run_with():
@@ -64,12 +65,12 @@ def test_a_run_with_a_seed_that_the_base_lacks_is_not_compared():
 
 def test_what_is_said_follows_from_the_verdicts():
     better, same = WORSE + 0.2, WORSE + np.array([0.001, -0.001, 0.001, -0.001])
-    given = {"no matching (λ = 1)": better, "vectors of the clicks": same, "more matching (λ = 0.25)": WORSE + WORSE}
+    given = {"no matching (λ = 1)": better, "vectors of the clicks": same, "λ = 0.25": WORSE + WORSE}
     said = findings(interventions(runs(**given), SPECS))
     assert said[0].startswith("DMRec-M at λ = 0.5 minus its base: -0.1000")
     assert said[0].endswith("better: does not hold here.")
     assert "rank better than DMRec-M as published: no matching (λ = 1) (+0.2000, p over users" in said[1]
-    assert said[2].startswith("Changed alone, these rank worse: more matching (λ = 0.25) (-0.1000, p over users")
+    assert said[2].startswith("Changed alone, these rank worse: λ = 0.25 (-0.1000, p over users")
     assert said[3].startswith("Not decided, as seeds and users must agree") and "vectors of the clicks" in said[3]
 
 
@@ -78,7 +79,7 @@ def test_the_share_of_the_weaker_prior_is_said_where_both_lose():
     said = findings(interventions(runs(**{name: WORSE / 2}), SPECS))
     assert said[1] == (
         "A base whose prior weighs λ reads no text, and alone loses 0.0500: 50% of the 0.1000 that DMRec-M loses with "
-        "the same seeds (3)."
+        "the same seeds (3); better than the base: does not hold here."
     )
     assert not any("reads no text" in line for line in findings(interventions(runs(**{name: -WORSE}), SPECS)))
 
@@ -109,12 +110,12 @@ def test_the_figure_shows_every_row_and_the_curves_asked_for():
     assert {text.get_text() for text in along.get_legend().get_texts()} == set(looks)
 
 
-def test_the_command_trains_keeps_and_prints(tmp_path, monkeypatch, capsys):
+def test_the_command_trains_and_prints_and_keeps_nothing(tmp_path, monkeypatch, capsys):
     few = {AS_PUBLISHED, "the base"}
     quick = {name: spec.with_(train=replace(spec.train, epochs=3)) for name, spec in SPECS.items() if name in few}
     monkeypatch.setattr(asked, "changed", lambda *_, **__: quick)
     monkeypatch.setattr(asked, "sweep", lambda specs, runs, **_: [run(spec, runs=runs) for spec in specs])
-    call = ["interventions", "toy", "--seeds", "2024", "--kept", str(tmp_path / "kept")]
-    assert main([*call, "--runs", str(tmp_path / "runs")]) == 0
-    assert len(list((tmp_path / "kept").glob("*.npz"))) == 2
+    monkeypatch.chdir(tmp_path)
+    assert main(["interventions", "toy", "--seeds", "2024", "--runs", "runs"]) == 0
     assert f"| {AS_PUBLISHED} |" in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"] and not list((FIGURES / "runs").glob("*"))

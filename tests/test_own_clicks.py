@@ -152,7 +152,7 @@ def test_a_large_catalogue_is_cut_to_what_is_clicked_most(data, runs, tmp_path, 
     np.testing.assert_allclose(inside, scores[held["items"]].numpy(), atol=2e-3)
 
 
-def test_a_strategy_whose_lambda_is_a_weight_has_no_language_only(data, runs, tmp_path):
+def test_a_strategy_whose_lambda_is_a_weight_has_no_preset_without_a_prior(data, runs, tmp_path):
     held = data_of(write_own_clicks(tmp_path / "x.html", runs("godm"), data, {}))
     assert held["noPrior"] is None and held["unmatched"] == held["start"]["against"] == 0.0
 

@@ -1,7 +1,7 @@
 """Why does matching help or hurt on a data set? DMRec-M on Mult-VAE with one thing changed at a time.
 
 DMRec-M, its base, and either with another lambda, prior, strategy, patience or vectors, on equal seeds. What is not
-there yet is trained, and what it measured is kept, in figures/<dataset>/runs/: notebook 12 and RESULTS.md show it.
+there yet is trained. `runs DATASET --save` then keeps what it measured, which notebook 12 and RESULTS.md show.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ def add_options(parser: shared.Parser) -> None:
     shared.lam(parser)
     shared.embedder(parser)
     shared.training(parser)
-    shared.kept(parser)
 
 
 def perform(options: argparse.Namespace) -> int:

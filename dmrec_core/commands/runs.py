@@ -9,6 +9,7 @@ looks into a model (notebooks 07 and 13, recommend) needs runs that were trained
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from dmrec_core.commands import shared
 
@@ -19,7 +20,8 @@ def add_options(parser: shared.Parser) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--save", action="store_true", help="write the measurements of the runs that are not kept yet")
     what.add_argument("--take", action="store_true", help="make finished runs of the measurements that are kept")
-    shared.kept(parser)
+    parser.add_argument("--kept", type=Path, metavar="FOLDER",
+        help="where measurements are kept (default: runs/ beside the data set's figures in the checkout)")  # fmt: skip
     shared.runs(parser)
 
 

@@ -141,12 +141,6 @@ def runs(parser: Parser) -> None:
     parser.add_argument("--runs", type=Path, metavar="FOLDER", help=what)
 
 
-def kept(parser: Parser) -> None:
-    """`--kept`."""
-    what = "where measurements are kept (default: runs/ beside the data set's figures in the checkout)"
-    parser.add_argument("--kept", type=Path, metavar="FOLDER", help=what)
-
-
 def out(parser: Parser, default: str, metavar: str = "FOLDER") -> None:
     """`--out`."""
     parser.add_argument("--out", type=Path, metavar=metavar, help=f"where the results go; {default} if not given")

@@ -199,11 +199,11 @@ def markdown(findings: Sequence[Finding]) -> str:
     return f"{markdown_table(columns, rows)}\n\n{HOW_TO_READ}\n" if len(findings) > 1 else markdown_table(columns, rows)
 
 
+AGREED = "A verdict needs the seeds and the users to agree, each by the 95 % interval of a paired difference"
+DECIDED = "Would decide it: with so many, four times in five, if difference and spread are what they seem here."
 HOW_TO_READ = (
-    "A verdict needs the seeds and the users to agree, each by the 95 % interval of a paired difference; p is the "
-    "larger of the two. *Alone*: it would not stand after Holm's correction for all the statements that were tested on "
-    "this data. Chosen from: so many λ, of which validation chose one. Would decide it: with so many, four times in "
-    "five, if difference and spread are what they seem here."
+    f"{AGREED}; p is the larger of the two. *Alone*: it would not stand after Holm's correction for all the statements "
+    f"that were tested on this data. Chosen from: so many λ, of which validation chose one. {DECIDED}"
 )
 
 

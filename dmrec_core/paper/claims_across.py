@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from dmrec_core.analysis.verdicts import FAILS, HOLDS, NOT_IN_PLAY, UNDECIDED, UNTESTED
-from dmrec_core.paper.claims import Finding, among_all, lost, runs_of
+from dmrec_core.paper.claims import AGREED, DECIDED, Finding, among_all, lost, runs_of
 from dmrec_core.records.markdown import markdown_table
 from dmrec_core.records.markup import markdown_text
 
@@ -39,10 +39,9 @@ def across(findings: Mapping[str, Sequence[Finding]]) -> str:
 
 
 HOW_TO_READ = (
-    "A verdict needs the seeds and the users to agree, each by the 95 % interval of a paired difference. *Alone*: only "
-    "if it were the one statement tested on this data; with so many, luck could produce it (Holm's correction). "
-    "*Validation chose no matching*: of the λ that were run there, some as few as two, the one that matches nothing "
-    "ranked best. Would decide it: with so many, four times in five, if difference and spread are what they seem here."
+    f"{AGREED}. *Alone*: only if it were the one statement tested on this data; with so many, luck could produce it "
+    "(Holm's correction). *Validation chose no matching*: of the λ that were run there, some as few as two, the one "
+    f"that matches nothing ranked best. {DECIDED}"
 )
 
 

@@ -1,6 +1,6 @@
 """Why does matching help or hurt on a data set? DMRec-M with one thing changed at a time, beside its base.
 
-What is compared are runs whose measurements are kept, so nothing here is trained and no data set is read.
+Runs are compared by what they measured: those whose measurements alone are kept tell as much, and need no data set.
 """
 
 from __future__ import annotations
@@ -18,18 +18,19 @@ from dmrec_core.analysis.comparisons import Comparison, compare
 from dmrec_core.analysis.statistics import Interval
 from dmrec_core.analysis.verdicts import FAILS, HOLDS, UNDECIDED
 from dmrec_core.matching import STRATEGIES
-from dmrec_core.paper.ledger import keep, kept_measurements
-from dmrec_core.records.files import check_writable
+from dmrec_core.paper.ledger import kept_measurements
 from dmrec_core.records.markdown import markdown_table, plus_minus
 from dmrec_core.runs.measurements import Measurements, measurements_in
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.progress import ctrl_c
 from dmrec_core.runs.spec import RunSpec
+from dmrec_core.runs.store import RunResult
 from dmrec_core.runs.sweeps import grid, sweep
 
 METRIC = "recall@20"
 VALID = f"valid_{METRIC}"
 PATIENT = 60  # evaluations without a better one; the published patience is 20
+Run = RunResult | Measurements
 AS_PUBLISHED = "as published"
 WEAKER_PRIOR = "the base, its prior weighted by λ"
 
@@ -42,8 +43,8 @@ def _more_patient(spec: RunSpec) -> RunSpec:
 CHANGES: Mapping[str, tuple[str, Callable[[RunSpec], RunSpec]]] = {
     AS_PUBLISHED: ("does DMRec-M beat its base?", lambda spec: spec),
     "no matching (λ = 1)": ("is it the matching, or the second branch?", lambda spec: spec.with_(lam=1.0)),
-    "less matching (λ = 0.75)": ("does it grow with the matching?", lambda spec: spec.with_(lam=0.75)),
-    "more matching (λ = 0.25)": ("does it grow with the matching?", lambda spec: spec.with_(lam=0.25)),
+    "λ = 0.75": ("does it grow with the matching?", lambda spec: spec.with_(lam=0.75)),
+    "λ = 0.25": ("does it grow with the matching?", lambda spec: spec.with_(lam=0.25)),
     **{
         f"the whole prior: {strategy.label}": ("is it the weaker prior?", partial(RunSpec.with_, strategy=name))
         for name, strategy in STRATEGIES.items()
@@ -77,14 +78,14 @@ class Row:
 
     change: str
     asks: str
-    runs: Sequence[Measurements]
-    base: Sequence[Measurements]
+    runs: Sequence[Run]
+    base: Sequence[Run]
     over_base: Comparison
     over_published: Comparison | None
 
 
 def changed(dataset: str, lam: float | None = None, **fields: object) -> dict[str, RunSpec]:
-    """What is changed -> its spec, of the first seed; the base first, as "the base".
+    """What is changed -> its spec, of the first seed; the base first, as "the base". What changes nothing is left out.
 
     Args:
         dataset: its name.
@@ -96,17 +97,21 @@ def changed(dataset: str, lam: float | None = None, **fields: object) -> dict[st
     share = next(name for name, strategy in STRATEGIES.items() if strategy.is_share)
     matched = paper_settings(dataset, strategy=share, **given, **fields)
     specs = {"the base": base} | {name: change(matched) for name, (_, change) in CHANGES.items()}
-    return specs | {name: change(base, matched.lam) for name, (_, change) in OF_THE_BASE.items()}
+    specs |= {name: change(base, matched.lam) for name, (_, change) in OF_THE_BASE.items()}
+    names: dict[RunSpec, str] = {}
+    for name, spec in specs.items():
+        names.setdefault(spec, name)
+    return {name: spec for spec, name in names.items()}
 
 
-def interventions(runs: Iterable[Measurements], specs: Mapping[str, RunSpec]) -> list[Row]:
+def interventions(runs: Iterable[Run], specs: Mapping[str, RunSpec]) -> list[Row]:
     """A row for every change that was run with a seed the base was run with, in the order of `specs`.
 
     Args:
         runs: of one data set, of whatever settings.
         specs: as `changed` gives them.
     """
-    of_setting: dict[RunSpec, dict[int, Measurements]] = {}
+    of_setting: dict[RunSpec, dict[int, Run]] = {}
     for run in runs:
         of_setting.setdefault(run.spec.with_(seed=0), {})[run.spec.seed] = run
     at_hand = {name: of_setting.get(spec.with_(seed=0), {}) for name, spec in specs.items()}
@@ -122,9 +127,7 @@ def interventions(runs: Iterable[Measurements], specs: Mapping[str, RunSpec]) ->
     return rows
 
 
-def _paired(
-    ours: Mapping[int, Measurements], theirs: Mapping[int, Measurements]
-) -> tuple[list[Measurements], list[Measurements]]:
+def _paired(ours: Mapping[int, Run], theirs: Mapping[int, Run]) -> tuple[list[Run], list[Run]]:
     seeds = sorted(ours.keys() & theirs.keys())
     return [ours[seed] for seed in seeds], [theirs[seed] for seed in seeds]
 
@@ -154,11 +157,11 @@ def as_markdown(rows: Sequence[Row]) -> str:
     return markdown_table(columns, lines)
 
 
-def _seed(run: Measurements) -> int:
+def _seed(run: Run) -> int:
     return run.spec.seed
 
 
-def _best_epoch(run: Measurements) -> int:
+def _best_epoch(run: Run) -> int:
     return run.record["best_epoch"] + 1
 
 
@@ -190,13 +193,14 @@ def findings(rows: Sequence[Row]) -> list[str]:
     verdict = published.judged.verdict
     said = [f"DMRec-M at λ = {lam:g} minus its base: {published}, {published.seeds} seeds; better: {verdict}."]
     weaker = next((row for row in rows if row.change == WEAKER_PRIOR and row.over_published is not None), None)
-    if weaker is not None:
+    if weaker is not None and weaker.over_published.seeds == weaker.over_base.seeds:
         alone = weaker.over_base.difference.mean
         whole = alone - weaker.over_published.difference.mean  # DMRec-M's, on the same seeds
         if alone < 0 and whole < 0:
+            verdict, seeds = weaker.over_base.judged.verdict, weaker.over_base.seeds
             said.append(
                 f"A base whose prior weighs λ reads no text, and alone loses {-alone:.4f}: {alone / whole:.0%} of the "
-                f"{-whole:.4f} that DMRec-M loses with the same seeds ({weaker.over_base.seeds})."
+                f"{-whole:.4f} that DMRec-M loses with the same seeds ({seeds}); better than the base: {verdict}."
             )
     changes: dict[str, list[str]] = {words: [] for words in SAID.values()}
     for row in rows:
@@ -231,7 +235,8 @@ def drawn(rows: Sequence[Row], changes: Collection[str]) -> tuple[pd.DataFrame, 
     curves = []
     for change, run in first.items():
         if change in changes:
-            history = pd.read_csv(StringIO(run.history)).dropna(subset=[VALID])
+            told = run.history
+            history = (pd.read_csv(StringIO(told)) if isinstance(told, str) else told).dropna(subset=[VALID])
             curves.append(pd.DataFrame({"change": change, "epoch": history["epoch"], "value": history[VALID]}))
     differences = [{"change": row.change, **_ends(row.over_base.over_users)} for row in rows]
     return pd.concat(curves, ignore_index=True), pd.DataFrame(differences)
@@ -242,14 +247,11 @@ def _ends(interval: Interval) -> dict[str, float]:
 
 
 def make_interventions(options: argparse.Namespace) -> int:
-    """Train what the options of the command `interventions` ask for, keep what it measured, and print; its status."""
+    """Train what the options of the command `interventions` ask for, and print what it says; its exit status."""
     specs = changed(options.dataset, options.lam, embedder=options.embedder)
-    folder = options.kept or kept_measurements(options.dataset)
-    check_writable(folder / "interventions.npz")
     wanted = [spec for spec in specs.values() for spec in grid(spec, seed=options.seeds)]
     with ctrl_c() as cancel:
         results = sweep(wanted, cancel=cancel, device=options.device, workers=options.workers, runs=options.runs)
-    keep((run for run in results if run.has_weights), folder)
-    rows = interventions(measurements_in(folder), specs)
+    rows = interventions(results, specs)
     print("\n\n".join([as_markdown(rows), *findings(rows)]))
     return 0

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from dmrec_core.data import DATASETS
+from dmrec_core.data import DATASETS, DataError
 from dmrec_core.matching import STRATEGIES
 from dmrec_core.paper import interventions, linear
 from dmrec_core.paper.budget import thousand_runs
@@ -120,7 +120,7 @@ def results_table(root: Path) -> str:
         try:
             parts[name] = part(root)
         except (KeyError, IndexError, TypeError, AttributeError, ValueError) as problem:
-            if isinstance(problem, Damaged):
+            if isinstance(problem, Damaged | DataError):  # they name their file
                 raise
             places = ", ".join(str(root / at) for at in _places(root, name).values())
             raise Damaged(f"{places}: not what this version keeps ({cut(repr(problem), 200)}); {MEND}") from None

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from dmrec_core import notebook
+from dmrec_core.data import DataError
 from dmrec_core.paper import claims
 from dmrec_core.records import files
 from dmrec_core.records.writer import Damaged, kept_document
@@ -113,3 +114,11 @@ def test_whatever_stands_anywhere_in_a_kept_document_no_page_ends_in_a_traceback
                 named += 1
                 assert str(path) in str(told), (place, value)
     assert named, "no draw did any harm"
+
+
+def test_damaged_measurements_are_named_by_the_page_that_reads_them(tmp_path):
+    folder = tmp_path / "figures" / "google-xrec" / "runs"
+    folder.mkdir(parents=True)
+    shutil.copy(SHIPPED[0], folder / "cut.npz")
+    with pytest.raises(DataError, match=r"cut\.npz: these are no measurements of a run"):
+        readme.results_table(tmp_path)
