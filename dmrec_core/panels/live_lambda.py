@@ -163,7 +163,7 @@ class LambdaPanel:
         self.variant = control("variant", (variants, start["variant"]))
         self.metric = control("metric", ([(name, key) for key, name in METRICS.items()], start["metric"]))
         self.person = control("user-picker", (people, start["user"]), "one user")
-        self.warm = control("warm", False, "start from the nearest run's weights: sooner done, another run")
+        self.warm = control("warm", False, "start from the nearest run's weights: another run, and sooner done")
         self.predict = None if predict is None else Predict(predict)
         self.status = Status()
         self.presets = {key: widgets.Button(layout=widgets.Layout(width="auto")) for key in ("none", "paper", "text")}

@@ -60,7 +60,8 @@ def control(name: str, spec: object, label: str | None = None) -> widgets.ValueW
     label = label_of(name) if label is None else label
     wide = {"style": {"description_width": "initial"}}
     if isinstance(spec, bool):
-        made = widgets.Checkbox(value=spec, description=label, indent=False)
+        layout = widgets.Layout(width="auto", max_width="100%")  # by default a label is cut at 300 pixels
+        made = widgets.Checkbox(value=spec, description=label, indent=False, layout=layout)
     elif isinstance(spec, str):
         rows = min(14, max(3, sum(1 + len(line) // 100 for line in spec.splitlines())))
         layout = widgets.Layout(width="100%", height="auto")

@@ -145,6 +145,8 @@ def test_presets_and_pickers(page):
     assert page.evaluate(DRAWN) != drawn
     page.get_by_role("button", name="the paper's λ").click()
     expect(status(page, "done")).to_contain_text("λ = 0.40", timeout=60_000)
+    label = page.locator(f"{PANEL} .dmrec-warm label", has_text="start from the nearest")
+    assert label.evaluate("it => 0 < it.scrollWidth && it.scrollWidth <= it.clientWidth"), "it is cut"
     page.get_by_role("button", name="no prior").click()  # goes back to MDDM
     expect(status(page, "done")).to_contain_text("λ = 0.00", timeout=60_000)
     expect(page.locator(f"{PANEL} .dmrec-strategy button.mod-active")).to_contain_text("MDDM")
