@@ -202,7 +202,15 @@ def test_a_sweep_works_where_the_path_for_temporary_files_is_too_long_for_a_sock
     assert result.spec == SPEC and not list(deep.glob("pymp-*"))
 
 
-def test_ctrl_c_is_noted_and_then_interrupts_again():
+@pytest.fixture
+def interruptible():
+    """A shell starts what it puts in the background with Ctrl-C ignored; here it is as in the foreground."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_is_noted_and_then_interrupts_again(interruptible):
     with ctrl_c() as pressed:
         assert not pressed()
         signal.raise_signal(signal.SIGINT)
