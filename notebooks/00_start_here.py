@@ -142,6 +142,9 @@ Markdown(
 # >
 # > **What a p-value is.** How often luck alone would give a difference as clear as this one, if there were none.
 # > "Paired t" is the test: two models are compared seed by seed. (The distribution $p$ has nothing to do with it.)
+# >
+# > **When a statement *holds*.** When the 95 % intervals of a paired difference, one over seeds and one over users, both
+# > lie on the claimed side of zero; *does not hold here* if both lie on the other; otherwise it is *not decided*.
 #
 # By hand: two held-out items, found at ranks 2 and 5.
 

@@ -102,6 +102,11 @@ panels.explore(live.draw_transport, **live.CONTROLS[live.draw_transport], **pane
 # \tag{9}$$
 #
 # This is the *square* of the distance, $W_2^2$. With diagonal matrices the trace is $\|\sigma_\varphi-\sigma_\phi\|^2$.
+#
+# How hard does it pull? In one dimension, for equal widths $\sigma$ and means $m$ apart, $W_2^2 = m^2$ has the slope
+# $2m$. Its root $W_2 = m$, which the published code takes, has the slope 1 however far apart: far users are pulled no
+# harder than near ones. KL's $m^2/2\sigma^2$ has the slope $m/\sigma^2$: the surer the text, the harder the pull. $W_2$
+# knows no sureness.
 
 # %%
 cov_q, cov_p = torch.diag_embed(logvar_q.exp()), torch.diag_embed(logvar_p.exp())  # (2, 2, 2) full matrices

@@ -13,16 +13,17 @@ import torch
 
 from dmrec_core.data import toy_dataset
 from dmrec_core.language import with_language
+from dmrec_core.matching import STRATEGIES
 from dmrec_core.runs import store as experiments
 from dmrec_core.runs.inputs import load
 from dmrec_core.runs.models import CARDS
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.progress import ctrl_c
 from dmrec_core.runs.spec import RunSpec
-from dmrec_core.runs.store import cached, folder_of, forget, pretraining_run, run, untrained
+from dmrec_core.runs.store import cached, finished, folder_of, forget, pretraining_run, run, untrained
 from dmrec_core.runs.sweeps import RunFailed, grid, sweep
 from dmrec_core.training.evaluate import METRICS, Metric, evaluate
-from dmrec_core.training.fit import TrainingCancelled, TrainSettings
+from dmrec_core.training.fit import TrainingCancelled, TrainSettings, fit
 
 TINY = TrainSettings(epochs=4, batch_size=256, evaluate_every=2)
 SPEC = paper_settings("toy", strategy="mddm", train=TINY)
@@ -69,6 +70,7 @@ import sys, time
 from pathlib import Path
 from dmrec_core.data import toy_dataset
 from dmrec_core.language import with_language
+from dmrec_core.matching import STRATEGIES
 from dmrec_core.runs import store as experiments
 from tests_spec import SPEC
 dataset = with_language(toy_dataset(n_users=200, n_items=80), "tfidf")
@@ -283,6 +285,40 @@ def test_a_warm_start_begins_where_another_run_ended(dataset, tmp_path):
     result = run(warm, dataset, runs=tmp_path)
     assert result.metrics != run(cold, dataset, runs=tmp_path).metrics
     assert pretraining_run(warm) == end.spec
+
+
+UNMATCHED = ("mddm", 1.0), ("godm", 0.0), ("cpdm", 0.0), ("add", 0.0), ("without_mixing", 0.0)
+
+
+@pytest.mark.parametrize("variant", ["published", "paper"])
+@pytest.mark.parametrize("model", ["mult-vae", "cvga", "l-diffrec"])
+def test_without_matching_all_strategies_end_in_the_same_bits(dataset, tmp_path, model, variant):
+    specs = [
+        paper_settings("toy", model, strategy=name, lam=lam, variant=variant).with_(train=TINY)
+        for name, lam in UNMATCHED
+    ]
+    ends = []
+    for spec in specs:
+        trained = untrained(spec, dataset, runs=tmp_path)
+        fit(trained, dataset, spec.train, seed=spec.seed, device="cpu")
+        ends.append(trained.state_dict())
+    for end in ends[1:]:
+        assert all(torch.equal(value, ends[0][name]) for name, value in end.items())
+    assert {spec.as_trained for spec in specs} == {specs[0]}
+
+
+def test_one_run_stands_at_the_end_of_every_line(dataset, tmp_path, monkeypatch):
+    ends = [paper_settings("toy", strategy=name, lam=lam).with_(train=TINY) for name, lam in UNMATCHED]
+    first, *others = sweep(ends, dataset, runs=tmp_path, device="cpu", workers=1)
+    assert [result.spec for result in (first, *others)] == ends
+    assert {result.folder for result in others} == {first.folder} and len(list(tmp_path.glob("*/metrics.json"))) == 1
+    assert [result.spec for result in finished("toy", tmp_path)] == [ends[0]]
+    for result in others:
+        assert result.model(dataset).strategy.label != first.model(dataset).strategy.label
+        assert result.metrics == first.metrics
+    matched = ends[1].with_(lam=0.5), ends[1].with_(warm=0.5)
+    own = ends[1].with_(strategy=replace(STRATEGIES["godm"], label="mine"))
+    assert all(spec.as_trained is spec for spec in (*matched, own, paper_settings("toy")))
 
 
 def test_what_has_no_lambda_has_no_warm_start():

@@ -1,6 +1,7 @@
 """A run's measurements travel without its weights, and every metric of every user comes back to the last bit."""
 
 import json
+import re
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -12,8 +13,11 @@ import torch
 from dmrec_core.__main__ import main
 from dmrec_core.data import load_dataset
 from dmrec_core.data.errors import DataError
+from dmrec_core.figures.twins import keep_explored, write_explore, write_kept_explore
 from dmrec_core.paper.ledger import along_lambda, keep
-from dmrec_core.runs import measurements, store
+from dmrec_core.records.writer import Damaged
+from dmrec_core.runs import measurements, presets, store
+from dmrec_core.runs.inputs import load
 from dmrec_core.runs.measurements import CLOSE, Measurements, hits_of, save_measurements
 from dmrec_core.runs.models import CARDS
 from dmrec_core.runs.presets import paper_settings
@@ -172,3 +176,41 @@ def test_along_lambda_are_the_presets_runs_and_no_other(dataset):
     assert {run.spec.strategy for run in runs} >= {"base", "mddm"}
     assert not any(run.spec.vectors != "real" or run.spec.kl_weight != 1 for run in runs)
     assert len({(run.spec.strategy, run.spec.lam, run.spec.seed) for run in runs}) == len(runs)
+    unmatched = {
+        run.spec.strategy: run.per_user for run in runs if run.spec.as_trained.lam == 1 and run.spec.seed == 2024
+    }
+    assert {"godm", "mddm"} <= set(unmatched) and unmatched["godm"] is unmatched["mddm"]
+
+
+@pytest.fixture
+def line(monkeypatch, tmp_path):
+    """The base and two lambdas of two epochs each, which are the presets."""
+    monkeypatch.setitem(presets.TOY, "train", TrainSettings(epochs=2, batch_size=256, evaluate_every=2))
+    specs = [paper_settings("toy"), *(paper_settings("toy", strategy="mddm", lam=lam) for lam in (0.0, 1.0))]
+    return [run(spec, runs=tmp_path / "line") for spec in specs]
+
+
+def test_what_twelve_users_look_like_travels_without_a_model_or_the_data(line, tmp_path):
+    kept, page = tmp_path / "figures" / "runs", tmp_path / "13_explore.toy.html"
+    assert write_kept_explore(page, "toy", tmp_path / "figures") is None and not page.exists()
+    assert keep_explored(line[:2], kept) is None  # one lambda is no line
+    assert keep_explored(line[1:], kept).is_file()  # without the base; which then comes to it
+    file = keep_explored(line, kept)
+    assert keep_explored(line, kept) is None  # it is there
+    assert write_kept_explore(page, "toy", tmp_path / "figures") == page
+    text = page.read_text("utf-8")
+    assert "One user at a time: DMRec-M on toy" in text and "licence: the kit" in text
+    now = write_explore(tmp_path / "now.html", line, load(line[1].spec), {"dataset": "toy"})
+    data = [re.search(r'id="data">(.*?)</script>', one.read_text("utf-8"))[1] for one in (page, now)]
+    assert json.loads(data[0]) == json.loads(data[1])
+    for harm in ("{}", "not json", file.read_text("utf-8").replace('"start"', '"begin"')):
+        file.write_text(harm, encoding="utf-8")
+        with pytest.raises(Damaged, match=r"explored\.json"):
+            write_kept_explore(page, "toy", tmp_path / "figures")
+
+
+def test_runs_that_came_without_weights_are_no_line(line, dataset, tmp_path):
+    for one in line:
+        Measurements(save_measurements(one, dataset, tmp_path / "kept")).put_back(tmp_path / "there")
+    assert len(finished("toy", tmp_path / "there")) == 3
+    assert keep_explored(finished("toy", tmp_path / "there"), tmp_path / "kept") is None

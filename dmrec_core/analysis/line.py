@@ -11,6 +11,7 @@ import numpy as np
 from dmrec_core.analysis.snapshots import Snapshot, crowd, take_snapshot, typical_users
 from dmrec_core.analysis.statistics import Interval, mean_interval
 from dmrec_core.data import RecDataset
+from dmrec_core.matching import DEFAULT_STRATEGY
 from dmrec_core.runs.spec import RunSpec
 from dmrec_core.runs.store import RunResult
 
@@ -178,10 +179,12 @@ class LambdaLine:
     def first_person(self) -> int:
         """Whom to look at first: the quietest of `people` with a test item among the ten best of the middle run.
 
-        Someone whose items are all out of reach shows nothing when lambda moves. Where nobody has one, or no run is
-        there, the person a third of the way to the longest history.
+        Of several strategies, the default one's, where views begin. Someone whose items are all out of reach shows
+        nothing when lambda moves. Where nobody has one, or no run is there, the person a third of the way to the
+        longest history.
         """
-        runs = sorted(filter(_has_a_model, self.runs), key=lambda result: result.spec.lam)
+        there = sorted(filter(_has_a_model, self.runs), key=lambda result: result.spec.lam)
+        runs = [run for run in there if run.spec.strategy == DEFAULT_STRATEGY] or there
         if runs:
             middle = self.snapshot(runs[len(runs) // 2])
             for user in self.people:

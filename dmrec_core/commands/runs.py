@@ -1,9 +1,10 @@
 """List the runs on a data set, setting by setting; save what they measured, or take what was saved as runs.
 
 With --save, the measurements of every finished run go to figures/<dataset>/runs/, about 30 kB each: spec, record,
-history, and which of every user's best 20 places were hits. With --take they become finished runs here, without
-weights: tables, claims and curves over lambda are made of them at once, and what is not there yet is trained. What
-looks into a model (notebooks 07 and 13, recommend) needs runs that were trained here.
+history, and which of every user's best 20 places were hits; and explored.json, what the page of notebook 13 shows of
+twelve users and of their texts at every lambda of one seed, of runs that were trained here. With --take measurements
+become finished runs here, without weights: tables, claims and curves over lambda are made of them at once, and what is
+not there yet is trained. What looks into a model (notebooks 07 and 13, recommend) needs runs that were trained here.
 """
 
 from __future__ import annotations
@@ -27,6 +28,14 @@ def add_options(parser: shared.Parser) -> None:
 
 def perform(options: argparse.Namespace) -> int:
     """Keep, take, and list."""
-    from dmrec_core.paper.ledger import list_runs
+    from dmrec_core.paper.ledger import kept_measurements, list_runs
 
-    return list_runs(options)
+    status = list_runs(options)
+    if options.save:
+        from dmrec_core.figures.twins import keep_explored
+        from dmrec_core.runs.store import finished
+
+        kept = options.kept or kept_measurements(options.dataset)
+        if page := keep_explored(finished(options.dataset, options.runs), kept):
+            print(f"twelve users at every λ of one seed, for the page of notebook 13: {page}")
+    return status

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dmrec_core.analysis.statistics import exact, mean_interval
 from dmrec_core.data.load import figures_folder
+from dmrec_core.matching import DEFAULT_STRATEGY, STRATEGIES
 from dmrec_core.records.checkout import in_checkout
 from dmrec_core.records.markdown import markdown_table, plus_minus
 from dmrec_core.records.markup import markdown_text
@@ -30,16 +31,23 @@ def kept_measurements(dataset: str, figures: Path | None = None) -> Path:
 def along_lambda(dataset: str, figures: Path | None = None) -> list[Measurements]:
     """The kept runs that differ from their presets in lambda and seed alone: DMRec's on Mult-VAE, and the base's.
 
+    A run without matching is the end of every strategy's line, and there once for each strategy that was run.
+
     Args:
         dataset: its name.
         figures: the folder of kept figures; None is the checkout's.
     """
-    found = []
-    for run in measurements_in(kept_measurements(dataset, figures)):
-        own = {"seed": run.spec.seed, "embedder": run.spec.embedder, "lam": run.spec.lam}
-        if run.spec == paper_settings(dataset, strategy=run.spec.strategy, **own):
-            found.append(run)
-    return found
+    found = [run for run in measurements_in(kept_measurements(dataset, figures)) if as_preset(run.spec)]
+    others = {run.spec.strategy for run in found} & STRATEGIES.keys() - {DEFAULT_STRATEGY}
+    ends = [(run, other, STRATEGIES[other].lam_without_matching) for run in found for other in sorted(others)]
+    named = [(run, run.spec.with_(strategy=other, lam=lam)) for run, other, lam in ends if run.spec.lam is not None]
+    return found + [run.read_as(spec) for run, spec in named if spec.as_trained == run.spec]
+
+
+def as_preset(spec: RunSpec) -> bool:
+    """Whether a run differs from DMRec's, or the base's, preset on Mult-VAE in lambda and seed alone."""
+    own = {"seed": spec.seed, "embedder": spec.embedder, "lam": spec.lam}
+    return spec == paper_settings(spec.dataset, strategy=spec.strategy, **own)
 
 
 def keep(results: Iterable[RunResult], folder: Path) -> list[Path]:

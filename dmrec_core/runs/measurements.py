@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +115,12 @@ class Measurements:
     def metrics(self) -> dict[str, dict[str, float]]:
         """Split -> metric -> mean over users."""
         return {split: ranked.means() for split, ranked in self.per_user.items()}
+
+    def read_as(self, spec: RunSpec) -> Measurements:
+        """The same measurements under another name of the run, see `RunSpec.as_trained`."""
+        other = copy(self)
+        other.spec = spec
+        return other
 
     def put_back(self, runs: Path) -> bool:
         """Make it a finished run in `runs`, whole or not at all; False where there is one of this name, begun or done.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import PurePath
 
-from dmrec_core.matching import ALL_STRATEGIES, VARIANTS, Strategy, strategy_of
+from dmrec_core.matching import ALL_STRATEGIES, DEFAULT_STRATEGY, VARIANTS, Strategy, strategy_of
 from dmrec_core.records.ranges import checked, known, short
 from dmrec_core.runs.identity import code_digest
 from dmrec_core.runs.models import CARDS, ModelCard, card_of
@@ -166,9 +166,25 @@ class RunSpec:
         values = {name: tuple(map(tuple, v)) if isinstance(v, list) else v for name, v in values.items()}
         return cls(**{**values, "train": TrainSettings(**values["train"])})
 
+    @property
+    def as_trained(self) -> RunSpec:
+        """The run that is trained for this one: itself, but where nothing is matched, as all strategies then are one.
+
+        Without matching, $L_{DM}$ is the prior's term whatever the strategy: the same steps to the last bit.
+
+        Example:
+            >>> ends = RunSpec(strategy="godm", lam=0), RunSpec(strategy="cpdm", lam=0), RunSpec(strategy="add")
+            >>> {spec.as_trained.label for spec in ends}
+            {'mult-vae mddm λ=1 seed 2024'}
+        """
+        kits = self.strategy in ALL_STRATEGIES  # what another does at some lambda, only its author knows
+        if not kits or self.warm is not None or self.lam != strategy_of(self.strategy).lam_without_matching:
+            return self
+        return self.with_(strategy=DEFAULT_STRATEGY, lam=ALL_STRATEGIES[DEFAULT_STRATEGY].lam_without_matching)
+
     def key(self, fingerprint: str) -> str:
-        """The run's folder name: a hash of the spec and of the data it runs on (`RecDataset.fingerprint`)."""
-        values = self.to_json() | {"dataset": PurePath(self.dataset).name}  # your folder may move
+        """The run's folder name: a hash of what is trained and of the data it runs on (`RecDataset.fingerprint`)."""
+        values = self.as_trained.to_json() | {"dataset": PurePath(self.dataset).name}  # your folder may move
         # the fingerprint covers the vectors themselves, so "auto" and the embedder it chose are one run,
         # and they are named after the profiles they were made from
         del values["profiles"], values["embedder"], values["vectors"]

@@ -115,7 +115,7 @@ def runs_folder() -> Path:
 def folder_of(spec: RunSpec, dataset: RecDataset | None = None, runs: Path | None = None) -> Path:
     """The folder a run has, or will have."""
     dataset = load(spec) if dataset is None else dataset
-    name = f"{Path(spec.dataset).resolve().name}-{spec.model}-{spec.strategy}"
+    name = f"{Path(spec.dataset).resolve().name}-{spec.model}-{spec.as_trained.strategy}"
     return (runs or runs_folder()) / f"{name}-{spec.key(fingerprint(dataset, spec.uses_language))}"
 
 
@@ -277,7 +277,7 @@ def _make(
     """What is missing of a run, from its weights where they are whole and its own, otherwise by training."""
     for name, why in faults(folder).items():
         set_aside(folder / name, why)
-    _write_json(folder / SPEC, spec.to_json())
+    _write_json(folder / SPEC, spec.as_trained.to_json())
     weights = folder / WEIGHTS
     tensors, state = load_tensors(weights) if weights.exists() else ({}, {})
     if state.get("run", folder.name) != folder.name:

@@ -99,7 +99,7 @@ def sweep(
     show = ProgressLine() if progress is None else progress
     collect(runs or runs_folder())  # a sweep killed as it ended leaves its sign to stop, and nothing to run
     collect_sockets()
-    wanted = [s for s in dict.fromkeys(specs) if cached(s, dataset, runs) is None]
+    wanted = [s for s in dict.fromkeys(spec.as_trained for spec in specs) if cached(s, dataset, runs) is None]
     # a model or strategy of one's own, out of a notebook's cell, cannot be imported by another process
     own = [spec for spec in wanted if spec.is_own]
     others = [spec for spec in wanted if not spec.is_own]

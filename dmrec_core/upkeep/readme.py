@@ -226,7 +226,8 @@ def _table2(root: Path) -> list[str]:
         "Table 2, DMRec on three base models: Recall@20, and how far ahead of the base (bold where the whole 95 % "
         "interval over seeds is on one side). CVGA's base comes with its KL term divided by the batch size once more, "
         "as it was released, and without. Tuned: validation of the first seed chose λ and the base's KL weight from "
-        "the same number of values (CVGA's base: from so many with the division and so many without)."
+        "the same number of values (CVGA's base: from so many with the division and so many without). Rows that say "
+        "bf16 are runs of their own, and do not repeat the float32 numbers above."
     )
     return (
         [title, markdown_table(columns, rows), f"More of it, with p-values: {_pages(root, 'table2')}."] if rows else []

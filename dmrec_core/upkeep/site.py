@@ -23,7 +23,11 @@ LIVE_OF = {  # notebooks that show other live figures than the one of their name
         "09_lambda_sensitivity": PANELS,
         "09_lambda_sensitivity.google-xrec": ("along_lambda(",),
     },
-    "13_explore": {"13_explore": PANELS, "13_explore.clicks": ("write_own_clicks(",)},
+    "13_explore": {
+        "13_explore": PANELS,
+        "13_explore.google-xrec": ("write_kept_explore(",),
+        "13_explore.clicks": ("write_own_clicks(",),
+    },
 }
 
 

@@ -168,6 +168,28 @@ def write_explore(
         users: whom to show; by default twelve, from the shortest history to the longest.
         crowd_size: users in the picture's background.
     """
+    return write_explored(path, explored(results, dataset, users, crowd_size), provenance)
+
+
+def write_explored(path: str | Path, data: Mapping[str, Any], provenance: Mapping[str, Any]) -> Path:
+    """`write_explore` of what `explored` gave, now or before it was kept."""
+    start = data["start"]
+    return write_twin(
+        path,
+        "explore",
+        f"One user at a time: {data['label']} on {_name(provenance)}",
+        "Pick a user and move λ. The ellipses are this user's distributions, the faint dots other users' means; loss "
+        "terms and the ten best items change with them. Every position of the slider is a trained run.",
+        data,
+        provenance,
+        example=f"#user={data['users'][start['user']]['id']}&lam={start['lam']:g}",
+    )
+
+
+def explored(
+    results: Sequence[RunResult], dataset: RecDataset, users: Sequence[int] | None = None, crowd_size: int = 120
+) -> dict[str, Any]:
+    """What the page of notebook 13 draws, as plain numbers and texts; arguments as `write_explore`'s."""
     line = LambdaLine(results, dataset, users, crowd_size=crowd_size)
     runs, users = line.single(), line.people
     lams, spec = list(runs), next(iter(runs.values())).spec
@@ -179,7 +201,7 @@ def write_explore(
         i for row in rows for i in snapshots[0].ranks[row]
     }
     titles = titles_of(dataset)
-    data = {
+    return {
         "lams": lams,
         "label": mark_of(spec.strategy).label,
         "strategy": spec.strategy,
@@ -192,16 +214,6 @@ def write_explore(
         "base": None if base is None else round(base.metrics["test"]["recall@20"], 4),
         "start": {"user": users.index(line.first_person), "lam": _middle(lams)},
     }
-    return write_twin(
-        path,
-        "explore",
-        f"One user at a time: {mark_of(spec.strategy).label} on {_name(provenance)}",
-        "Pick a user and move λ. The ellipses are this user's distributions, the faint dots other users' means; loss "
-        "terms and the ten best items change with them. Every position of the slider is a trained run.",
-        data,
-        provenance,
-        example=f"#user={line.first_person}&lam={_middle(lams):g}",
-    )
 
 
 def _run(snapshot: Snapshot, rows: list[int]) -> dict[str, Any]:
@@ -284,6 +296,7 @@ def _origin(provenance: Mapping[str, Any]) -> str:
         f"semantic vectors: {provenance.get('embedder') or 'none'}",
         f"seed{'s' if len(seeds) != 1 else ''}: {', '.join(map(str, seeds)) or 'none'}",
         f"code: {provenance.get('commit') or 'unknown commit'}",
+        *([f"licence: {provenance['licence']}"] if provenance.get("licence") else []),
     ]
     return "; ".join(facts) + "."
 
