@@ -19,7 +19,9 @@
 # A recommender that learns from clicks knows a lot about busy users and little about quiet ones. A language model can
 # read: it knows what a book is about, and it can write a sentence about a person's taste from five titles. **DMRec**
 # (SIGIR 2025) brings the two together. It does not glue the text onto the user; it turns the text into a second
-# *probability distribution* over the user's tastes and pulls the two distributions towards each other.
+# *probability distribution* over the user's tastes. The paper's equations pull the two towards each other; two of the
+# three losses in its published code, the one of this page among them, do not: they make the clicks a small correction
+# of the text (04 shows it).
 #
 # **After this page you will be able to** say what the two spaces are, what DMRec's one coefficient λ does, how a
 # recommendation is judged, and whether language helped here.
@@ -138,13 +140,17 @@ Markdown(
 # > training stops, and the best weights are kept. The test items are looked at once, at the end.
 # >
 # > **What `±` is.** A 95 % interval of the mean over *seeds* (Student's t): how much the number moves when the same
-# > training is repeated with other random numbers. It does not say how it would move with other users or other data.
+# > training is repeated with other random numbers. It does not say how it would move with other users or other data;
+# > where a page means another interval, it says so.
 # >
 # > **What a p-value is.** How often luck alone would give a difference as clear as this one, if there were none.
-# > "Paired t" is the test: two models are compared seed by seed. (The distribution $p$ has nothing to do with it.)
+# > "Paired t" is the test: two models are compared seed by seed, or, as *p over users*, user by user. (The distribution
+# > $p$ has nothing to do with it.)
 # >
-# > **When a statement *holds*.** When the 95 % intervals of a paired difference, one over seeds and one over users, both
-# > lie on the claimed side of zero; *does not hold here* if both lie on the other; otherwise it is *not decided*.
+# > **When a statement *holds*.** When the 95 % intervals of a paired difference, one over seeds and one over users,
+# > both lie on the claimed side of zero; *does not hold here* if both lie on the other; else it is *not decided*. Of
+# > many statements some would hold by luck: one that would not survive a correction for their number (Holm's, which
+# > asks the clearest for a p-value of 0.05 / number, the next for a little more, and so on) is marked *alone*.
 #
 # By hand: two held-out items, found at ranks 2 and 5.
 
@@ -211,7 +217,8 @@ for label, gain in gains.items():
 # %% [markdown]
 # A caution about `toy`: in that world texts are written from the items' true themes, so users with few clicks (*sparse*
 # users) gain **by construction**. It shows how the method works, not that it works on your data. Set `dataset =
-# "yelp-xrec"` for real people and real text. Notebook 12 asks how much of a gain is language at all.
+# "yelp-xrec"` for real people and texts that a GPT model wrote, or name the folder of your own data
+# ([01](01_data_and_profiles.ipynb) says how). Notebook 12 asks how much of a gain is language at all.
 
 # %% [markdown]
 # ## Move λ
@@ -219,7 +226,7 @@ for label, gain in gains.items():
 # **What this slider teaches: at λ = 1 the language space is still inside the model, but nothing is matched; at λ = 0
 # the prior is gone: the posterior is held to $p$, and nothing holds $p$; what helps lies between, if anything does.**
 # Between trained points the picture is interpolated and says so; when the slider rests, the model is trained at that
-# λ, which takes a few seconds.
+# λ, which takes seconds.
 
 # %%
 trainer = panels.Trainer(seed=first_seed, device=device)

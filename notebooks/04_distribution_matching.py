@@ -10,15 +10,16 @@
 # ---
 
 # %% [markdown]
-# # 04 · Distribution matching: three ways to pull two Gaussians together
+# # 04 · Distribution matching: three losses for two Gaussians
 #
 # *Core path, about 25 minutes. [04b](04b_matching_in_depth.ipynb), an appendix, proves what is only said here.*
 #
 # *As a page: `make site`, then open `build/site/notebooks/04_distribution_matching.html`.*
 #
 # Every user now has two distributions over the same latent space: one from what they clicked, one from what was written
-# (00b shows both; 02 and 03 build them). DMRec makes them agree, by one of three losses: GODM (*global optimality*),
-# CPDM (*composite prior*) or MDDM (*mixing divergence for distribution matching*).
+# (00b shows both; 02 and 03 build them). DMRec ties them together by one of three losses: GODM (*global optimality*),
+# CPDM (*composite prior*) or MDDM (*mixing divergence for distribution matching*). As printed, each makes them agree;
+# as published, only GODM does, and part 5 shows what the other two do instead.
 #
 # **You will be able to** compute each loss by hand, say which parameter it moves and what λ does for a user with two
 # clicks and for one with fifty, and point at the places where the paper's equations and the authors' code are different
@@ -105,8 +106,8 @@ panels.explore(live.draw_transport, **live.CONTROLS[live.draw_transport], **pane
 #
 # How hard does it pull? In one dimension, for equal widths $\sigma$ and means $m$ apart, $W_2^2 = m^2$ has the slope
 # $2m$. Its root $W_2 = m$, which the published code takes, has the slope 1 however far apart: far users are pulled no
-# harder than near ones. KL's $m^2/2\sigma^2$ has the slope $m/\sigma^2$: the surer the text, the harder the pull. $W_2$
-# knows no sureness.
+# harder than near ones. The divergence of Eq. 14 below is then $m^2/2\sigma^2$, with the slope $m/\sigma^2$: the surer
+# the text, the harder it pulls. $W_2$ knows no sureness.
 
 # %%
 cov_q, cov_p = torch.diag_embed(logvar_q.exp()), torch.diag_embed(logvar_p.exp())  # (2, 2, 2) full matrices

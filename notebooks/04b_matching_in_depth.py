@@ -53,7 +53,7 @@ data, checked = lesson.data, lesson.checked
 torch.set_printoptions(precision=4)
 
 # %%
-# two users, three latent dimensions, as in 04
+# two users, three latent dimensions
 mu_q = torch.tensor([[0.0, 1.0, -1.0], [2.0, 0.0, 0.5]], dtype=torch.float64)
 logvar_q = torch.tensor([[0.0, -1.0, 0.5], [0.2, 0.0, -0.3]], dtype=torch.float64)
 mu_p = torch.tensor([[0.5, 0.5, -1.0], [1.0, -1.0, 0.0]], dtype=torch.float64)

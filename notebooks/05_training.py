@@ -147,9 +147,9 @@ notebook.show_source(DMRec.loss, fuse)
 # 4. Draw one $z$ from the fused distribution, their sum, decode it, compare with the *whole* row: $L_{rec}$.
 # 5. Add $L_{DM}$, average over the users, take one step on $\phi, \varphi, \theta$ with the optimiser Adam. The vectors
 #    stay as they are.
-# 6. Every third epoch, rank the validation items. Keep the best weights. Stop after 20 evaluations (on `toy` 10)
-#    without a better one: that number is the *patience* (the paper says "20 consecutive iterations"; in the published
-#    code that is 60 epochs).
+# 6. Every third epoch, rank the validation items (test items are candidates like any other). Keep the best weights.
+#    Stop after 20 evaluations (on `toy` 10) without a better one: that number is the *patience* (the paper says "20
+#    consecutive iterations"; in the published code that is 60 epochs), or after 1,000 epochs (on `toy` 150).
 #
 # One step, by hand:
 
@@ -201,7 +201,8 @@ print("\n".join(f"{name:>5} {values}" for name, values in found.items()))
 # %% [markdown]
 # ## How much does the language branch cost?
 #
-# Seconds include validation. They are from this machine; compare them with one another, not with another machine's.
+# Seconds include validation, and whatever else the machine was doing. What the branch costs on real data, on a machine
+# of its own, is in [figures/yelp-xrec/cost.md](../figures/yelp-xrec/cost.md).
 
 # %%
 costs = []

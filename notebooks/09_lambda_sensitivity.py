@@ -140,7 +140,7 @@ best_table.style.format(
 ).hide()
 
 # %% [markdown]
-# ## Paper vs code: three names, one model
+# ## Paper vs code: four names, one model
 #
 # The paper says that MDDM at λ = 1 returns to the base model. In the published code it does not: the posterior that is
 # decoded is the *sum* of both branches, encoder and meta-network. So MDDM at λ = 1 and GODM and CPDM at λ = 0 all have
@@ -234,9 +234,12 @@ notebook.check("Exercise 09.3", answer_3, truth=lambda a: abs(float(a) - gain) <
 # ## What the paper says, and what these runs say
 #
 # The statements of the paper that such runs can test, in our words, each with our number, what it came from, and a
-# verdict. A strategy is tuned on validation over the grid above. There are two kinds of luck, the seeds' and the users',
-# and a statement *holds*, or *does not hold here*, only where both agree (notebook 00's box). Where validation prefers
-# no matching at all, nothing of the strategy is left to be judged, and the verdict says so.
+# verdict; what *holds* and *alone* mean is in notebook 00's box. A strategy is tuned on validation over the grid above.
+# Where validation prefers no matching at all, nothing of the strategy is left to be judged, and the verdict says so.
+#
+# Words of the table: *CVGA* and *L-DiffRec*, two other base models (notebook 10); *w/o PMN*, the probabilistic
+# meta-network without the items' vectors, and *w/o Mixing*, $D_{KL}$ to the prior whole and to $p$ with weight λ (08);
+# *ln a*, the logarithm of a dimension's activity, the variance over users of its mean (07).
 
 # %%
 evidence = runs.sweep(claims.specs(lesson.spec, lambdas, lesson.seeds, variant=variant), device=device)

@@ -396,7 +396,8 @@ figure
 # %% [markdown]
 # ## The verdict
 #
-# Row against row on the same seeds and users. A gain counts *here* when its interval lies above zero. A small p-value
+# Row against row on the same seeds and users. A gain counts *here* when it *holds* (notebook 00's box): its intervals
+# over seeds and over users both lie above zero. Bold in a table asks the seeds alone. A small p-value
 # over users with a wide interval over seeds means: these models differ for these users, but another seed could turn it
 # round.
 
@@ -412,7 +413,7 @@ gains = {
 }
 sure = {name: found for name, found in gains.items() if found.judged.verdict == "holds"}
 if texts:
-    print(f"{len(sure)} of {len(gains)} gains have their whole interval above zero:")
+    print(f"{len(sure)} of {len(gains)} gains hold, over seeds and over users:")
     print("\n".join(f"  {name}: {found}" for name, found in sure.items()))
 
 # %% [markdown]

@@ -332,7 +332,7 @@ for lam in sorted(lambdas):
 
 # %%
 real_data = interventions.measured("google-xrec")
-looks = {"the base": "base", interventions.AS_PUBLISHED: "mddm", "no matching (λ = 1)": "add",
+looks = {"the base": "base", interventions.AS_PUBLISHED: "mddm", "no matching, whole prior (λ = 1)": "add",
          "the base, its prior weighted by λ": "reference"}  # fmt: skip
 kept.changed_alone(*interventions.drawn(real_data, looks), looks)
 

@@ -239,14 +239,14 @@ kept.draw_stops(curves, {r.spec.lam: r.metrics["test"]["recall@20"] for r in run
 # right. Right, the same test users, one model at nine λ beside the runs. Between two λ of the grid whose stops differ,
 # the two stops' log-probabilities are mixed, as `every_lambda.between` does with two kept runs: an approximation again.
 # Toy is small and its runs are quick; how near one model comes to runs on real data, `python -m dmrec_core conditional
-# yelp-xrec` measures.
+# yelp-xrec` measures, and [figures/yelp-xrec/conditional.md](../figures/yelp-xrec/conditional.md) says.
 
 # %% [markdown]
 # ## A shorter way to the next run?
 #
 # A run can also start where its neighbour along λ ended, **warm**, instead of **cold**, at its own first weights. It is
-# another run: it may end elsewhere. And it cannot be quicker than its patience, so many epochs without a better one,
-# after which training stops. `RunSpec(warm=0.75)` names where a run starts, and notebook 09's panel has a box for it.
+# another run: it may end elsewhere. And it cannot be quicker than its patience, so many evaluations without a better
+# one, after which training stops. `RunSpec(warm=0.75)` names where a run starts, and notebook 09's panel has a box.
 
 # %%
 starts = pd.DataFrame()

@@ -160,8 +160,9 @@ def test_over_data_sets_only_what_stands_is_said():
         return across(data).splitlines()[-1].split(" | ")[-2]
 
     assert fair(toy=found(HOLDS)) == "seen on made-up data only" and fair(toy=found(HOLDS, 0.06)) == "open"
-    assert fair(toy=found(HOLDS), other=found(FAILS)) == "not so on 1 of 1 real data sets"
-    assert fair(one=found(HOLDS), other=found(UNDECIDED, 0.4)) == "so on 1 of 2 real data sets"
+    assert fair(toy=found(HOLDS), other=found(FAILS)) == "not so on 1 of 1 real data set that tested it"
+    assert fair(one=found(HOLDS), other=found(UNDECIDED, 0.4)) == "so on 1 of 2 real data sets that tested it"
+    assert fair(one=found(HOLDS), other=found(UNTESTED, None)) == "so on 1 of 1 real data set that tested it"
     assert fair(one=found(HOLDS), other=found(FAILS)) == "it depends on the data"
     both = across({"toy": found(HOLDS), "one": found(UNDECIDED, 0.4, wants="9 seeds")})
     assert "| **holds** | not decided |" in both and both.endswith("| one: 9 seeds |")

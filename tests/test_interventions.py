@@ -44,9 +44,9 @@ def test_every_change_changes_the_spec_and_nothing_else_that_is_listed():
     assert SPECS[AS_PUBLISHED] == paper_settings("toy", strategy="mddm", lam=0.5, embedder="tfidf")
     assert SPECS["the base, its prior weighted by λ"].kl_weight == 0.5
     assert SPECS["the whole prior: DMRec-G"].lam == SPECS["vectors of the clicks"].lam == 0.5
-    assert SPECS["no matching (λ = 1)"].lam == 1
+    assert SPECS["no matching, whole prior (λ = 1)"].lam == 1
     assert changed("amazon", embedder="tfidf")[AS_PUBLISHED].lam == 0.6
-    assert "no matching (λ = 1)" not in changed("toy", 1.0) and "λ = 0.75" not in changed("toy", 0.75)
+    assert "no matching, whole prior (λ = 1)" not in changed("toy", 1.0) and "λ = 0.75" not in changed("toy", 0.75)
 
 
 def test_a_row_is_less_the_base_on_the_seeds_that_both_were_run_with():
@@ -65,12 +65,14 @@ def test_a_run_with_a_seed_that_the_base_lacks_is_not_compared():
 
 def test_what_is_said_follows_from_the_verdicts():
     better, same = WORSE + 0.2, WORSE + np.array([0.001, -0.001, 0.001, -0.001])
-    given = {"no matching (λ = 1)": better, "vectors of the clicks": same, "λ = 0.25": WORSE + WORSE}
+    given = {"no matching, whole prior (λ = 1)": better, "vectors of the clicks": same, "λ = 0.25": WORSE + WORSE}
     said = findings(interventions(runs(**given), SPECS))
     assert said[0].startswith("DMRec-M at λ = 0.5 minus its base: -0.1000")
     assert said[0].endswith("better: does not hold here.")
-    assert "rank better than DMRec-M as published: no matching (λ = 1) (+0.2000, p over users" in said[1]
-    assert said[2].startswith("Changed alone, these rank worse: λ = 0.25 (-0.1000, p over users")
+    assert (
+        "it ranks better than DMRec-M as published: no matching, whole prior (λ = 1) (+0.2000, p over users" in said[1]
+    )
+    assert said[2].startswith("Changed so, it ranks worse: λ = 0.25 (-0.1000, p over users")
     assert said[3].startswith("Not decided, as seeds and users must agree") and "vectors of the clicks" in said[3]
 
 
@@ -87,8 +89,8 @@ def test_the_share_of_the_weaker_prior_is_said_where_both_lose():
 def test_one_seed_says_so_and_decides_nothing():
     rows = interventions(runs(seeds=(2024,)), SPECS)
     table = as_markdown(rows)
-    rows = interventions(runs(seeds=(2024,), **{"no matching (λ = 1)": 0 * WORSE}), SPECS)
-    alone = "Run with one seed, which decides nothing alone: no matching (λ = 1) (+0.1000, p over users"
+    rows = interventions(runs(seeds=(2024,), **{"no matching, whole prior (λ = 1)": 0 * WORSE}), SPECS)
+    alone = "Run with one seed, which decides nothing alone: no matching, whole prior (λ = 1) (+0.1000, p over users"
     assert findings(rows)[1].startswith(alone)
     assert "-0.1010 (one seed)" in table and "not decided by these seeds" in table and "| 10 |" in table
 
@@ -101,12 +103,12 @@ def test_what_is_kept_has_a_row_for_dmrec_m_itself(dataset):
 
 
 def test_the_figure_shows_every_row_and_the_curves_asked_for():
-    rows = interventions(runs(**{"no matching (λ = 1)": 0 * WORSE}), SPECS)
+    rows = interventions(runs(**{"no matching, whole prior (λ = 1)": 0 * WORSE}), SPECS)
     looks = {AS_PUBLISHED: "mddm", "the base": "base"}
     curves, differences = asked.drawn(rows, looks)
     assert set(curves["change"]) == set(looks) and curves["value"].notna().all()
     along, ends = kept.changed_alone(curves, differences, looks).axes
-    assert [label.get_text() for label in ends.get_yticklabels()] == [AS_PUBLISHED, "no matching (λ = 1)"]
+    assert [label.get_text() for label in ends.get_yticklabels()] == [AS_PUBLISHED, "no matching, whole prior (λ = 1)"]
     assert {text.get_text() for text in along.get_legend().get_texts()} == set(looks)
 
 

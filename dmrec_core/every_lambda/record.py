@@ -30,7 +30,7 @@ from dmrec_core.training.checkpoint import Checkpoint
 from dmrec_core.training.evaluate import evaluate, metric_label
 
 LAMS = (0.0, 0.25, 0.5, 0.75, 1.0)
-TRAINED = {"separate": "the runs together", "conditional": "the conditional model, to its last stop"}
+TRAINED = {"separate": "the runs together", "conditional": "the conditional model, to the last of the weights kept"}
 METRIC = "recall@20"
 WATCHED = 0.5  # the lambda whose validation ends the conditional training
 AIMS = ((0.5, 1.0, 0.003), (0.0, 0.0, 0.01))  # from a lambda to another: how far from runs, at most

@@ -11,7 +11,7 @@ STEP: Panel = {
     "predict": (
         "Only the matching term pulls. Published code, left: does q's blue arrow point to p (orange) or to the prior's "
         "cross? And has p an arrow at all?",
-        "To the cross, whatever p says, and p's mean stays where it is: p is part of the fused one, so it cancels. "
+        "Towards the prior, wherever p lies, and p's mean stays where it is: it is in the fused one, too, and cancels. "
         "In the paper's equations, right, q and p walk towards each other. At λ = 1 neither picture has an arrow left.",
     ),
     "presets": {
@@ -92,7 +92,7 @@ POSTERIOR: Panel = {
     "predict": (
         "Who moves further when λ goes from 0 to 1 in MDDM: a user with 2 items or one with 50?",
         "The one with 2 items. Fifty votes outweigh text and prior at every λ. That is the paper's case for helping "
-        "sparse users, in one picture. And at λ = 1 MDDM no longer hears the text.",
+        "sparse users, in one picture. And at λ = 1 the printed MDDM, which this is, no longer hears the text.",
     ),
     "presets": {
         "quiet user": {"items": 2},

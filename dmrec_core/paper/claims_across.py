@@ -32,7 +32,7 @@ def across(findings: Mapping[str, Sequence[Finding]]) -> str:
         cells = [_cell(row[name], ran[name], among[name]) if name in row else "-" for name in ran]
         stands = {name: finding.verdict for name, finding in row.items() if not lost(finding, among[name])}
         wants = "; ".join(f"{name}: {finding.wants}" for name, finding in row.items() if finding.wants)
-        rows.append((first.claim, first.where, *cells, _fair_to_say(stands, len(row.keys() - {MADE_UP})), wants or "-"))
+        rows.append((first.claim, first.where, *cells, _fair_to_say(stands, _tested(row)), wants or "-"))
     facts = (f"{dataset}: {said}" for dataset, said in ran.items())
     columns = ("the paper says (our words)", "where", *facts, "what is fair to say", "what would decide it")
     return markdown_table(columns, rows)
@@ -75,12 +75,18 @@ def _cell(finding: Finding, ran: str, among: Mapping[str, float]) -> str:
     return (f"**{said}**" if stands else said + alone) + otherwise
 
 
+def _tested(row: Mapping[str, Finding]) -> int:
+    """On how many real data sets there were runs to test a statement by."""
+    return sum(name != MADE_UP and finding.verdict != UNTESTED for name, finding in row.items())
+
+
 def _fair_to_say(verdicts: Mapping[str, str], real_data: int) -> str:
-    """What is left of a statement: data set -> verdict that stands there, on so many real data sets asked."""
+    """What is left of a statement: data set -> verdict that stands there, on so many real data sets that tested it."""
     real = [said for name, said in verdicts.items() if name != MADE_UP and said in (HOLDS, FAILS)]
     if not real:
         toy = {HOLDS: "seen on made-up data only", FAILS: "not even so on made-up data"}
         return toy.get(verdicts.get(MADE_UP, ""), "open")
     if len(set(real)) == 2:
         return "it depends on the data"
-    return f"{'so' if HOLDS in real else 'not so'} on {len(real)} of {real_data} real data sets"
+    so, tested = "so" if HOLDS in real else "not so", f"{real_data} real data set{'s' * (real_data > 1)}"
+    return f"{so} on {len(real)} of {tested} that tested it"

@@ -180,7 +180,10 @@ def _interventions(root: Path) -> list[str]:
     parts = []
     for dataset in DATASETS:
         if rows := interventions.measured(dataset, root / "figures"):
-            title = f"DMRec-M with one thing changed at a time on {dataset} (notebook 12):"
+            title = (
+                f"DMRec-M with one setting changed at a time on {dataset} (notebook 12; λ = 1 gives back the whole "
+                "prior, too):"
+            )
             parts += [title, interventions.as_markdown(rows), " ".join(interventions.findings(rows))]
     return parts
 
@@ -198,8 +201,8 @@ def _linear(root: Path) -> list[str]:
     best = (f"{one['value']:.4f} ({one['label']} on {one['model']})" if one else "-" for one in printed)
     rows.append(("the paper's best DMRec", "", *best))
     title = (
-        "Linear references, solved in closed form and chosen on validation (`python -m dmrec_core tables --tables "
-        "linear`): Recall@20, the same for every seed."
+        "Linear references, solved without gradient steps and chosen on validation (`python -m dmrec_core tables "
+        "--tables linear`): Recall@20, the same for every seed."
     )
     told = "\n".join(f"- **{dataset}**: {' '.join(linear.findings(document))}" for dataset, document in found.items())
     table = markdown_table(("model", "", *found), rows)
