@@ -203,7 +203,8 @@ excuse = "The texts of toy are true by construction: here one may lean on them. 
 Markdown(
     f"**Trained here ({markdown_text(dataset)}, {variant}).** Mean divergence from the prior, from λ = {high:g} to "
     f"λ = {low:g}: {moved}. {ahead}{excuse}\n\n"
-    f"**Kept from real data** ({claims.kept('mddm-collapse', 'yelp-xrec')})."
+    f"**Kept from real data** ({claims.kept('mddm-collapse', 'yelp-xrec')}; "
+    f"{claims.kept('mddm-collapse', 'google-xrec')})."
 )
 
 # %% [markdown]

@@ -76,6 +76,18 @@ def test_what_is_said_follows_from_the_verdicts():
     assert said[3].startswith("Not decided, as seeds and users must agree") and "vectors of the clicks" in said[3]
 
 
+def test_validation_chooses_lambda_and_the_sentence_says_whether_that_ends_below_the_base():
+    no_matching = "no matching, whole prior (λ = 1)"
+    said = findings(interventions(runs(**{no_matching: -0.5 * WORSE, "λ = 0.25": 2 * WORSE}), SPECS))
+    (chosen,) = [line for line in said if line.startswith("Let validation choose")]
+    assert "from 0.25, 0.5, 1 (seeds 2024, 2025, 2026): 1, no matching, +0.0500" in chosen and "not below it" in chosen
+    said = findings(interventions(runs(**{"λ = 0.25": 2 * WORSE}), SPECS))
+    (chosen,) = [line for line in said if line.startswith("Let validation choose")]
+    assert "from 0.25, 0.5 (" in chosen and ": 0.5, -0.1000" in chosen and chosen.endswith("from the base, below it.")
+    assert not any(line.startswith("Let validation") for line in findings(interventions(runs(), SPECS)))
+    assert "DMRec-G" in said[-1] and said[-1].startswith("Not run here") and "0.25" not in said[-1]
+
+
 def test_the_share_of_the_weaker_prior_is_said_where_both_lose():
     name = "the base, its prior weighted by λ"
     said = findings(interventions(runs(**{name: WORSE / 2}), SPECS))

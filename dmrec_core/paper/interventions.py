@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dmrec_core.analysis.comparisons import Comparison, compare
+from dmrec_core.analysis.comparisons import Comparison, best_on_validation, compare
 from dmrec_core.analysis.statistics import Interval
 from dmrec_core.analysis.verdicts import FAILS, HOLDS, UNDECIDED
 from dmrec_core.matching import STRATEGIES
@@ -45,6 +45,7 @@ CHANGES: Mapping[str, tuple[str, Callable[[RunSpec], RunSpec]]] = {
     "no matching, whole prior (λ = 1)": ("is it the matching, or the second branch?", lambda spec: spec.with_(lam=1.0)),
     "λ = 0.75": ("does it grow with the matching?", lambda spec: spec.with_(lam=0.75)),
     "λ = 0.25": ("does it grow with the matching?", lambda spec: spec.with_(lam=0.25)),
+    "no prior (λ = 0)": ("does it grow with the matching?", lambda spec: spec.with_(lam=0.0)),
     **{
         f"the whole prior: {strategy.label}": ("is it the weaker prior?", partial(RunSpec.with_, strategy=name))
         for name, strategy in STRATEGIES.items()
@@ -210,10 +211,30 @@ def findings(rows: Sequence[Row]) -> list[str]:
             by = _difference(over).removesuffix(" (one seed)")
             changes[words].append(f"{row.change} ({by}{p})")
     said += [f"{words}: {', '.join(named)}." for words, named in changes.items() if named]
+    said += _if_validation_chooses(rows)
     spec = rows[0].runs[0].spec
     asked = changed(spec.dataset, lam, embedder=spec.embedder)
     open_ = [name for name in asked if name not in {"the base", *(row.change for row in rows)}]
     return said + [f"Not run here, so as open as before: {', '.join(open_)}."] * bool(open_)
+
+
+def _if_validation_chooses(rows: Sequence[Row]) -> list[str]:
+    """Where DMRec-M stands if its lambda, no matching among the choices, is the best on validation."""
+    published = next(row.runs[0].spec for row in rows if row.change == AS_PUBLISHED)
+    along = [row for row in rows if row.runs[0].spec.with_(lam=published.lam, seed=published.seed) == published]
+    seeds = set.intersection(*({run.spec.seed for run in row.runs} for row in along))
+    if len(along) < 2 or not seeds:
+        return []
+    by_lam = {row.runs[0].spec.lam: row for row in along}
+    best = best_on_validation([run for row in along for run in row.runs if run.spec.seed in seeds])[0].spec.lam
+    over = by_lam[best].over_base
+    below = "below it" if over.judged.verdict == FAILS else "not below it by more than seeds and users leave open"
+    choices, ran = ", ".join(f"{lam:g}" for lam in sorted(by_lam)), ", ".join(map(str, sorted(seeds)))
+    nothing = ", no matching" if best == STRATEGIES[published.strategy].lam_without_matching else ""
+    return [
+        f"Let validation choose λ from {choices} (seeds {ran}): {best:g}{nothing}, {_difference(over)} from the base, "
+        f"{below}."
+    ]
 
 
 ONE_SEED = "one seed"
