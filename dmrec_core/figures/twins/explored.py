@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from dmrec_core.data import data_card
 from dmrec_core.figures.twins.pages import explored, write_explored
@@ -35,13 +34,17 @@ def keep_explored(results: Iterable[RunResult], folder: Path) -> Path | None:
         Damaged: what is kept there cannot be used.
     """
     lines: dict[tuple[str, int], list[RunResult]] = {}
+    bases: dict[int, RunResult] = {}
     for run in results:
-        if run.has_weights and as_preset(run.spec) and run.spec.strategy in (DEFAULT_STRATEGY, "base"):
-            lines.setdefault(run.spec.seed, []).append(run)
-    line = max(lines.values(), key=lambda line: (len({run.spec.lam for run in line} - {None}), len(line)), default=[])
-    lams = {run.spec.lam for run in line} - {None}
+        if run.has_weights and as_preset(run.spec):
+            if run.spec.strategy == DEFAULT_STRATEGY:
+                lines.setdefault((run.spec.embedder, run.spec.seed), []).append(run)
+            elif run.spec.strategy == "base":
+                bases[run.spec.seed] = run
+    whole = [line + [bases[at] for at in (seed,) if at in bases] for (_, seed), line in lines.items() if len(line) > 1]
     path = Path(folder) / KEPT
-    if len(lams) < 2 or (path.exists() and _length(kept_document(path)["numbers"]) >= (len(lams), len(line))):
+    line = max(whole, key=_length, default=[])
+    if not line or (path.exists() and _length_kept(path) >= _length(line)):
         return None
     data = load(next(run.spec for run in line if run.spec.uses_language))
     facts = provenance(data, line) | {"licence": data_card(data)["licence"]}
@@ -50,9 +53,15 @@ def keep_explored(results: Iterable[RunResult], folder: Path) -> Path | None:
     return path
 
 
-def _length(numbers: Mapping[str, Any]) -> tuple[int, int]:
-    lams = len(numbers["lams"])
-    return lams, lams + (numbers["base"] is not None)
+def _length(line: list[RunResult]) -> tuple[int, int]:
+    """How many lambdas, and whether the base stands beside them."""
+    lams = sum(run.spec.lam is not None for run in line)
+    return lams, len(line) - lams
+
+
+def _length_kept(path: Path) -> tuple[int, int]:
+    numbers = kept_document(path)["numbers"]
+    return len(numbers["lams"]), int(numbers["base"] is not None)
 
 
 def write_kept_explore(path: str | Path, dataset: str, figures: Path | None = None) -> Path | None:
