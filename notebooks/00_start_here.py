@@ -148,8 +148,11 @@ Markdown(
 # > $p$ has nothing to do with it.)
 # >
 # > **When a statement *holds*.** When the 95 % intervals of a paired difference, one over seeds and one over users,
-# > both lie on the claimed side of zero; *does not hold here* if both lie on the other; else it is *not decided*. Of
-# > many statements some would hold by luck: one that would not survive a correction for their number (Holm's, which
+# > both lie on the claimed side of zero; *does not hold here* if both lie on the other; else it is *not decided*. (That
+# > two models are *equal* holds where both intervals lie within 1 % of the base; a number that no single user has, such
+# > as a latent dimension's, has an interval over seeds only.)
+# >
+# > Of many statements some would hold by luck: one that would not survive a correction for their number (Holm's, which
 # > asks the clearest for a p-value of 0.05 / number, the next for a little more, and so on) is marked *alone*.
 #
 # By hand: two held-out items, found at ranks 2 and 5.
@@ -306,5 +309,5 @@ notebook.check("Exercise 00.3", answer_3, truth=str(gains.idxmax()), hint="Read 
 
 # %%
 numbers = {"headline": analysis.for_json(headline), "groups": analysis.for_json(by_group)}
-path = lesson.keep("00_start_here", figure, numbers, results)
+path = lesson.keep("00_start_here", figure, numbers, results, lam=lesson.spec("mddm").lam)
 print(path.name)

@@ -103,17 +103,20 @@ panel = panels.user_panel(results, data)
 # %% [markdown]
 # ## The same on real data
 #
-# Real runs take minutes each, so what twelve users of `google-xrec` look like is kept in the repository (Google's local
-# reviews, texts by a GPT model; Apache-2.0 upstream), from runs at five λ of one seed. The cell makes one HTML file of
-# it with the same controls: on the site it stands below this cell; elsewhere open the file that the cell names. Two
-# things to try, starting at λ = 0.5:
+# Real runs take minutes each, so what twelve users of `google-xrec` look like (Google's local reviews, texts by a GPT
+# model) is kept in the repository, from runs of one seed. The cell makes one HTML file of it with the same controls: on
+# the site it stands below this cell; elsewhere open the file that the cell names. Two things to try:
 #
-# - go to λ = 1 and watch the ranks of the test items: on this data less matching ranks better (notebook 12);
-# - compare a user of 3 items with one of 20: whose $q$ leaves the origin?
+# - go from the smallest λ to the largest and watch the ranks of the test items (notebook 12 asks why);
+# - compare the user with the shortest history with the one with the longest: whose $q$ leaves the origin?
 
 # %%
 real = twins.write_kept_explore(lesson.folder / "13_explore.google-xrec.html", "google-xrec")
-print("nothing is kept of google-xrec" if real is None else f"{real.name} lies beside the other figures")
+print(
+    "nothing is kept of google-xrec"
+    if real is None
+    else f"{real.name}, which names its licence, lies beside the others"
+)
 
 # %% [markdown]
 # ## One user's loss, by hand

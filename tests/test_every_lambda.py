@@ -20,6 +20,7 @@ from dmrec_core.every_lambda import (
     at_knots,
     between,
     choose_stops,
+    conditional_run,
     costs_of_one_stop,
     train_stops,
 )
@@ -215,3 +216,11 @@ def test_the_kept_pages_say_what_their_numbers_say():
         document = json.loads(path.read_text(encoding="utf-8"))
         said = page(document["numbers"], document["provenance"], "DMRec-M on Mult-VAE")
         assert path.with_suffix(".md").read_text(encoding="utf-8") == said
+
+
+def test_the_models_of_two_strategies_are_kept_apart_where_alone_they_are_one_run(tmp_path):
+    ends = [SPEC.with_(strategy=name, lam=lam, train=SHORT) for name, lam in (("mddm", 1.0), ("godm", 0.0))]
+    assert len({spec.as_trained for spec in ends}) == 1
+    mddm, godm = (conditional_run(spec, DATA, (0.0, 1.0), runs=tmp_path, device="cpu") for spec in ends)
+    assert len(list(tmp_path.glob("*-every-lambda"))) == 2
+    assert any(not torch.equal(value, godm.stops[3][name]) for name, value in mddm.stops[3].items())

@@ -15,6 +15,7 @@ from dmrec_core.data import toy_dataset
 from dmrec_core.language import with_language
 from dmrec_core.matching import STRATEGIES
 from dmrec_core.runs import store as experiments
+from dmrec_core.runs.folder import FILES, seal
 from dmrec_core.runs.inputs import load
 from dmrec_core.runs.models import CARDS
 from dmrec_core.runs.presets import paper_settings
@@ -22,6 +23,7 @@ from dmrec_core.runs.progress import ctrl_c
 from dmrec_core.runs.spec import RunSpec
 from dmrec_core.runs.store import cached, finished, folder_of, forget, pretraining_run, run, untrained
 from dmrec_core.runs.sweeps import RunFailed, grid, sweep
+from dmrec_core.training.checkpoint import load_tensors, save_tensors
 from dmrec_core.training.evaluate import METRICS, Metric, evaluate
 from dmrec_core.training.fit import TrainingCancelled, TrainSettings, fit
 
@@ -70,7 +72,6 @@ import sys, time
 from pathlib import Path
 from dmrec_core.data import toy_dataset
 from dmrec_core.language import with_language
-from dmrec_core.matching import STRATEGIES
 from dmrec_core.runs import store as experiments
 from tests_spec import SPEC
 dataset = with_language(toy_dataset(n_users=200, n_items=80), "tfidf")
@@ -319,6 +320,28 @@ def test_one_run_stands_at_the_end_of_every_line(dataset, tmp_path, monkeypatch)
     matched = ends[1].with_(lam=0.5), ends[1].with_(warm=0.5)
     own = ends[1].with_(strategy=replace(STRATEGIES["godm"], label="mine"))
     assert all(spec.as_trained is spec for spec in (*matched, own, paper_settings("toy")))
+
+
+def test_a_run_that_was_kept_under_the_name_of_its_strategy_is_found(dataset, tmp_path, monkeypatch):
+    add = paper_settings("toy", strategy="add", train=TINY)
+    first = run(add, dataset, runs=tmp_path / "now")
+    before = tmp_path / "before" / f"toy-mult-vae-add-{add.own_key(first.record['fingerprint'])}"
+    made_before(first.folder, before, add)
+    monkeypatch.setattr(experiments, "fit", lambda *_, **__: pytest.fail("trained"))
+    assert run(add, dataset, runs=tmp_path / "before").metrics == first.metrics
+    assert [one.spec for one in finished("toy", tmp_path / "before")] == [add]
+
+
+def made_before(folder, before, spec):
+    """A finished run as it lay on disk when every strategy trained its own."""
+    before.mkdir(parents=True)
+    for name in (*FILES, "metrics.json"):
+        before.joinpath(name).write_bytes(folder.joinpath(name).read_bytes())
+    before.joinpath("spec.json").write_text(json.dumps(spec.to_json()))
+    tensors, state = load_tensors(before / "weights.safetensors")
+    save_tensors(before / "weights.safetensors", tensors, state | {"run": before.name})
+    values = json.loads(before.joinpath("metrics.json").read_text())
+    seal(before, values["metrics"], values["record"])
 
 
 def test_what_has_no_lambda_has_no_warm_start():

@@ -46,6 +46,7 @@ def test_every_change_changes_the_spec_and_nothing_else_that_is_listed():
     assert SPECS["the whole prior: DMRec-G"].lam == SPECS["vectors of the clicks"].lam == 0.5
     assert SPECS["no matching, whole prior (λ = 1)"].lam == 1
     assert changed("amazon", embedder="tfidf")[AS_PUBLISHED].lam == 0.6
+    assert sum(spec.as_trained.lam == 1 for spec in changed("toy", 0.0).values() if spec.lam is not None) == 1
     assert "no matching, whole prior (λ = 1)" not in changed("toy", 1.0) and "λ = 0.75" not in changed("toy", 0.75)
 
 
@@ -80,12 +81,18 @@ def test_validation_chooses_lambda_and_the_sentence_says_whether_that_ends_below
     no_matching = "no matching, whole prior (λ = 1)"
     said = findings(interventions(runs(**{no_matching: -0.5 * WORSE, "λ = 0.25": 2 * WORSE}), SPECS))
     (chosen,) = [line for line in said if line.startswith("Let validation choose")]
-    assert "from 0.25, 0.5, 1 (seeds 2024, 2025, 2026): 1, no matching, +0.0500" in chosen and "not below it" in chosen
+    assert "from 0.25, 0.5, 1 (seeds 2024, 2025, 2026): 1, no matching, +0.0500" in chosen and chosen.endswith(
+        "above it."
+    )
     said = findings(interventions(runs(**{"λ = 0.25": 2 * WORSE}), SPECS))
     (chosen,) = [line for line in said if line.startswith("Let validation choose")]
     assert "from 0.25, 0.5 (" in chosen and ": 0.5, -0.1000" in chosen and chosen.endswith("from the base, below it.")
     assert not any(line.startswith("Let validation") for line in findings(interventions(runs(), SPECS)))
-    assert "DMRec-G" in said[-1] and said[-1].startswith("Not run here") and "0.25" not in said[-1]
+    one_seed = runs(seeds=(2024,), **{no_matching: -0.5 * WORSE})  # of the three that the others have
+    said = findings(interventions([*runs(), *(r for r in one_seed if r.spec.lam == 1)], SPECS))
+    (chosen,) = [line for line in said if line.startswith("Let validation choose")]
+    assert "from 0.5, 1 (seeds 2024): 1, no matching, +0.0490 (one seed) from the base" in chosen
+    assert said[-1].startswith("Not run here") and "DMRec-G" in said[-1] and "(λ = 1)" not in said[-1]
 
 
 def test_the_share_of_the_weaker_prior_is_said_where_both_lose():

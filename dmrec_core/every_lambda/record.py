@@ -60,7 +60,8 @@ def conditional_run(
     """
     model = ConditionalDMRec(build_model(spec, dataset), spec.seed)
     alone = folder_of(spec, dataset, runs)
-    folder = alone.with_name(f"{alone.name}-every-lambda")
+    own = "" if spec.as_trained == spec else f"-{spec.strategy}-{spec.lam:g}"  # alone a shared run, and not so this one
+    folder = alone.with_name(f"{alone.name}{own}-every-lambda")
     folder.mkdir(parents=True, exist_ok=True)
     stops = train_stops(
         model,

@@ -30,6 +30,8 @@ from dmrec_core.runs.store import RunResult
 from dmrec_core.runs.sweeps import grid
 
 NOT_RUN = "not run, or not with all of these seeds"
+NO_RISE = "no λ above 0 was run with all of these seeds, or λ = 0 was not"
+NO_MODEL = f"{NOT_RUN}; or kept without the models"
 # key -> statement, where the paper makes it, its test, and what is said where the runs for it are missing
 CLAIMS: Mapping[str, tuple[str, str, Callable[[Evidence], Answer], str]] = {
     "godm-beats-base": ("DMRec-G ranks better than the base model", "Table 2", evidence.beats("godm"), NOT_RUN),
@@ -63,13 +65,13 @@ CLAIMS: Mapping[str, tuple[str, str, Callable[[Evidence], Answer], str]] = {
         "DMRec-M's latent dimensions are more active than the base's (mean that is decoded)",
         "Figure 4",
         evidence.more_active("fused"),
-        NOT_RUN,
+        NO_MODEL,
     ),
     "active-collaborative": (
         "The same, of the collaborative encoder's mean alone",
         "Figure 4",
         evidence.more_active("collaborative"),
-        NOT_RUN,
+        NO_MODEL,
     ),
     "pmn-matters": (
         "Without the items' vectors (w/o PMN) it gets worse",
@@ -93,13 +95,13 @@ CLAIMS: Mapping[str, tuple[str, str, Callable[[Evidence], Answer], str]] = {
         "DMRec-G rises from λ = 0 to a peak",
         "Figure 6",
         evidence.rises_from_zero("godm"),
-        "λ = 0 was not run",
+        NO_RISE,
     ),
     "cpdm-peak": (
         "DMRec-C rises from λ = 0 to a peak",
         "Figure 6",
         evidence.rises_from_zero("cpdm"),
-        "λ = 0 was not run",
+        NO_RISE,
     ),
     "mddm-collapse": (
         "DMRec-M falls below the base as λ goes to 0",

@@ -50,7 +50,7 @@ class Evidence:
         ]
 
     def tuned(self, strategy: str, model: str = "mult-vae") -> list[RunResult]:
-        """The runs at the lambda that is best on validation; none where no run matches, and nothing was to choose."""
+        """The runs at the lambda that is best on validation; none where no run matches: nothing was to choose."""
         runs = self.runs(strategy, model)
         return best_on_validation(runs) if any(_in_play([run]) for run in runs) else []
 

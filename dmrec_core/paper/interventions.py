@@ -101,8 +101,8 @@ def changed(dataset: str, lam: float | None = None, **fields: object) -> dict[st
     specs |= {name: change(base, matched.lam) for name, (_, change) in OF_THE_BASE.items()}
     names: dict[RunSpec, str] = {}
     for name, spec in specs.items():
-        names.setdefault(spec, name)
-    return {name: spec for spec, name in names.items()}
+        names.setdefault(spec.as_trained, name)
+    return {name: specs[name] for name in names.values()}
 
 
 def interventions(runs: Iterable[Run], specs: Mapping[str, RunSpec]) -> list[Row]:
@@ -227,8 +227,10 @@ def _if_validation_chooses(rows: Sequence[Row]) -> list[str]:
         return []
     by_lam = {row.runs[0].spec.lam: row for row in along}
     best = best_on_validation([run for row in along for run in row.runs if run.spec.seed in seeds])[0].spec.lam
-    over = by_lam[best].over_base
-    below = "below it" if over.judged.verdict == FAILS else "not below it by more than seeds and users leave open"
+    row = by_lam[best]
+    over = compare(*([run for run in side if run.spec.seed in seeds] for side in (row.runs, row.base)), METRIC)
+    open_ = "not below it by more than seeds and users leave open"
+    below = {HOLDS: "above it", FAILS: "below it"}.get(over.judged.verdict, open_)
     choices, ran = ", ".join(f"{lam:g}" for lam in sorted(by_lam)), ", ".join(map(str, sorted(seeds)))
     nothing = ", no matching" if best == STRATEGIES[published.strategy].lam_without_matching else ""
     return [

@@ -79,7 +79,7 @@ def save_measurements(result: RunResult, dataset: RecDataset, folder: Path) -> P
         arrays[f"{split}.relevant"] = counts.astype(np.uint16)
         arrays[f"{split}.hits"] = hits_of(ranked, counts[ranked.users]).astype(np.uint32) @ places
     history = result.history.to_csv(index=False, float_format="%.6g")
-    document = {"spec": result.spec.to_json(), "record": dict(result.record), "history": history}
+    document = {"spec": result.spec.as_trained.to_json(), "record": dict(result.record), "history": history}
     arrays[DOCUMENT] = np.frombuffer(json.dumps(document).encode(), dtype=np.uint8)
     stream = io.BytesIO()
     np.savez_compressed(stream, **arrays)
@@ -108,7 +108,7 @@ class Measurements:
             self.history: str = document["history"]
             self.per_user = {split: _ranked(arrays, split) for split in SPLITS}
             key = self.spec.key(self.record["fingerprint"])
-            if not self.path.stem.endswith(f"-{key}"):
+            if not self.path.stem.endswith((f"-{key}", f"-{self.spec.own_key(self.record['fingerprint'])}")):
                 raise ValueError(f"by its spec and the code's numbers version it would be {key}")
 
     @property

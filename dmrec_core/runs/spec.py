@@ -184,7 +184,11 @@ class RunSpec:
 
     def key(self, fingerprint: str) -> str:
         """The run's folder name: a hash of what is trained and of the data it runs on (`RecDataset.fingerprint`)."""
-        values = self.as_trained.to_json() | {"dataset": PurePath(self.dataset).name}  # your folder may move
+        return self.as_trained.own_key(fingerprint)
+
+    def own_key(self, fingerprint: str) -> str:
+        """The same of this spec, whatever it is trained as: the name that a run without matching had before."""
+        values = self.to_json() | {"dataset": PurePath(self.dataset).name}  # your folder may move
         # the fingerprint covers the vectors themselves, so "auto" and the embedder it chose are one run,
         # and they are named after the profiles they were made from
         del values["profiles"], values["embedder"], values["vectors"]

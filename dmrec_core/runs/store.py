@@ -115,8 +115,11 @@ def runs_folder() -> Path:
 def folder_of(spec: RunSpec, dataset: RecDataset | None = None, runs: Path | None = None) -> Path:
     """The folder a run has, or will have."""
     dataset = load(spec) if dataset is None else dataset
-    name = f"{Path(spec.dataset).resolve().name}-{spec.model}-{spec.as_trained.strategy}"
-    return (runs or runs_folder()) / f"{name}-{spec.key(fingerprint(dataset, spec.uses_language))}"
+    runs, of_data = runs or runs_folder(), fingerprint(dataset, spec.uses_language)
+    name = f"{Path(spec.dataset).resolve().name}-{spec.model}"
+    folder = runs / f"{name}-{spec.as_trained.strategy}-{spec.key(of_data)}"
+    before = runs / f"{name}-{spec.strategy}-{spec.own_key(of_data)}"  # when each strategy trained its own
+    return before if (before / METRICS).exists() and not (folder / METRICS).exists() else folder
 
 
 def cached(spec: RunSpec, dataset: RecDataset | None = None, runs: Path | None = None) -> RunResult | None:
@@ -144,7 +147,8 @@ def finished(dataset: str, runs: Path | None = None) -> list[RunResult]:
             of_data = read_metrics(path.parent)["record"]["fingerprint"]
         except (OSError, ValueError, TypeError, KeyError):  # damaged, of another version, or one's own
             continue
-        if spec.dataset == dataset and path.parent.name.endswith(f"-{spec.key(of_data)}"):
+        names = tuple(f"-{key}" for key in (spec.key(of_data), spec.own_key(of_data)))
+        if spec.dataset == dataset and path.parent.name.endswith(names):
             found += [result for result in [_read(spec, path.parent)] if result is not None]
     return found
 

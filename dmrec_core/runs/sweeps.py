@@ -99,7 +99,10 @@ def sweep(
     show = ProgressLine() if progress is None else progress
     collect(runs or runs_folder())  # a sweep killed as it ended leaves its sign to stop, and nothing to run
     collect_sockets()
-    wanted = [s for s in dict.fromkeys(spec.as_trained for spec in specs) if cached(s, dataset, runs) is None]
+    asking: dict[Path, RunSpec] = {}  # the first one for each run: several may ask for one that matches nothing
+    for spec in specs:
+        asking.setdefault(folder_of(spec, dataset, runs), spec)
+    wanted = [spec for spec in asking.values() if cached(spec, dataset, runs) is None]
     # a model or strategy of one's own, out of a notebook's cell, cannot be imported by another process
     own = [spec for spec in wanted if spec.is_own]
     others = [spec for spec in wanted if not spec.is_own]

@@ -137,7 +137,8 @@ def _headline(root: Path) -> list[str]:
             p = row["p (paired t)"]
             tested = _p(p)
             gain = f"{row['gain in %']:+.1f} %"
-            lam = paper_settings(dataset, strategy=DEFAULT_STRATEGY).lam  # that notebook tunes nothing
+            preset = paper_settings(dataset, strategy=DEFAULT_STRATEGY).lam  # earlier files do not say it
+            lam = document["provenance"].get("lam", preset)
             facts = (*_made_with(dataset, document), row["metric"], f"{lam:g}")
             rows.append((*facts, row["base"], row["DMRec-M"], gain, tested))
     columns = ("data", "vectors", "seeds", "metric", "λ", "base", "DMRec-M", "gain", "p (paired t over seeds)")

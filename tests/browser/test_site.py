@@ -19,6 +19,7 @@ LIVE = [  # page, its live figure
     ("04_distribution_matching", "04_distribution_matching"),
     ("09_lambda_sensitivity", "09_lambda_sensitivity"),
     ("13_explore", "13_explore"),
+    ("13_explore", "13_explore.google-xrec"),
     ("13_explore", "13_explore.clicks"),
 ]
 ACCESS = (Path(__file__).parent / "access.js").read_text(encoding="utf-8")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from dmrec_core.data import data_card
 from dmrec_core.figures.twins.pages import explored, write_explored
@@ -15,6 +18,7 @@ from dmrec_core.records.origin import provenance
 from dmrec_core.records.ranges import cut
 from dmrec_core.records.writer import MEND, Damaged, kept_document, plain_numbers
 from dmrec_core.runs.inputs import load
+from dmrec_core.runs.models import CARDS
 from dmrec_core.runs.store import RunResult
 
 KEPT = "explored.json"
@@ -22,6 +26,8 @@ KEPT = "explored.json"
 
 def keep_explored(results: Iterable[RunResult], folder: Path) -> Path | None:
     """Keep what the page shows of DMRec's longest line of lambdas with one seed that can be looked into.
+
+    It holds titles and texts of some users: keep it where their licence lets you.
 
     Args:
         results: finished runs of one data set; those with settings of their own, or without weights, are passed over.
@@ -38,13 +44,15 @@ def keep_explored(results: Iterable[RunResult], folder: Path) -> Path | None:
     for run in results:
         if run.has_weights and as_preset(run.spec):
             if run.spec.strategy == DEFAULT_STRATEGY:
-                lines.setdefault((run.spec.embedder, run.spec.seed), []).append(run)
+                line = lines.setdefault((run.record["embedder"], run.spec.seed), [])
+                embedder = line[0].spec.embedder if line else run.spec.embedder  # "auto" and what it chose are one
+                line.append(replace(run, spec=run.spec.with_(embedder=embedder)))
             elif run.spec.strategy == "base":
                 bases[run.spec.seed] = run
-    whole = [line + [bases[at] for at in (seed,) if at in bases] for (_, seed), line in lines.items() if len(line) > 1]
+    whole = [line + ([bases[seed]] if seed in bases else []) for (_, seed), line in lines.items() if len(line) > 1]
     path = Path(folder) / KEPT
     line = max(whole, key=_length, default=[])
-    if not line or (path.exists() and _length_kept(path) >= _length(line)):
+    if not line or _length(line) <= _length_kept(path):
         return None
     data = load(next(run.spec for run in line if run.spec.uses_language))
     facts = provenance(data, line) | {"licence": data_card(data)["licence"]}
@@ -60,8 +68,26 @@ def _length(line: list[RunResult]) -> tuple[int, int]:
 
 
 def _length_kept(path: Path) -> tuple[int, int]:
-    numbers = kept_document(path)["numbers"]
-    return len(numbers["lams"]), int(numbers["base"] is not None)
+    """The same of what is kept; nothing where there is none, or one of another numbers version."""
+    if not path.exists():
+        return 0, 0
+    document = kept_document(path)
+    with _named(path):
+        current = _is_current(document["provenance"])
+        return (len(document["numbers"]["lams"]), int(document["numbers"]["base"] is not None)) if current else (0, 0)
+
+
+def _is_current(facts: Mapping[str, Any]) -> bool:
+    return facts["numbers_version"] == {model: CARDS[model].numbers_version for model in facts["numbers_version"]}
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """What is not as it should be in a kept file is said with its name."""
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, AttributeError) as problem:
+        raise Damaged(f"{path}: this is no page of this version ({cut(repr(problem), 200)}); {MEND}") from None
 
 
 def write_kept_explore(path: str | Path, dataset: str, figures: Path | None = None) -> Path | None:
@@ -79,7 +105,7 @@ def write_kept_explore(path: str | Path, dataset: str, figures: Path | None = No
     if not kept.exists():
         return None
     document = kept_document(kept)
-    try:
+    with _named(kept):
+        if not _is_current(document["provenance"]):
+            raise Damaged(f"{kept}: the runs are of another numbers version; {MEND}")
         return write_explored(path, document["numbers"], document["provenance"])
-    except (KeyError, IndexError, TypeError) as problem:
-        raise Damaged(f"{kept}: this is no page of this version ({cut(repr(problem), 200)}); {MEND}") from None
