@@ -107,8 +107,9 @@ panel = panels.user_panel(results, data)
 # model) is kept in the repository, from runs of one seed. The cell makes one HTML file of it with the same controls: on
 # the site it stands below this cell; elsewhere open the file that the cell names. Two things to try:
 #
-# - go from the smallest λ to the largest and watch the ranks of the test items (notebook 12 asks why);
-# - compare the user with the shortest history with the one with the longest: whose $q$ leaves the origin?
+# - press "no prior" (09 says why λ = 0 can fail): where do $q$ and $p$ stand now, how many nats does it take to repeat
+#   the training clicks, and where does the test item go?
+# - go back up to λ = 1 in steps, for the user with the shortest history and for the one with the longest.
 
 # %%
 real = twins.write_kept_explore(lesson.folder / "13_explore.google-xrec.html", "google-xrec")
