@@ -107,8 +107,8 @@ panel = panels.user_panel(results, data)
 # model) is kept in the repository, from runs of one seed. The cell makes one HTML file of it with the same controls: on
 # the site it stands below this cell; elsewhere open the file that the cell names. Two things to try:
 #
-# - press "no prior" (09 says why λ = 0 can fail): where do $q$ and $p$ stand now, how many nats does it take to repeat
-#   the training clicks, and where does the test item go?
+# - press "no prior" (09 says why λ = 0 can fail): where do $q$ and $p$ stand now, how easily are the training clicks
+#   repeated (the bar "reconstruction": the shorter, the easier), and where does the test item go?
 # - go back up to λ = 1 in steps, for the user with the shortest history and for the one with the longest.
 
 # %%

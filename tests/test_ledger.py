@@ -187,7 +187,7 @@ def line(monkeypatch, tmp_path):
 
 
 def test_what_twelve_users_look_like_travels_without_a_model_or_the_data(line, tmp_path):
-    kept, page = tmp_path / "figures" / "runs", tmp_path / "13_explore.toy.html"
+    kept, page = tmp_path / "figures", tmp_path / "13_explore.toy.html"
     assert write_kept_explore(page, "toy", tmp_path / "figures") is None and not page.exists()
     assert keep_explored(line[:2], kept) is None  # one lambda is no line
     assert keep_explored(line[1:], kept).is_file()  # without the base; which then comes to it
@@ -211,7 +211,7 @@ def test_what_twelve_users_look_like_travels_without_a_model_or_the_data(line, t
 
 
 def test_users_of_an_older_numbers_version_are_not_shown_and_make_way(line, tmp_path):
-    kept = tmp_path / "figures" / "runs"
+    kept = tmp_path / "figures"
     file = keep_explored(line, kept)
     older = file.read_text("utf-8").replace('"numbers_version":{"mult-vae":1}', '"numbers_version":{"mult-vae":0}')
     file.write_text(older, encoding="utf-8")

@@ -84,7 +84,8 @@ def test_whom_a_panel_shows_first_has_a_test_item_in_reach(monkeypatch):
     line = LambdaLine([], DATA, people=[3, 5, 8])
     assert line.first_person == 5  # no run yet
     line = LambdaLine([], DATA, people=[3, 5, 8])
-    line.runs = [SimpleNamespace(spec=SimpleNamespace(lam=lam), has_weights=True) for lam in (1.0, 0.0, 0.5)]
+    points = [("mddm", 1.0), ("mddm", 0.0), ("mddm", 0.5), ("godm", 0.6), ("godm", 0.7)]
+    line.runs = [SimpleNamespace(spec=SimpleNamespace(strategy=s, lam=lam), has_weights=True) for s, lam in points]
     looked_at = []
 
     def snapshot(result):

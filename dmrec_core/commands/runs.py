@@ -5,8 +5,8 @@ history, and which of every user's best 20 places were hits. With --take they be
 weights: tables, claims and curves over lambda are made of them at once, and what is not there yet is trained. What
 looks into a model (notebooks 07 and 13, recommend) needs runs that were trained here.
 
-With --explored, what the page of notebook 13 shows of twelve users at every lambda of one seed goes there, too, titles
-and texts among it: see that the data's licence lets you give these away.
+With --explored, what the page of notebook 13 shows of twelve users at every lambda of one seed goes to
+figures/<dataset>/explored.json, titles and texts among it: see that the data's licence lets you give these away.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def perform(options: argparse.Namespace) -> int:
         from dmrec_core.figures.twins import keep_explored
         from dmrec_core.runs.store import finished
 
-        kept = options.kept or kept_measurements(options.dataset)
+        kept = options.kept or kept_measurements(options.dataset).parent
         page = keep_explored(finished(options.dataset, options.runs), kept)
         print("no longer line of λ than is kept" if page is None else f"twelve users at every λ of one seed: {page}")
     return status

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from dmrec_core.data import data_card
+from dmrec_core.data.load import figures_folder
 from dmrec_core.figures.twins.pages import explored, write_explored
 from dmrec_core.matching import DEFAULT_STRATEGY
-from dmrec_core.paper.ledger import as_preset, kept_measurements
+from dmrec_core.paper.ledger import as_preset
+from dmrec_core.records.checkout import in_checkout
 from dmrec_core.records.files import write_whole
 from dmrec_core.records.origin import provenance
 from dmrec_core.records.ranges import cut
@@ -31,7 +33,7 @@ def keep_explored(results: Iterable[RunResult], folder: Path) -> Path | None:
 
     Args:
         results: finished runs of one data set; those with settings of their own, or without weights, are passed over.
-        folder: where measurements are kept.
+        folder: the data set's, of kept figures.
 
     Returns:
         The file, or None where there is no line of two lambdas, or one as long is kept, with the base if this has one.
@@ -101,7 +103,7 @@ def write_kept_explore(path: str | Path, dataset: str, figures: Path | None = No
     Raises:
         Damaged: what is kept cannot be used.
     """
-    kept = kept_measurements(dataset, figures) / KEPT
+    kept = figures_folder(dataset, figures or in_checkout("figures")) / KEPT
     if not kept.exists():
         return None
     document = kept_document(kept)
