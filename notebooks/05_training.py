@@ -201,8 +201,8 @@ print("\n".join(f"{name:>5} {values}" for name, values in found.items()))
 # %% [markdown]
 # ## How much does the language branch cost?
 #
-# Seconds include validation, and whatever else the machine was doing. What the branch costs on real data, on a machine
-# of its own, is in [figures/yelp-xrec/cost.md](../figures/yelp-xrec/cost.md).
+# Seconds include validation, and whatever else the machine was doing. What the branch costs on real data is in
+# [figures/yelp-xrec/cost.md](../figures/yelp-xrec/cost.md).
 
 # %%
 costs = []

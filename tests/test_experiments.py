@@ -17,6 +17,7 @@ from dmrec_core.matching import STRATEGIES
 from dmrec_core.runs import store as experiments
 from dmrec_core.runs.folder import FILES, seal
 from dmrec_core.runs.inputs import load
+from dmrec_core.runs.measurements import Measurements, save_measurements
 from dmrec_core.runs.models import CARDS
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.progress import ctrl_c
@@ -308,7 +309,7 @@ def test_without_matching_all_strategies_end_in_the_same_bits(dataset, tmp_path,
     assert {spec.as_trained for spec in specs} == {specs[0]}
 
 
-def test_one_run_stands_at_the_end_of_every_line(dataset, tmp_path, monkeypatch):
+def test_one_run_stands_at_the_end_of_every_line(dataset, tmp_path):
     ends = [paper_settings("toy", strategy=name, lam=lam).with_(train=TINY) for name, lam in UNMATCHED]
     first, *others = sweep(ends, dataset, runs=tmp_path, device="cpu", workers=1)
     assert [result.spec for result in (first, *others)] == ends
@@ -329,7 +330,9 @@ def test_a_run_that_was_kept_under_the_name_of_its_strategy_is_found(dataset, tm
     made_before(first.folder, before, add)
     monkeypatch.setattr(experiments, "fit", lambda *_, **__: pytest.fail("trained"))
     assert run(add, dataset, runs=tmp_path / "before").metrics == first.metrics
-    assert [one.spec for one in finished("toy", tmp_path / "before")] == [add]
+    (found,) = finished("toy", tmp_path / "before")
+    assert found.spec == add
+    assert Measurements(save_measurements(found, dataset, tmp_path / "kept")).spec == add  # which can be read again
 
 
 def made_before(folder, before, spec):

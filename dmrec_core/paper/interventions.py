@@ -210,12 +210,12 @@ def findings(rows: Sequence[Row]) -> list[str]:
             p = "" if over.p_users is None else f", p over users {over.p_users:.1g}"
             by = _difference(over).removesuffix(" (one seed)")
             changes[words].append(f"{row.change} ({by}{p})")
-    said += [f"{words}: {', '.join(named)}." for words, named in changes.items() if named]
+    said += [f"{words}: {'; '.join(named)}." for words, named in changes.items() if named]
     said += _if_validation_chooses(rows)
     spec = rows[0].runs[0].spec
     asked = changed(spec.dataset, lam, embedder=spec.embedder)
     open_ = [name for name in asked if name not in {"the base", *(row.change for row in rows)}]
-    return said + [f"Not run here, so as open as before: {', '.join(open_)}."] * bool(open_)
+    return said + [f"Not run here, so as open as before: {'; '.join(open_)}."] * bool(open_)
 
 
 def _if_validation_chooses(rows: Sequence[Row]) -> list[str]:
@@ -228,14 +228,13 @@ def _if_validation_chooses(rows: Sequence[Row]) -> list[str]:
     by_lam = {row.runs[0].spec.lam: row for row in along}
     best = best_on_validation([run for row in along for run in row.runs if run.spec.seed in seeds])[0].spec.lam
     row = by_lam[best]
-    over = compare(*([run for run in side if run.spec.seed in seeds] for side in (row.runs, row.base)), METRIC)
-    open_ = "not below it by more than seeds and users leave open"
-    below = {HOLDS: "above it", FAILS: "below it"}.get(over.judged.verdict, open_)
+    over = compare(*([run for run in each if run.spec.seed in seeds] for each in (row.runs, row.base)), METRIC)
+    side = {HOLDS: "above it", FAILS: "below it"}.get(over.judged.verdict, "above or below is not decided")
     choices, ran = ", ".join(f"{lam:g}" for lam in sorted(by_lam)), ", ".join(map(str, sorted(seeds)))
     nothing = ", no matching" if best == STRATEGIES[published.strategy].lam_without_matching else ""
     return [
         f"Let validation choose λ from {choices} (seeds {ran}): {best:g}{nothing}, {_difference(over)} from the base, "
-        f"{below}."
+        f"{side}."
     ]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dmrec_core.analysis.statistics import exact, mean_interval
 from dmrec_core.data.load import figures_folder
-from dmrec_core.matching import DEFAULT_STRATEGY, STRATEGIES
+from dmrec_core.matching import STRATEGIES
 from dmrec_core.records.checkout import in_checkout
 from dmrec_core.records.markdown import markdown_table, plus_minus
 from dmrec_core.records.markup import markdown_text
@@ -38,10 +38,13 @@ def along_lambda(dataset: str, figures: Path | None = None) -> list[Measurements
         figures: the folder of kept figures; None is the checkout's.
     """
     found = [run for run in measurements_in(kept_measurements(dataset, figures)) if as_preset(run.spec)]
-    others = {run.spec.strategy for run in found} & STRATEGIES.keys() - {DEFAULT_STRATEGY}
-    ends = [(run, other, STRATEGIES[other].lam_without_matching) for run in found for other in sorted(others)]
-    named = [(run, run.spec.with_(strategy=other, lam=lam)) for run, other, lam in ends if run.spec.lam is not None]
-    return found + [run.read_as(spec) for run, spec in named if spec.as_trained == run.spec]
+    there = {run.spec for run in found}
+    for strategy in sorted({spec.strategy for spec in there} & STRATEGIES.keys()):
+        for run in found.copy():
+            end = run.spec.with_(strategy=strategy, lam=STRATEGIES[strategy].lam_without_matching)
+            if end.as_trained == run.spec and end not in there:
+                found.append(run.read_as(end))
+    return found
 
 
 def as_preset(spec: RunSpec) -> bool:

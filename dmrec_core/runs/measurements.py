@@ -79,7 +79,13 @@ def save_measurements(result: RunResult, dataset: RecDataset, folder: Path) -> P
         arrays[f"{split}.relevant"] = counts.astype(np.uint16)
         arrays[f"{split}.hits"] = hits_of(ranked, counts[ranked.users]).astype(np.uint32) @ places
     history = result.history.to_csv(index=False, float_format="%.6g")
-    document = {"spec": result.spec.as_trained.to_json(), "record": dict(result.record), "history": history}
+    trained = result.spec.as_trained
+    named = result.folder.name.endswith(f"-{trained.key(str(result.record['fingerprint']))}")
+    document = {
+        "spec": (trained if named else result.spec).to_json(),
+        "record": dict(result.record),
+        "history": history,
+    }
     arrays[DOCUMENT] = np.frombuffer(json.dumps(document).encode(), dtype=np.uint8)
     stream = io.BytesIO()
     np.savez_compressed(stream, **arrays)

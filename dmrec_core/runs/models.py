@@ -248,3 +248,18 @@ def card_of(model: str | ModelCard) -> ModelCard:
     if isinstance(model, ModelCard):
         return model
     return CARDS[known("model", model, CARDS)]
+
+
+def of_older_runs(numbers_version: Mapping[str, int]) -> list[str]:
+    """Why numbers made by these versions of the models (model -> numbers version) are not the code's of now.
+
+    Example:
+        >>> of_older_runs({"mult-vae": 0})[0]
+        "its runs of mult-vae are of numbers version 0, the code's is 1"
+    """
+    now = {model: card.numbers_version for model, card in CARDS.items()}
+    return [
+        f"its runs of {model} are of numbers version {version}, the code's is {now.get(model, 'none')}"
+        for model, version in numbers_version.items()
+        if version != now.get(model)
+    ]

@@ -393,5 +393,5 @@ def _write_history(path: Path, history: list[dict]) -> None:
 
 
 def forget(spec: RunSpec, dataset: RecDataset | None = None, runs: Path | None = None) -> None:
-    """Delete a run's folder, finished or not."""
+    """Delete a run's folder, finished or not; of a run without matching, that of all its names."""
     shutil.rmtree(folder_of(spec, dataset, runs), ignore_errors=True)

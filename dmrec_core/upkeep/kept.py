@@ -9,7 +9,7 @@ from pathlib import Path
 from dmrec_core.paper import claims
 from dmrec_core.records.files import write_whole
 from dmrec_core.records.writer import kept_document
-from dmrec_core.runs.models import CARDS
+from dmrec_core.runs.models import of_older_runs
 
 
 def keep(names: Iterable[str], made: Path, kept: Path) -> None:
@@ -65,21 +65,6 @@ def outdated(folder: Path) -> list[str]:
         for facts in (document["provenance"], *document.get("provenance_of", {}).values()):
             faults += [f"{path.relative_to(folder)}: {why}" for why in _outdated(facts)]
     return list(dict.fromkeys(faults))
-
-
-def of_older_runs(numbers_version: Mapping[str, int]) -> list[str]:
-    """Why numbers made by these versions of the models (model -> numbers version) are not the code's of now.
-
-    Example:
-        >>> of_older_runs({"mult-vae": 0})[0]
-        "its runs of mult-vae are of numbers version 0, the code's is 1"
-    """
-    now = {model: card.numbers_version for model, card in CARDS.items()}
-    return [
-        f"its runs of {model} are of numbers version {version}, the code's is {now.get(model, 'none')}"
-        for model, version in numbers_version.items()
-        if version != now.get(model)
-    ]
 
 
 def _outdated(facts: Mapping) -> list[str]:

@@ -18,7 +18,7 @@ import nbformat
 
 from dmrec_core.records.checkout import find_checkout
 from dmrec_core.records.files import digest
-from dmrec_core.upkeep.kept import of_older_runs
+from dmrec_core.runs.models import of_older_runs
 from dmrec_core.upkeep.pictures import smaller
 
 LARGEST = 400_000  # bytes of one .ipynb

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from dmrec_core.data import data_card
 from dmrec_core.data.load import figures_folder
@@ -18,9 +16,9 @@ from dmrec_core.records.checkout import in_checkout
 from dmrec_core.records.files import write_whole
 from dmrec_core.records.origin import provenance
 from dmrec_core.records.ranges import cut
-from dmrec_core.records.writer import MEND, Damaged, kept_document, plain_numbers
+from dmrec_core.records.writer import MEND, Damaged, kept_document, to_json
 from dmrec_core.runs.inputs import load
-from dmrec_core.runs.models import CARDS
+from dmrec_core.runs.models import of_older_runs
 from dmrec_core.runs.store import RunResult
 
 KEPT = "explored.json"
@@ -59,7 +57,7 @@ def keep_explored(results: Iterable[RunResult], folder: Path) -> Path | None:
     data = load(next(run.spec for run in line if run.spec.uses_language))
     facts = provenance(data, line) | {"licence": data_card(data)["licence"]}
     document = {"name": path.stem, "numbers": explored(line, data), "provenance": facts}
-    write_whole(path, json.dumps(plain_numbers(document), ensure_ascii=False, separators=(",", ":")).encode())
+    write_whole(path, to_json(document).encode())
     return path
 
 
@@ -75,12 +73,8 @@ def _length_kept(path: Path) -> tuple[int, int]:
         return 0, 0
     document = kept_document(path)
     with _named(path):
-        current = _is_current(document["provenance"])
-        return (len(document["numbers"]["lams"]), int(document["numbers"]["base"] is not None)) if current else (0, 0)
-
-
-def _is_current(facts: Mapping[str, Any]) -> bool:
-    return facts["numbers_version"] == {model: CARDS[model].numbers_version for model in facts["numbers_version"]}
+        older = of_older_runs(document["provenance"]["numbers_version"])
+        return (0, 0) if older else (len(document["numbers"]["lams"]), int(document["numbers"]["base"] is not None))
 
 
 @contextmanager
@@ -108,6 +102,6 @@ def write_kept_explore(path: str | Path, dataset: str, figures: Path | None = No
         return None
     document = kept_document(kept)
     with _named(kept):
-        if not _is_current(document["provenance"]):
-            raise Damaged(f"{kept}: the runs are of another numbers version; {MEND}")
+        if older := of_older_runs(document["provenance"]["numbers_version"]):
+            raise Damaged(f"{kept}: {'; '.join(older)}; {MEND}")
         return write_explored(path, document["numbers"], document["provenance"])
