@@ -50,17 +50,26 @@ class Lesson:
         device: resolved.
         seeds: of the runs, the first one first.
         folder: where figures and tables of this data set go.
+        precision: of the runs' matrix products.
     """
 
     def __init__(
-        self, data: RecDataset | None, dataset: str, embedder: str, device: torch.device, seeds: list[int], folder: Path
+        self,
+        data: RecDataset | None,
+        dataset: str,
+        embedder: str,
+        device: torch.device,
+        seeds: list[int],
+        folder: Path,
+        precision: str = "float32",
     ) -> None:
         self.data, self.dataset, self.embedder, self.device, self.folder = data, dataset, embedder, device, folder
-        self.seeds, self.checked = seeds, Checked()
+        self.seeds, self.precision, self.checked = seeds, precision, Checked()
 
     def spec(self, strategy: str | Strategy = "base", **changes: object) -> RunSpec:
         """A run on this notebook's data and vectors, with the published settings but for `changes`."""
-        return paper_settings(self.dataset, strategy=strategy, **{"embedder": self.embedder} | changes)
+        spec = paper_settings(self.dataset, strategy=strategy, **{"embedder": self.embedder} | changes)
+        return spec.in_precision(self.precision)
 
     def sweep(self, *settings: RunSpec, **axes: Iterable) -> list[RunResult]:
         """Every setting with every seed, or those of `seed`, over all values of `axes`; what was run before is read."""
@@ -69,6 +78,8 @@ class Lesson:
 
     def facts(self, results: Iterable[object] = (), **extra: object) -> dict[str, object]:
         """The provenance of numbers that came from this data and these runs."""
+        if self.precision != "float32":
+            extra = {"precision": self.precision} | extra
         return provenance(self.data, results, **extra)
 
     def keep(
@@ -102,7 +113,8 @@ def begin(
         seeds: of the runs; the first is torch's global one too. With `first_seed`, how many there are from it on.
         figures_dir: where figures go; those of other data than `toy` into a folder of their own there.
         needs_text: False takes data that have no texts as they are, without vectors, instead of refusing them.
-        parameters: the notebook's others, each held against its range; `first_seed`: see `seeds`.
+        parameters: the notebook's others, each held against its range; `first_seed`: see `seeds`; `precision` is that
+            of `Lesson.spec`.
 
     Raises:
         ValueError: a parameter is outside its range, or the device or the data set is unknown; the message names it.
@@ -143,7 +155,7 @@ def begin(
         f"Python {platform.python_version()}",
     }
     print("\n".join(f"{key:<9} {value}" for key, value in rows.items()))
-    return Lesson(data, dataset, embedder, chosen, wanted, folder)
+    return Lesson(data, dataset, embedder, chosen, wanted, folder, str(parameters.get("precision", "float32")))
 
 
 def _described(dataset: RecDataset) -> str:

@@ -32,6 +32,7 @@ first_seed = 2024
 count_on = "train"  # or "train+test": what a user's size is counted on
 n_groups = 4
 metric = "ndcg@20"
+precision = "float32"  # of matrix products; "bf16": faster where the processor has units for it, refused elsewhere
 figures_dir = "build/figures"  # those of other data than toy in a folder of their own there
 
 # %%
@@ -47,7 +48,7 @@ from dmrec_core.figures import kept, live
 
 lesson = notebook.begin(
     dataset, embedder, device, seeds, figures_dir, first_seed=first_seed,
-    count_on=count_on, n_groups=n_groups, metric=metric,
+    count_on=count_on, n_groups=n_groups, metric=metric, precision=precision,
 )  # fmt: skip
 data, checked = lesson.data, lesson.checked
 

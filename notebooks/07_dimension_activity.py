@@ -31,6 +31,7 @@ embedder = "auto"  # what turns texts into vectors
 device = "auto"
 seeds = 3
 first_seed = 2024
+precision = "float32"  # of matrix products; "bf16": faster where the processor has units for it, refused elsewhere
 figures_dir = "build/figures"  # those of other data than toy in a folder of their own there
 
 # %%
@@ -43,7 +44,7 @@ import torch
 from dmrec_core import analysis, notebook, panels
 from dmrec_core.figures import kept, live
 
-lesson = notebook.begin(dataset, embedder, device, seeds, figures_dir, first_seed=first_seed)
+lesson = notebook.begin(dataset, embedder, device, seeds, figures_dir, first_seed=first_seed, precision=precision)
 data, checked = lesson.data, lesson.checked
 
 # %% [markdown]

@@ -14,6 +14,7 @@ from dmrec_core.__main__ import main
 from dmrec_core.data import load_dataset
 from dmrec_core.data.errors import DataError
 from dmrec_core.figures.twins import keep_explored, write_explore, write_kept_explore
+from dmrec_core.paper.interventions import measured
 from dmrec_core.paper.ledger import along_lambda, keep
 from dmrec_core.records.writer import Damaged
 from dmrec_core.runs import measurements, presets, store
@@ -22,6 +23,7 @@ from dmrec_core.runs.measurements import CLOSE, Measurements, hits_of, save_meas
 from dmrec_core.runs.models import CARDS
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.store import cached, finished, folder_of, run
+from dmrec_core.training import fit as training_fit
 from dmrec_core.training.checkpoint import CheckpointError
 from dmrec_core.training.evaluate import CUTOFFS, RankingMetrics, ranking_metrics
 from dmrec_core.training.fit import TrainSettings
@@ -229,6 +231,23 @@ def test_a_run_without_matching_ends_the_line_of_every_strategy_that_was_run(lin
     assert found["godm", 0.0] is found["mddm", 1.0]
     alone = Measurements(save_measurements(godm[0], dataset, tmp_path / "alone"))
     assert alone.spec == line[2].spec  # by the name that it was trained as, whoever asked
+
+
+def test_runs_in_the_precision_that_most_have_are_compared_and_no_others(line, monkeypatch, tmp_path):
+    monkeypatch.setattr(training_fit, "require_fast", lambda *_: None)  # a processor without units is slow, not wrong
+    narrow = [run(one.spec.in_precision("bf16"), runs=tmp_path / "line") for one in line]
+    keep([*line, narrow[0]], tmp_path / "figures" / "runs")
+    lines = along_lambda("toy", tmp_path / "figures")
+    assert {one.spec.train.precision for one in lines} == {"float32"} and len(lines) == 3
+    (tmp_path / "figures" / "runs" / f"{line[1].folder.name}.npz").unlink()
+    (tmp_path / "figures" / "runs" / f"{line[2].folder.name}.npz").unlink()
+    keep(narrow, tmp_path / "figures" / "runs")
+    lines = along_lambda("toy", tmp_path / "figures")
+    assert {one.spec.train.precision for one in lines} == {"bf16"} and len(lines) == 3
+    rows = measured("toy", tmp_path / "figures")
+    assert {one.spec.train.precision for row in rows for one in [*row.runs, *row.base]} == {"bf16"}
+    explored = keep_explored([*line[:2], *narrow], tmp_path / "explored")  # no line of two precisions
+    assert len(json.loads(explored.read_text("utf-8"))["numbers"]["lams"]) == 2
 
 
 def test_runs_that_came_without_weights_are_no_line(line, dataset, tmp_path):

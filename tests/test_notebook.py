@@ -50,6 +50,16 @@ def test_a_lesson_knows_its_settings_its_data_and_where_its_figure_goes(tmp_path
     assert kept["provenance"]["fingerprint"] == lesson.data.fingerprint and kept["provenance"]["seeds"] == [2024]
 
 
+def test_a_lesson_trains_in_the_precision_it_was_opened_with_and_says_so(tmp_path):
+    lesson = notebook.begin("toy", "tfidf", "cpu", 2024, tmp_path, precision="bf16")
+    assert {lesson.spec(strategy).train.precision for strategy in ("base", "mddm")} == {"bf16"}
+    assert lesson.facts()["precision"] == "bf16"
+    plain = notebook.begin("toy", "tfidf", "cpu", 2024, tmp_path)
+    assert plain.spec().train.precision == "float32" and "precision" not in plain.facts()
+    with pytest.raises(ValueError, match="precision"):
+        notebook.begin("toy", "tfidf", "cpu", 2024, tmp_path, precision="bf61")
+
+
 def test_data_without_texts_open_only_a_notebook_that_can_do_without(tmp_path, capsys):
     clicks = [f"u{user},i{item}" for user in range(6) for item in range(12) if (user + item) % 2]
     (tmp_path / "interactions.csv").write_text("\n".join(["user,item", *clicks]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from dmrec_core.data.load import figures_folder
@@ -50,7 +49,7 @@ def at_hand(
         plans = [*plan_table2(dataset, BACKBONES, tune), *plan_table3(dataset, BASELINES, tune)]
         settings += [spec.with_(embedder=embedder, variant=variant) for plan in plans for spec in plan.options]
     found = []
-    for spec in dict.fromkeys(spec.with_(train=replace(spec.train, precision=precision)) for spec in settings):
+    for spec in dict.fromkeys(spec.in_precision(precision) for spec in settings):
         kept = [cached(spec.with_(seed=seed), runs=runs) for seed in seeds]
         found += kept if None not in kept else []
     return found

@@ -18,9 +18,9 @@ from dmrec_core.analysis.comparisons import Comparison, best_on_validation, comp
 from dmrec_core.analysis.statistics import Interval
 from dmrec_core.analysis.verdicts import FAILS, HOLDS, UNDECIDED
 from dmrec_core.matching import STRATEGIES
-from dmrec_core.paper.ledger import kept_measurements
+from dmrec_core.paper.ledger import kept_runs
 from dmrec_core.records.markdown import markdown_table, plus_minus
-from dmrec_core.runs.measurements import Measurements, measurements_in
+from dmrec_core.runs.measurements import Measurements
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.progress import ctrl_c
 from dmrec_core.runs.spec import RunSpec
@@ -171,15 +171,18 @@ def _difference(found: Comparison) -> str:
 
 
 def measured(dataset: str, figures: Path | None = None) -> list[Row]:
-    """`interventions` of the runs on a data set whose measurements are kept, with the vectors that most of them have.
+    """`interventions` of the runs on a data set that `kept_runs` gives, with the vectors that most of them have.
 
     Args:
         dataset: its name.
         figures: the folder of kept figures; None is the checkout's.
     """
-    runs = list(measurements_in(kept_measurements(dataset, figures)))
+    runs = kept_runs(dataset, figures)
     vectors = [run.spec.embedder for run in runs if run.spec.uses_language]
-    return interventions(runs, changed(dataset, embedder=max(vectors, key=vectors.count))) if vectors else []
+    if not vectors:
+        return []
+    specs = changed(dataset, embedder=max(vectors, key=vectors.count))
+    return interventions(runs, {name: spec.in_precision(runs[0].spec.train.precision) for name, spec in specs.items()})
 
 
 def findings(rows: Sequence[Row]) -> list[str]:

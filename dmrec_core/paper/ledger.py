@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -28,6 +29,18 @@ def kept_measurements(dataset: str, figures: Path | None = None) -> Path:
     return figures_folder(dataset, figures or in_checkout("figures")) / "runs"
 
 
+def kept_runs(dataset: str, figures: Path | None = None) -> list[Measurements]:
+    """The kept runs of a data set, in the precision that most of them were trained in: like is compared with like.
+
+    Args:
+        dataset: its name.
+        figures: the folder of kept figures; None is the checkout's.
+    """
+    runs = list(measurements_in(kept_measurements(dataset, figures)))
+    precisions = Counter(run.spec.train.precision for run in runs)
+    return [run for run in runs if run.spec.train.precision == precisions.most_common(1)[0][0]]
+
+
 def along_lambda(dataset: str, figures: Path | None = None) -> list[Measurements]:
     """The kept runs that differ from their presets in lambda and seed alone: DMRec's on Mult-VAE, and the base's.
 
@@ -37,7 +50,7 @@ def along_lambda(dataset: str, figures: Path | None = None) -> list[Measurements
         dataset: its name.
         figures: the folder of kept figures; None is the checkout's.
     """
-    found = [run for run in measurements_in(kept_measurements(dataset, figures)) if as_preset(run.spec)]
+    found = [run for run in kept_runs(dataset, figures) if as_preset(run.spec)]
     there = {run.spec for run in found}
     for strategy in sorted({spec.strategy for spec in there} & STRATEGIES.keys()):
         for run in found.copy():
@@ -48,9 +61,9 @@ def along_lambda(dataset: str, figures: Path | None = None) -> list[Measurements
 
 
 def as_preset(spec: RunSpec) -> bool:
-    """Whether a run differs from DMRec's, or the base's, preset on Mult-VAE in lambda and seed alone."""
+    """Whether a run differs from DMRec's, or the base's, preset on Mult-VAE in lambda, seed and precision alone."""
     own = {"seed": spec.seed, "embedder": spec.embedder, "lam": spec.lam}
-    return spec == paper_settings(spec.dataset, strategy=spec.strategy, **own)
+    return spec == paper_settings(spec.dataset, strategy=spec.strategy, **own).in_precision(spec.train.precision)
 
 
 def keep(results: Iterable[RunResult], folder: Path) -> list[Path]:

@@ -199,6 +199,10 @@ class RunSpec:
         """A copy with some fields changed."""
         return replace(self, **changes)
 
+    def in_precision(self, precision: str) -> RunSpec:
+        """A copy whose matrix products are taken in `precision`, see `TrainSettings`."""
+        return self.with_(train=replace(self.train, precision=precision))
+
 
 def _check_vectors(vectors: str) -> None:
     kind, colon, share = str(vectors).partition(":")

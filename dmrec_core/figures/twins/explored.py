@@ -39,17 +39,20 @@ def keep_explored(results: Iterable[RunResult], folder: Path) -> Path | None:
     Raises:
         Damaged: what is kept there cannot be used.
     """
-    lines: dict[tuple[str, int], list[RunResult]] = {}
-    bases: dict[int, RunResult] = {}
+    lines: dict[tuple[str, tuple[str, int]], list[RunResult]] = {}
+    bases: dict[tuple[str, int], RunResult] = {}
     for run in results:
         if run.has_weights and as_preset(run.spec):
+            trained = run.spec.train.precision, run.spec.seed
             if run.spec.strategy == DEFAULT_STRATEGY:
-                line = lines.setdefault((run.record["embedder"], run.spec.seed), [])
+                line = lines.setdefault((run.record["embedder"], trained), [])
                 embedder = line[0].spec.embedder if line else run.spec.embedder  # "auto" and what it chose are one
                 line.append(replace(run, spec=run.spec.with_(embedder=embedder)))
             elif run.spec.strategy == "base":
-                bases[run.spec.seed] = run
-    whole = [line + ([bases[seed]] if seed in bases else []) for (_, seed), line in lines.items() if len(line) > 1]
+                bases[trained] = run
+    whole = [
+        line + ([bases[trained]] if trained in bases else []) for (_, trained), line in lines.items() if len(line) > 1
+    ]
     path = Path(folder) / KEPT
     line = max(whole, key=_length, default=[])
     if not line or _length(line) <= _length_kept(path):
