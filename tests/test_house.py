@@ -30,6 +30,7 @@ FLOORS = {
     "baselines": 2,
     "theory": 2,
     "language": 3,
+    "catalogues": 3,
     "training": 3,
     "runs": 4,
     "analysis": 5,

@@ -118,6 +118,8 @@ RANGES: dict[str, Range] = {
     "denoiser_hidden": COUNT,
     "denoiser_learning_rate": POSITIVE,
     "bounded": SWITCH,
+    "items_at_once": COUNT,
+    "draws": COUNT,
     "clusters": COUNT,
     "item_vectors": _one_of("", "lightgcn", "semantic"),
     "layers": whole(0),

@@ -29,6 +29,8 @@ from dmrec_core.baselines import (
     edges_by_cosine,
 )
 from dmrec_core.baselines.closed_form import ClosedForm
+from dmrec_core.catalogues import SETTINGS as LARGE
+from dmrec_core.catalogues import LargeMultVAE
 from dmrec_core.recommender import Backbone, Recommender
 from dmrec_core.records.ranges import known
 from dmrec_core.training.floors import Popularity
@@ -110,7 +112,10 @@ class ModelCard:
 
 
 def _mult_vae(parts: Parts) -> Backbone:
-    return MultVAE(parts.train.shape[1], parts.hidden, parts.latent, parts.dropout, **parts.settings)
+    sizes = {"hidden": parts.hidden, "latent": parts.latent, "dropout": parts.dropout}
+    if not set(parts.settings).isdisjoint(LARGE):
+        return LargeMultVAE(parts.train, **parts.settings, **sizes)
+    return MultVAE(parts.train.shape[1], **parts.settings, **sizes)
 
 
 def _cvga(parts: Parts) -> Backbone:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dmrec_core.data import RecDataset
 
 CUTOFFS = (5, 10, 20)  # the N of the authors' logs
+SCORES_AT_ONCE = 2**25  # users times items of an evaluation: 128 MiB in float32
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def evaluate(
     dataset: RecDataset,
     split: str = "test",
     cutoffs: Sequence[int] = CUTOFFS,
-    batch_size: int = 1024,
+    batch_size: int | None = None,
     device: torch.device | str | None = None,
 ) -> RankingMetrics:
     """Rank all items for every user of a split; only training items are masked, for validation and test alike.
@@ -122,7 +123,7 @@ def evaluate(
         dataset: its training interactions are the model's input.
         split: "valid" or "test".
         cutoffs: the values of N.
-        batch_size: users scored at once.
+        batch_size: users scored at once; None: 1024, or fewer where there are over 32,768 items.
         device: where the model lives; by default where its first parameter is.
 
     Returns:
@@ -144,6 +145,8 @@ def evaluate(
                 else "mark some with it, or leave the column `split` out and they are drawn for you"
             )
         )
+    if batch_size is None:
+        batch_size = min(1024, max(1, SCORES_AT_ONCE // dataset.n_items))
     if device is None:
         device = next((p.device for p in model.parameters()), torch.device("cpu"))
     was_training = model.training
