@@ -3,6 +3,7 @@
 #   jupytext:
 #     cell_metadata_filter: tags,-all
 #     formats: ipynb,py:percent
+#     notebook_metadata_filter: -jupytext.text_representation
 #   kernelspec:
 #     display_name: Python 3 (ipykernel)
 #     language: python
@@ -21,7 +22,7 @@
 # to 05 go on with this user.
 #
 # **You will be able to** say what each of the three distributions is made of, compute the loss by hand, point at the
-# one line in which the paper's equations and the authors' published code differ, and say what that line does to a user.
+# lines in which the paper's equations and the authors' published code differ, and say what they do to a user.
 #
 # **Two variants**, as in 00: `published` is the authors' code, and the default of every notebook that trains; `paper`
 # is the equations.
@@ -50,7 +51,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from dmrec_core import DMRec, MetaNetwork, MultVAE, analysis, evaluate, language, notebook, panels, user_batch
-from dmrec_core.figures import kept
+from dmrec_core.figures import kept, twins
 
 lesson = notebook.begin(dataset, embedder, "cpu", seed, figures_dir, user=user, lam=lam, steps=steps)
 data, checked = lesson.data, lesson.checked
@@ -161,8 +162,9 @@ def reconstruction(net, z, x):
 # $D_{KL}(a\|b)$, the Kullback-Leibler divergence, is 0 where two Gaussians agree and grows as $a$ puts mass where $b$
 # has none; its unit is the nat, as its logarithms are natural logarithms. The **prior** $p_z=\mathcal N(0, I)$ is a
 # user of whom nothing is known. $L_{DM}$ has two parts, a pull to the prior and a **matching term** between the spaces.
-# λ weighs the second in **GODM** ("global optimality", a transport distance) and **CPDM** ("composite prior", both meet
-# half-way). In **MDDM** ("mixing divergence"), the paper's best, it *shares out* one budget:
+# λ weighs the second in **GODM** ("global optimality": how far one Gaussian must be carried to become the other, Eq. 9)
+# and **CPDM** ("composite prior": both meet half-way, Eq. 11 and 12; 04 derives them). In **MDDM** ("mixing
+# divergence"), the paper's best, it *shares out* one budget:
 #
 # $$L_{MDDM} = \lambda\,D_{KL}(\cdot\,\|\,p_z) + (1-\lambda)\,D_{KL}(\cdot\,\|\,p) \tag{15}$$
 #
@@ -411,7 +413,8 @@ notebook.check(
 # %% [markdown]
 # ## Keep the figure and its numbers
 #
-# One step at the λ of the parameters; rings are one σ wide, faint where they will be. Read (c) against (g).
+# One step at the λ of the parameters; rings are one σ wide, faint where they will be. Read (c) against (g). Beside it
+# goes the step at every λ as one HTML file with a slider that needs no Python.
 
 # %%
 figure = kept.gradient_steps(table)
@@ -421,4 +424,12 @@ figure
 numbers = {"lam": lam, "user": user, "steps": analysis.for_json(table), "from_prior": from_prior}
 numbers |= {"recall@20": judged.means()["recall@20"], "matching": rows}
 path = lesson.keep("00b_dmrec_in_80_lines", figure, numbers)
-print(path.name)
+everywhere = [
+    row | {"lam": float(at)}
+    for at in np.linspace(0, 1, 21).round(2)
+    for variant in ("published", "paper")
+    for pull in PULLS
+    for row in step(float(at), variant, pull)
+]
+page = twins.write_one_step(path.with_suffix(".html"), pd.DataFrame(everywhere), lam, lesson.facts())
+print(path.name, page.name)

@@ -3,6 +3,7 @@
 #   jupytext:
 #     cell_metadata_filter: tags,-all
 #     formats: ipynb,py:percent
+#     notebook_metadata_filter: -jupytext.text_representation
 #   kernelspec:
 #     display_name: Python 3 (ipykernel)
 #     language: python
@@ -193,6 +194,9 @@ same = analysis.spaces_while_clicking(models["mddm"], data, another, False).lang
 checked.assert_close("no click and no text: the same answer for everybody", nothing, same)
 
 # %% [markdown]
+# A user without clicks is what their text says, and so needs one that was not made from clicks: their own words, say.
+# The texts here are made from training items, and every user has some, so what a newcomer would get is not measured.
+#
 # Switch the strategy and watch which rings move. In numbers, how far each mean travels from no click to all of them:
 
 # %%

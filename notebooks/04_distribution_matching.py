@@ -3,6 +3,7 @@
 #   jupytext:
 #     cell_metadata_filter: tags,-all
 #     formats: ipynb,py:percent
+#     notebook_metadata_filter: -jupytext.text_representation
 #   kernelspec:
 #     display_name: Python 3 (ipykernel)
 #     language: python
@@ -33,10 +34,15 @@
 # - **fused**: what the taste $z$ is drawn from, $q$ and $p$ put together; green.
 # - $\Sigma = \mathrm{diag}(\sigma_1^2, \dots, \sigma_d^2)$: every covariance here is diagonal, stored as
 #   $\log\sigma^2$.
-# - $\lambda$: the coefficient of the matching, `lam` in code; the paper calls it $\beta$.
+# - $\lambda$: the coefficient between matching and prior, `lam` in code; in MDDM it is the *prior's* share. The paper's
+#   source calls it $\beta$.
 # - $E_q[\cdot]$: the average over draws from $q$. **nat**: the unit of a divergence taken with natural logarithms.
 #
-# **Two models under one name.** The published numbers come from the authors' code, which is not what the equations say:
+# %% [markdown]
+# ## Paper vs code: two models under one name
+#
+# The numbers in the paper's tables are tied to the authors' code (logs of nine runs that they released lie within 1 %
+# of Table 2, and others have run that code again), and the code is not what the equations say:
 #
 # | | paper: as printed | published: the code, this kit's default |
 # |---|---|---|
@@ -47,7 +53,10 @@
 # | MDDM | $q$ against $p$ | **fused** against $p$ |
 #
 # Adding log-variances multiplies variances, $\sigma^2=\sigma_\phi^2\,\sigma_\varphi^2$; a sum of two independent
-# Gaussians would add them.
+# Gaussians would add them. So where both say $\mathcal N(\mu, \sigma^2)$, published fused is
+# $\mathcal N(2\mu, \sigma^4)$, surer than either only if $\sigma < 1$, and a printed sum is
+# $\mathcal N(2\mu, 2\sigma^2)$. A product of the two densities, the usual way to pool two opinions, would be
+# $\mathcal N(\mu, \sigma^2/2)$.
 
 # %% tags=["parameters"]
 dataset = "toy"  # only the last check reads it: "yelp-xrec", "amazon", ..., or a folder of your own
@@ -186,8 +195,9 @@ checked.assert_close("and torch.distributions", library, gaussian.kl(q, p))
 notebook.show_source(gaussian.kl)
 
 # %% [markdown]
-# KL is not symmetric: $D_{KL}(q\|p)$ is dear where $q$ has mass and $p$ has none. Both directions are zero only at
-# $q=p$, so between two diagonal Gaussians neither "forgets" a taste; 04b shows where the direction does decide.
+# KL is not symmetric: $D_{KL}(q\|p)$ is dear where $q$ has mass and $p$ has none. Both directions are zero at $q=p$ and
+# nowhere else, so with one Gaussian on each side both have the same best $q$; with several tastes on one side they do
+# not (04b).
 
 # %%
 panels.explore(live.draw_kl, **live.CONTROLS[live.draw_kl], **panels.questions.BOTH_DIRECTIONS)
@@ -198,8 +208,8 @@ panels.explore(live.draw_kl, **live.CONTROLS[live.draw_kl], **panels.questions.B
 # **CPDM** pulls both towards a composite prior, by Eq. 11 a mixture: with
 # probability $\alpha$ draw from $q$, otherwise from $p$. A divergence from a mixture has no closed form. Two stand-ins:
 #
-# - **moment-matched** (paper): the Gaussian with the mixture's mean and variance, the closest one in the sense of
-#   $D_{KL}(\text{mixture}\|\cdot)$; at $\alpha=\tfrac12$ none makes Eq. 12 smaller;
+# - **moment-matched** (paper): the Gaussian with the mixture's mean and variance. Of all Gaussians it has the smallest
+#   $D_{KL}$ from the mixture, and with $\alpha=\tfrac12$ it also makes Eq. 12 as small as it can be;
 # - **geometric** (published): means and *log*-variances are averaged. It ignores how far apart the means are.
 #
 # $$D_{CP}(p_\varphi,q_\phi) = D_{KL}(p_\varphi\|p_{com}) + D_{KL}(q_\phi\|p_{com}) \tag{12}$$
@@ -301,7 +311,8 @@ panels.explore(live.draw_all_strategies, **live.CONTROLS[live.draw_all_strategie
 # meta-network and its $p$) is a *residual* on top of the text, pulled towards "no correction" ($\mu_q = 0$,
 # $\sigma_q^2 = 1$), where both terms are zero *whatever $p$ says*. The language mean learns through
 # reconstruction and the prior alone; at MDDM's λ = 0 nothing pulls it to the prior. Only GODM, which matches the
-# branches before they are fused, moves it.
+# branches before they are fused, moves it. The table: the slope of the matching term in each parameter, for one $q$ and
+# one $p$ in one dimension. A step of training goes against it: + moves a parameter down, and 0 leaves it.
 
 # %%
 fused = matching.fuse(q, p, "published")
@@ -327,9 +338,9 @@ panels.explore(live.draw_who_moves, **live.CONTROLS[live.draw_who_moves], **pane
 # ### Four names for one model
 #
 # λ = 1 in MDDM leaves $D_{KL}(\text{fused}\|p_z)$; so do λ = 0 in GODM and in CPDM, and "Add", one of the paper's
-# *ablations* (models with a part taken away, notebook 08). $z$ is still drawn from the fused distribution: they are one
-# model, and **not** the base model, to which the paper says MDDM's curve returns. For a batch of real users, the loss
-# and its gradient:
+# *ablations* (models with a part taken away, notebook 08). In all four $z$ is drawn from the fused distribution, so
+# they are one and the same model. It is **not** the base model, although the paper says that MDDM at λ = 1 returns to
+# it. For a batch of users, the loss and its gradient:
 
 # %%
 ends = {"MDDM, λ = 1": ("mddm", 1.0), "GODM, λ = 0": ("godm", 0.0), "CPDM, λ = 0": ("cpdm", 0.0), "Add": ("add", 0.0)}

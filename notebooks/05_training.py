@@ -3,6 +3,7 @@
 #   jupytext:
 #     cell_metadata_filter: tags,-all
 #     formats: ipynb,py:percent
+#     notebook_metadata_filter: -jupytext.text_representation
 #   kernelspec:
 #     display_name: Python 3 (ipykernel)
 #     language: python
@@ -149,7 +150,8 @@ notebook.show_source(DMRec.loss, fuse)
 #    stay as they are.
 # 6. Every third epoch, rank the validation items (test items are candidates like any other). Keep the best weights.
 #    Stop after 20 evaluations (on `toy` 10) without a better one: that number is the *patience* (the paper says "20
-#    consecutive iterations"; in the published code that is 60 epochs), or after 1,000 epochs (on `toy` 150).
+#    consecutive iterations"; in the published code that is 60 epochs). There is a limit of 1,000 epochs, too, which no
+#    run of these pages reaches.
 #
 # One step, by hand:
 

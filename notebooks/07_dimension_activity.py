@@ -3,6 +3,7 @@
 #   jupytext:
 #     cell_metadata_filter: tags,-all
 #     formats: ipynb,py:percent
+#     notebook_metadata_filter: -jupytext.text_representation
 #   kernelspec:
 #     display_name: Python 3 (ipykernel)
 #     language: python
@@ -40,9 +41,11 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import torch
+from IPython.display import display
 
 from dmrec_core import analysis, notebook, panels
 from dmrec_core.figures import kept, live
+from dmrec_core.paper import real_data
 
 lesson = notebook.begin(dataset, embedder, device, seeds, figures_dir, first_seed=first_seed, precision=precision)
 data, checked = lesson.data, lesson.checked
@@ -173,6 +176,17 @@ print(
     f"Log activity of the decoded mean over the base: {first:+.2f}. Of a base whose prior has the same weight: "
     f"{control:+.2f}. Left for the language: {rest:+.2f} ('more active' {decided})."
 )
+
+# %% [markdown]
+# The same four rows, kept from runs on real data:
+
+# %%
+for made_of, kept_numbers, facts in real_data.kept_on("07_dimension_activity"):
+    print(f"{made_of}, λ = {facts['lam']:g}: dimensions, those below {facts['collapsed_below']:g}, log activity")
+    columns = ["strategy", "kl_weight", "which", "dimensions", "collapsed", "mean_log_activity"]
+    dimensions, differences = (pd.DataFrame(kept_numbers[table]) for table in ("collapsed", "verdicts"))
+    display(dimensions[columns].style.format(precision=2, escape="html").hide())
+    display(differences.style.format(precision=2, na_rep="one seed", escape="html").hide())
 
 # %% [markdown]
 # ## What a dimension is about

@@ -3,6 +3,7 @@
 #   jupytext:
 #     cell_metadata_filter: tags,-all
 #     formats: ipynb,py:percent
+#     notebook_metadata_filter: -jupytext.text_representation
 #   kernelspec:
 #     display_name: Python 3 (ipykernel)
 #     language: python
@@ -399,7 +400,8 @@ figure
 # Row against row on the same seeds and users. A gain counts *here* when it *holds* (notebook 00's box): its intervals
 # over seeds and over users both lie above zero. Bold in a table asks the seeds alone. A small p-value
 # over users with a wide interval over seeds means: these models differ for these users, but another seed could turn it
-# round.
+# round. λ is the table's own here. Notebook 09 lets validation choose it, "no matching" among the choices, and may end
+# in another verdict for the same strategy.
 
 # %%
 Markdown("\n\n".join(filter(None, [tables.comparisons(rows), tables.notes(rows)])))

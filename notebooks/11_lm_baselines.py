@@ -3,6 +3,7 @@
 #   jupytext:
 #     cell_metadata_filter: tags,-all
 #     formats: ipynb,py:percent
+#     notebook_metadata_filter: -jupytext.text_representation
 #   kernelspec:
 #     display_name: Python 3 (ipykernel)
 #     language: python
@@ -469,8 +470,8 @@ table3.style.format(dict.fromkeys(printed.PAPERS_DATASETS, "{:.4f}"), escape="ht
 #
 # All models here are run by one trainer on one split, with one rule to stop. On `toy` the sizes are ours and small; on
 # other data they are the published ones, and so is each model's *patience*: LightGCN and what stands on it give up
-# after 15 epochs without a gain, DMRec after 60. A curve that rises slowly may be cut short by 15. `patience = 20`
-# above gives everybody the same twenty evaluations.
+# after 15 epochs without a gain (5 evaluations), DMRec after 60 (20 evaluations). A curve that rises slowly may be cut
+# short by 15. `patience = 20` above gives everybody the same twenty evaluations.
 #
 # With `tune = None` nobody is tuned for this table. A gap to a model that nobody tuned is weak evidence: with `tune
 # = True` the first seed's validation split chooses DMRec's λ among five values, and of every other model one setting

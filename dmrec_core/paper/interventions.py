@@ -135,11 +135,11 @@ def _paired(ours: Mapping[int, Run], theirs: Mapping[int, Run]) -> tuple[list[Ru
 
 def as_markdown(rows: Sequence[Row]) -> str:
     """The rows for people: how far from the base and from DMRec-M as published, and when training was at its best."""
-    columns = ("DMRec-M on Mult-VAE, changed", "asks", "seeds", "best epoch", "Recall@20", "minus the base",
-               "p over users", "better than the base", "minus DMRec-M as published")  # fmt: skip
+    columns = ("DMRec-M on Mult-VAE, changed", "asks", "seeds", "best epoch", "Recall@20", "the base, same seeds",
+               "minus the base", "p over users", "than the base", "minus DMRec-M as published")  # fmt: skip
     lines = []
     for row in rows:
-        values = [run.metrics["test"][METRIC] for run in row.runs]
+        values, base = ([run.metrics["test"][METRIC] for run in runs] for runs in (row.runs, row.base))
         seeds, epochs = ([str(of(run)) for run in row.runs] for of in (_seed, _best_epoch))
         over, p = row.over_base, row.over_base.p_users
         lines.append(
@@ -148,10 +148,10 @@ def as_markdown(rows: Sequence[Row]) -> str:
                 row.asks,
                 ", ".join(seeds),
                 ", ".join(epochs),
-                f"{sum(values) / len(values):.4f}",
+                *(f"{sum(each) / len(each):.4f}" for each in (values, base)),
                 _difference(over),
                 "-" if p is None else f"{p:.2g}",
-                over.judged.verdict,
+                RANKS[over.judged.verdict],
                 "-" if row.over_published is None else _difference(row.over_published),
             )
         )
@@ -182,7 +182,8 @@ def measured(dataset: str, figures: Path | None = None) -> list[Row]:
     if not vectors:
         return []
     specs = changed(dataset, embedder=max(vectors, key=vectors.count))
-    return interventions(runs, {name: spec.in_precision(runs[0].spec.train.precision) for name, spec in specs.items()})
+    precision = next((run.spec.train.precision for run in runs if not run.spec.solved), "float32")
+    return interventions(runs, {name: spec.in_precision(precision) for name, spec in specs.items()})
 
 
 def findings(rows: Sequence[Row]) -> list[str]:
@@ -195,7 +196,7 @@ def findings(rows: Sequence[Row]) -> list[str]:
         return []
     lam = next(row.runs[0].spec.lam for row in rows if row.change == AS_PUBLISHED)
     verdict = published.judged.verdict
-    said = [f"DMRec-M at λ = {lam:g} minus its base: {published}, {published.seeds} seeds; better: {verdict}."]
+    said = [f"DMRec-M at λ = {lam:g} minus its base: {published}, {published.seeds} seeds; {RANKS[verdict]}."]
     weaker = next((row for row in rows if row.change == WEAKER_PRIOR and row.over_published is not None), None)
     if weaker is not None and weaker.over_published.seeds == weaker.over_base.seeds:
         alone = weaker.over_base.difference.mean
@@ -204,7 +205,7 @@ def findings(rows: Sequence[Row]) -> list[str]:
             verdict, seeds = weaker.over_base.judged.verdict, weaker.over_base.seeds
             said.append(
                 f"A base whose prior weighs λ reads no text, and alone loses {-alone:.4f}: {alone / whole:.0%} of the "
-                f"{-whole:.4f} that DMRec-M loses with the same seeds ({seeds}); better than the base: {verdict}."
+                f"{-whole:.4f} that DMRec-M loses with the same seeds ({seeds} seeds); than the base: {RANKS[verdict]}."
             )
     changes: dict[str, list[str]] = {words: [] for words in SAID.values()}
     for row in rows:
@@ -221,26 +222,40 @@ def findings(rows: Sequence[Row]) -> list[str]:
     return said + [f"Not run here, so as open as before: {'; '.join(open_)}."] * bool(open_)
 
 
-def _if_validation_chooses(rows: Sequence[Row]) -> list[str]:
-    """Where DMRec-M stands if its lambda, no matching among the choices, is the best on validation."""
+def chosen_on_validation(rows: Sequence[Row]) -> tuple[list[float], float, list[int], Comparison] | None:
+    """DMRec-M minus its base, if its lambda is the best on validation, no matching among the choices where it was run.
+
+    Returns:
+        The lambdas that share seeds, the best of them, the seeds, and the comparison; None where there is no choice.
+    """
     published = next(row.runs[0].spec for row in rows if row.change == AS_PUBLISHED)
     along = [row for row in rows if row.runs[0].spec.with_(lam=published.lam, seed=published.seed) == published]
     seeds = set.intersection(*({run.spec.seed for run in row.runs} for row in along))
     if len(along) < 2 or not seeds:
-        return []
+        return None
     by_lam = {row.runs[0].spec.lam: row for row in along}
     best = best_on_validation([run for row in along for run in row.runs if run.spec.seed in seeds])[0].spec.lam
     row = by_lam[best]
     over = compare(*([run for run in each if run.spec.seed in seeds] for each in (row.runs, row.base)), METRIC)
+    return sorted(by_lam), best, sorted(seeds), over
+
+
+def _if_validation_chooses(rows: Sequence[Row]) -> list[str]:
+    """Where DMRec-M stands then, as a sentence."""
+    found = chosen_on_validation(rows)
+    if found is None:
+        return []
+    lams, best, seeds, over = found
     side = {HOLDS: "above it", FAILS: "below it"}.get(over.judged.verdict, "above or below is not decided")
-    choices, ran = ", ".join(f"{lam:g}" for lam in sorted(by_lam)), ", ".join(map(str, sorted(seeds)))
-    nothing = ", no matching" if best == STRATEGIES[published.strategy].lam_without_matching else ""
+    choices, ran = ", ".join(f"{lam:g}" for lam in lams), ", ".join(map(str, seeds))
+    nothing = ", no matching" if best == STRATEGIES[rows[0].runs[0].spec.strategy].lam_without_matching else ""
     return [
         f"Let validation choose λ from {choices} (seeds {ran}): {best:g}{nothing}, {_difference(over)} from the base, "
         f"{side}."
     ]
 
 
+RANKS = {HOLDS: "better", FAILS: "worse", UNDECIDED: "not decided"}  # what a verdict on "it is better" says
 ONE_SEED = "one seed"
 SAID = {
     HOLDS: "Changed so, it ranks better than DMRec-M as published",

@@ -30,15 +30,16 @@ def kept_measurements(dataset: str, figures: Path | None = None) -> Path:
 
 
 def kept_runs(dataset: str, figures: Path | None = None) -> list[Measurements]:
-    """The kept runs of a data set, in the precision that most of them were trained in: like is compared with like.
+    """The kept runs of a data set, solved or in the precision most were trained in: like is compared with like.
 
     Args:
         dataset: its name.
         figures: the folder of kept figures; None is the checkout's.
     """
     runs = list(measurements_in(kept_measurements(dataset, figures)))
-    precisions = Counter(run.spec.train.precision for run in runs)
-    return [run for run in runs if run.spec.train.precision == precisions.most_common(1)[0][0]]
+    precisions = Counter(run.spec.train.precision for run in runs if not run.spec.solved)
+    usual = max(precisions, key=precisions.get, default="float32")
+    return [run for run in runs if run.spec.solved or run.spec.train.precision == usual]
 
 
 def along_lambda(dataset: str, figures: Path | None = None) -> list[Measurements]:

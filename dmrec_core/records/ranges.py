@@ -171,7 +171,6 @@ RANGES: dict[str, Range] = {
     "users_shown": COUNT,
     "lambdas": several(WEIGHT),
     "noise_shares": several(SHARE),
-    "more_epochs": real(1),
     "count_on": _one_of("train", "train+test"),
     "quirks": SWITCH,
     "readings": SWITCH,

@@ -24,7 +24,7 @@ TOY = {
     "hidden": 128,
     "latent": 32,
     "dropout": 0.3,
-    "train": TrainSettings(epochs=150, batch_size=128, learning_rate=3e-3, patience=10),
+    "train": TrainSettings(batch_size=128, learning_rate=3e-3, patience=10),
 }
 
 
@@ -68,26 +68,26 @@ ALPHAREC = TrainSettings(epochs=500, batch_size=4096, learning_rate=5e-4, evalua
 
 # Ours: the other models on `toy`, each in a few seconds. Its 3,000 interactions are soon known by heart, so embeddings
 # are held small.
-TOY_PAIRS = {"train": TrainSettings(epochs=90, batch_size=512, learning_rate=5e-3, patience=10)}
+TOY_PAIRS = {"train": TrainSettings(batch_size=512, learning_rate=5e-3, patience=10)}
 TOY_ALPHAREC = {
     "settings": {"multiplier": 0.5, "layers": 2, "temperature": 0.3, "n_negatives": 64},
-    "train": TrainSettings(epochs=90, batch_size=1024, learning_rate=3e-3, patience=10),
+    "train": TrainSettings(batch_size=1024, learning_rate=3e-3, patience=10),
 }
 TOY_MODELS: dict[str, dict] = {
     "l-diffrec": {
         "latent": 64,
         "dropout": 0.1,
         "settings": L_DIFFREC | {"denoiser_learning_rate": 1e-3},
-        "train": TrainSettings(epochs=150, batch_size=128, learning_rate=5e-3, patience=10),
+        "train": TrainSettings(batch_size=128, learning_rate=5e-3, patience=10),
     },
     "lightgcn": TOY_PAIRS | {"settings": {"layers": 3, "reg_weight": 1e-3}},
     "rlmrec-c": TOY_PAIRS | {"settings": RLMREC_C | {"reg_weight": 1e-3}},
     "rlmrec-g": TOY_PAIRS | {"settings": RLMREC_G | {"reg_weight": 1e-3}},
     "kar": {
         "settings": {"layers": 3, "reg_weight": 1e-5},
-        "train": TrainSettings(epochs=90, batch_size=512, learning_rate=3e-3, patience=10),
+        "train": TrainSettings(batch_size=512, learning_rate=3e-3, patience=10),
     },
-    "llmrec": {"train": TrainSettings(epochs=90, batch_size=256, learning_rate=1e-3, patience=10)},
+    "llmrec": {"train": TrainSettings(batch_size=256, learning_rate=1e-3, patience=10)},
     "alpharec": TOY_ALPHAREC,
     "alpharec-star": TOY_ALPHAREC,
 }

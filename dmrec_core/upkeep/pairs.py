@@ -22,6 +22,12 @@ from dmrec_core.upkeep import outputs
 
 FORMATS = "ipynb,py:percent"
 CELL_METADATA = "tags,-all"  # "-all" alone would drop the `parameters` tag
+NOTEBOOK_METADATA = "-jupytext.text_representation"  # or JupyterLab writes its own version into the source
+PAIRED = {
+    "cell_metadata_filter": CELL_METADATA,
+    "formats": FORMATS,
+    "notebook_metadata_filter": NOTEBOOK_METADATA,
+}
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 HEADER = f"""\
 # ---
@@ -29,6 +35,7 @@ HEADER = f"""\
 #   jupytext:
 #     cell_metadata_filter: {CELL_METADATA}
 #     formats: {FORMATS}
+#     notebook_metadata_filter: {NOTEBOOK_METADATA}
 #   kernelspec:
 #     display_name: {KERNEL["display_name"]}
 #     language: {KERNEL["language"]}
@@ -118,9 +125,7 @@ def rebuilt(source: Path) -> nbformat.NotebookNode:
         if cell.get("id") not in known or cell.id in taken:  # a new cell: an id that two machines agree on
             cell.id = hashlib.sha256(f"{source.stem} {index} {cell.source}".encode()).hexdigest()[:12]
         taken.add(cell.id)
-    notebook.metadata = nbformat.from_dict(
-        {"jupytext": {"cell_metadata_filter": CELL_METADATA, "formats": FORMATS}, "kernelspec": KERNEL}
-    )
+    notebook.metadata = nbformat.from_dict({"jupytext": PAIRED, "kernelspec": KERNEL})
     if stamped is None:
         outputs.drop(notebook)
     else:
@@ -145,8 +150,8 @@ def _header_faults(metadata: nbformat.NotebookNode) -> list[str]:
     faults = []
     if (kernel.get("name"), kernel.get("language")) != (KERNEL["name"], KERNEL["language"]):
         faults.append(f"kernelspec is {dict(kernel)}, needs name python3 and language python")
-    if header.get("formats") != FORMATS or header.get("cell_metadata_filter") != CELL_METADATA:
-        faults.append(f"jupytext header needs `formats: {FORMATS}` and `cell_metadata_filter: {CELL_METADATA}`")
+    if missing := [f"`{name}: {value}`" for name, value in PAIRED.items() if header.get(name) != value]:
+        faults.append(f"jupytext header needs {' and '.join(missing)}")
     return faults
 
 

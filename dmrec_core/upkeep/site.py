@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -16,8 +17,10 @@ from dmrec_core.upkeep.runner import discover
 PAGES = "site"  # of the checkout: settings, style and the pages that are no notebook
 TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
 MERMAID = re.compile(r"```mermaid\n(.*?)```", re.DOTALL)
+DIFFERENCES = re.compile(r"^## Paper vs code([^\n]*)\n(.*?)(?=^#|\Z)", re.DOTALL | re.MULTILINE)
 PANELS = "lambda_panel(", "user_panel("  # a cell whose controls the live figure has too
 LIVE_OF = {  # notebooks that show other live figures than the one of their name -> each with the cells it stands behind
+    "00b_dmrec_in_80_lines": {"00b_dmrec_in_80_lines": ("explore(draw_step",)},
     "00_start_here": {"09_lambda_sensitivity": PANELS},
     "09_lambda_sensitivity": {
         "09_lambda_sensitivity": PANELS,
@@ -87,6 +90,8 @@ def gather(root: Path, pages: Path) -> Path:
             folder = page.parent.relative_to(root / "figures").as_posix()
             text = f"# The paper's statements, judged on {'toy' if folder == '.' else folder}\n\n{text}"
         target.write_text(text, encoding="utf-8")
+    with (pages / "differences.md").open("a", encoding="utf-8") as page:
+        page.writelines(_differences(root))
     for source in discover(root / "notebooks"):
         path = source.with_suffix(".ipynb")
         shutil.copy(path, pages / "extra" / "files")
@@ -96,6 +101,16 @@ def gather(root: Path, pages: Path) -> Path:
         _as_page(notebook, path.stem, root, pages / "notebooks")
         nbformat.write(notebook, pages / "notebooks" / path.name)
     return pages
+
+
+def _differences(root: Path) -> Iterator[str]:
+    """What each notebook says under "Paper vs code", with a way to it: the facts stand there, and are gathered here."""
+    for source in discover(root / "notebooks"):
+        cells = nbformat.read(source.with_suffix(".ipynb"), as_version=4).cells
+        text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+        title = text.split("\n", 1)[0].removeprefix("# ")
+        for _, told in DIFFERENCES.findall(text):
+            yield f"\n## [{title}](notebooks/{source.stem}.ipynb)\n\n{told.strip()}\n"
 
 
 def _as_page(notebook: nbformat.NotebookNode, name: str, root: Path, pages: Path) -> None:
@@ -132,7 +147,7 @@ def _where_it_moves(notebook: nbformat.NotebookNode, cells: tuple[str, ...]) -> 
 def _live(figure: Path) -> nbformat.NotebookNode:
     about = TITLE.search(figure.read_text(encoding="utf-8"))[1]  # of a page that is HTML already
     return nbformat.v4.new_markdown_cell(
-        f"**Live, without a kernel.** Move what you like; the address of "
+        f"**Live: it needs no Python.** Move what you like; the address of "
         f'<a href="../live/{figure.name}">the figure on a page of its own</a> keeps what you chose.\n\n'
         f'<iframe class="live" src="../live/{figure.name}" title="Live figure: {about}" loading="lazy"></iframe>'
     )

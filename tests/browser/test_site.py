@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
 LIVE = [  # page, its live figure
     ("00_start_here", "09_lambda_sensitivity"),
+    ("00b_dmrec_in_80_lines", "00b_dmrec_in_80_lines"),
     ("04_distribution_matching", "04_distribution_matching"),
     ("09_lambda_sensitivity", "09_lambda_sensitivity"),
     ("13_explore", "13_explore"),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from itertools import product
 
+import pandas as pd
 import pytest
 import torch
 from playwright.sync_api import expect
@@ -33,6 +35,18 @@ LAMS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
 
 
+def one_step() -> pd.DataFrame:
+    """A step that is longer the more lambda there is; of q only, as published, and of both in the paper's equations."""
+    rows = []
+    for lam, variant, pull in product((0.0, 0.2, 0.4, 0.5, 0.6, 1.0), ("published", "paper"), ("prior", "matching")):
+        for space, x in (("collaborative", -1.0), ("language", 1.5), ("fused", 0.5)):
+            by = lam * (space != "language" or variant == "paper")
+            row = {"lam": lam, "variant": variant, "pull": pull, "space": space, "mean_1": x, "mean_2": 0.5 * x}
+            row |= {"mean_1_after": x - by, "mean_2_after": 0.5 * x}
+            rows.append(row | {f"std_{k}{when}": 0.7 for k in (1, 2) for when in ("", "_after")})
+    return pd.DataFrame(rows)
+
+
 @pytest.fixture(scope="module")
 def pages(browser, tmp_path_factory):
     data = load(paper_settings("toy", strategy="mddm"))
@@ -50,6 +64,7 @@ def pages(browser, tmp_path_factory):
         ),
         "matching": twin.write_distribution_matching(folder / "04_distribution_matching.html"),
         "explore": twin.write_explore(folder / "13_explore.html", line, data, provenance(data, line)),
+        "step": twin.write_one_step(folder / "00b.html", one_step(), 0.5, {"dataset": None}),
         "clicks": write_own_clicks(folder / "13_explore.clicks.html", small, data, provenance(data, small)),
     }
 
@@ -76,7 +91,7 @@ def drawn(page):
     return re.sub(r"clip\d+", "clip", html)  # numbered as drawn
 
 
-@pytest.mark.parametrize("name", ["lambda", "matching", "explore"])
+@pytest.mark.parametrize("name", ["lambda", "matching", "explore", "step"])
 def test_keyboard_moves_the_slider_the_picture_and_the_address(opened, name, screenshots):
     page = opened(name)
     page.screenshot(path=screenshots / f"twin-{name}.png", full_page=True)
@@ -95,7 +110,7 @@ def test_keyboard_moves_the_slider_the_picture_and_the_address(opened, name, scr
     assert page.locator("#lam").get_attribute("aria-valuetext") == "λ = 1.00"
 
 
-@pytest.mark.parametrize("name", ["lambda", "matching", "explore", "clicks"])
+@pytest.mark.parametrize("name", ["lambda", "matching", "explore", "clicks", "step"])
 def test_a_link_opens_where_it_says_and_can_be_changed_in_place(opened, name):
     page = opened(name, "#lam=0.6")
     expect(page.locator("#status")).to_contain_text("λ = 0.60")
@@ -131,6 +146,18 @@ def test_the_lambda_twin_shows_the_number_of_its_table(opened):
     expect(page.locator("#status")).to_contain_text("GODM (DMRec-G) at λ = 0.00")
 
 
+def test_the_step_twin_says_who_moves_in_which_variant(opened):
+    page = opened("step", "#lam=0.4&pull=matching")
+    said = page.locator("#status").inner_text()
+    assert "as published: the code: q by 0.40, p by 0.00" in said and "equations: q by 0.40, p by 0.40" in said
+    moved = page.locator("#views figure path[data-name='language step']")
+    expect(moved).to_have_count(2)
+    still, long = (moved.nth(k).evaluate("path => path.getTotalLength()") for k in (0, 1))
+    assert still < 0.5 < 10 < long
+    page.get_by_role("button", name="no prior").click()
+    expect(page.locator("#status")).to_contain_text("λ = 0.00, matching: one step moves the means")
+
+
 def test_the_explore_twin_changes_everything_about_the_user(opened):
     page = opened("explore", "#lam=0.4")
     texts = "#top", "#ranks", ".profile >> nth=-1"
@@ -142,7 +169,7 @@ def test_the_explore_twin_changes_everything_about_the_user(opened):
     expect(page.locator("#top tbody tr")).to_have_count(10)
 
 
-@pytest.mark.parametrize("name", ["lambda", "matching", "explore", "clicks"])
+@pytest.mark.parametrize("name", ["lambda", "matching", "explore", "clicks", "step"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_on_a_phone_nothing_is_cut_off_and_text_can_be_read(opened, name, scheme, screenshots):
     page = opened(name, "#lam=0.6", color_scheme=scheme, **PHONE)

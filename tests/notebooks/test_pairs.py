@@ -8,6 +8,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 import pytest
+from jupytext import TextFileContentsManager
 
 from dmrec_core.__main__ import main
 from dmrec_core.upkeep.outputs import stamp
@@ -161,6 +162,16 @@ def test_jupyterlab_pairs_the_halves_by_the_header(pair):
     assert 'tags=["parameters"]' in jupytext.writes(opened, fmt="py:percent")
     assert HEADER.splitlines()[3] in jupytext.writes(opened, fmt="py:percent")
     assert "sources" in str(opened.metadata) and "sources" not in jupytext.writes(opened, fmt="py:percent")  # the stamp
+
+
+def test_saving_in_jupyterlab_leaves_the_source_as_it_is(pair):
+    before = pair.read_text(encoding="utf-8")
+    manager = TextFileContentsManager()
+    manager.root_dir = str(pair.parent)
+    opened = manager.get(pair.with_suffix(".ipynb").name)
+    manager.save(opened, pair.with_suffix(".ipynb").name)
+    assert pair.read_text(encoding="utf-8").strip() == before.strip()
+    assert faults(pair) == ""
 
 
 def test_the_command_says_what_it_did_and_fails_on_a_fault(pair, capsys):

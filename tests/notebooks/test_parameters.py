@@ -31,7 +31,6 @@ WRONG = {
     "metric": ("accuracy@20", "recall", 20, "recall@7"),
     "variant": ("publshed", None),
     "strategy": ("mdmm", "base", None),
-    "more_epochs": (0, "x"),
     "precision": ("fp16",),
     "patience": (0, "x"),
     "tune": ([], [-1], 0.5),

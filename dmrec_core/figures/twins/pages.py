@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from dmrec_core.analysis.line import LambdaLine
 from dmrec_core.analysis.snapshots import SPACES, Snapshot
@@ -34,6 +35,7 @@ PAGES = {  # page -> the scripts it is drawn by
     "distribution_matching": ("distribution_matching.js",),
     "explore": ("explore.js",),
     "own_clicks": ("frozen_model.js", "own_clicks.js"),
+    "one_step": ("one_step.js",),
 }
 LARGEST = 1_000_000  # bytes: a twin is something one can mail
 LONGEST_PROFILE = 900  # characters shown
@@ -146,6 +148,44 @@ def write_distribution_matching(path: str | Path, provenance: Mapping[str, Any] 
         {},
         provenance or {"dataset": None},
         example="#lam=0.2&strategy=mddm",
+    )
+
+
+def write_one_step(path: str | Path, steps: pd.DataFrame, lam: float, provenance: Mapping[str, Any]) -> Path:
+    """The twin of notebook 00b: one user's three Gaussians and one gradient step of them, over lambda.
+
+    Args:
+        path: e.g. `figures/00b_dmrec_in_80_lines.html`.
+        steps: a row a lam, variant, pull and space: mean_1, mean_2, std_1, std_2, and the same with `_after`.
+        lam: where the slider starts.
+        provenance: as `record`'s.
+    """
+    lams, pulls = sorted(steps["lam"].unique()), list(steps["pull"].unique())
+    numbers: list = [[{variant: {} for variant in steps["variant"].unique()} for _ in pulls] for _ in lams]
+    for row in steps.itertuples():
+        mine = [
+            [getattr(row, f"{name}_{k}{when}") for k in (1, 2)] for when in ("", "_after") for name in ("mean", "std")
+        ]
+        numbers[lams.index(row.lam)][pulls.index(row.pull)][row.variant][row.space] = np.round(mine, 4).tolist()
+    widest = max(
+        (steps[f"mean_{k}{when}"].abs() + steps[f"std_{k}{when}"]).max() for k in (1, 2) for when in ("", "_after")
+    )
+    return write_twin(
+        path,
+        "one_step",
+        f"One gradient step: a user of {_name(provenance)}",
+        "q is what this user's clicks say, p what texts and clicks say, fused what the taste is drawn from; thin "
+        "before one step of training, thick after it. Let one part of the loss pull at a time, move λ, and compare the "
+        "arrows of the published code with those of the paper's equations.",
+        {
+            "lams": [round(float(value), 4) for value in lams],
+            "pulls": pulls,
+            "steps": numbers,
+            "reach": round(1.05 * float(widest), 2),
+            "start": {"lam": lam, "pull": "matching"},
+        },
+        provenance,
+        example="#lam=0.5&pull=matching",
     )
 
 
