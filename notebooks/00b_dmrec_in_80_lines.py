@@ -305,6 +305,13 @@ panels.explore(draw_step, lam=(0.0, 1.0, 0.05, lam), pull=(PULLS, "matching"), *
 
 # %%
 table = pd.DataFrame([row for variant in ("published", "paper") for pull in PULLS for row in step(lam, variant, pull)])
+everywhere = [
+    row | {"lam": float(at)}
+    for at in np.linspace(0, 1, 21).round(2)
+    for variant in ("published", "paper")
+    for pull in PULLS
+    for row in step(float(at), variant, pull)
+]
 moved = np.hypot(table["mean_1_after"] - table["mean_1"], table["mean_2_after"] - table["mean_2"])
 length = {(r.variant, r.pull, r.space): value for r, value in zip(table.itertuples(), moved, strict=True)}
 published_p, paper_p = (length[variant, "matching", "language"] for variant in ("published", "paper"))
@@ -424,12 +431,5 @@ figure
 numbers = {"lam": lam, "user": user, "steps": analysis.for_json(table), "from_prior": from_prior}
 numbers |= {"recall@20": judged.means()["recall@20"], "matching": rows}
 path = lesson.keep("00b_dmrec_in_80_lines", figure, numbers)
-everywhere = [
-    row | {"lam": float(at)}
-    for at in np.linspace(0, 1, 21).round(2)
-    for variant in ("published", "paper")
-    for pull in PULLS
-    for row in step(float(at), variant, pull)
-]
 page = twins.write_one_step(path.with_suffix(".html"), pd.DataFrame(everywhere), lam, lesson.facts())
 print(path.name, page.name)

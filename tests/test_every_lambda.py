@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +28,9 @@ from dmrec_core.every_lambda import (
 from dmrec_core.every_lambda.record import LAMS, page
 from dmrec_core.runs.build import build_model
 from dmrec_core.runs.inputs import load
+from dmrec_core.runs.measurements import Measurements, save_measurements
 from dmrec_core.runs.presets import paper_settings
+from dmrec_core.runs.store import finished
 from dmrec_core.training.checkpoint import Checkpoint, CheckpointError, save_tensors
 from dmrec_core.training.fit import TrainingCancelled
 
@@ -198,6 +201,17 @@ def test_the_command_keeps_what_it_measured(tmp_path, capsys):
     assert [row["lam"] for row in document["numbers"]["knots"]] == [0.25, 0.75]
     assert page(document["numbers"], document["provenance"], "DMRec-M on Mult-VAE") == text.read_text()
     assert text.read_text().count("**approximation**") == 2
+    assert "matrix products" not in text.read_text()
+    taken, data = tmp_path / "taken", load(SPEC)  # runs that came without weights are compared, not mixed
+    for one in finished("toy", tmp_path / "runs"):
+        Measurements(save_measurements(one, data, tmp_path / "kept")).put_back(taken)
+    (every,) = (tmp_path / "runs").glob("*-every-lambda")
+    shutil.copytree(every, taken / every.name)
+    assert main([*call, "--runs", str(taken), "--out", str(tmp_path / "again")]) == 0
+    again = json.loads((tmp_path / "again" / "conditional.json").read_text())
+    assert again["numbers"]["lams"] == rows and again["numbers"]["knots"] == []
+    assert "## Between" not in (tmp_path / "again" / "conditional.md").read_text()
+    assert "products in bf16; 1 seed" in page(again["numbers"], again["provenance"] | {"precision": "bf16"}, "DMRec-M")
     for row in rows:  # near the aims and far from them: the words follow the numbers
         row["chosen"]["mean"] = -0.0029 if row["lam"] else 0.011
     said = page(document["numbers"], document["provenance"], "DMRec-M on Mult-VAE")

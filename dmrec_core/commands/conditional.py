@@ -24,6 +24,7 @@ def add_options(parser: shared.Parser) -> None:
     parser.add_argument("--lambdas", type=float, nargs="+", default=list(LAMS), metavar="LAMBDA",
         help="lambdas of the runs; two or more from 0 to 1 (default: %(default)s)")  # fmt: skip
     shared.embedder(parser)
+    shared.precision(parser)
     shared.training(parser)
     shared.out(parser, "build/figures/ of the checkout; with figures they are kept")
 

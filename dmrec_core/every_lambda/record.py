@@ -89,7 +89,8 @@ def distances(
     Returns:
         `lams`: a row a lambda with the runs' metric, and the difference from it of the conditional model at its chosen
         stop and at the one stop all would share, over seeds; `knots`: a row a lambda of which the run was left out,
-        every second one, with the difference of its neighbours' mixed scores; `epochs`: a seed, of all runs together
+        every second one, with the difference of its neighbours' mixed scores, none where runs came without their
+        weights; `epochs`: a seed, of all runs together
         and of the conditional model.
     """
     seeds, lams = sorted(every), sorted({lam for _, lam in separate})
@@ -111,7 +112,8 @@ def distances(
             }
         )
     mixed, kept = [], _knots_of(lams)
-    for lam in (lam for lam in lams if lam not in kept):
+    with_models = all(separate[seed, knot].has_weights for seed in seeds for knot in kept)
+    for lam in (lam for lam in lams if lam not in kept and with_models):
         truth = [separate[seed, lam].metrics["test"][METRIC] for seed in seeds]
         knots = [{knot: separate[seed, knot].model(data) for knot in kept} for seed in seeds]
         found = [_recall(at_knots(models, lam), data) for models in knots]
@@ -185,19 +187,22 @@ def page(numbers: Mapping, facts: Mapping, label: str) -> str:
     ]
     knots = [[f"{row['lam']:g}", _told(row["separate"]), _told(row["between"], "+")] for row in numbers["knots"]]
     of, seeds = markdown_text(facts["dataset"]), facts["seeds"]
+    products = f"matrix products in {facts['precision']}; " if "precision" in facts else ""
     cost = [f"{_listed(numbers['epochs'][kind])} for {who}" for kind, who in TRAINED.items()]
     parts = [
         f"# One model for every λ: {markdown_text(label)} on {of}",
-        f"data: {of}; vectors: {markdown_text(facts['embedder'])}; {len(seeds)} seed{'s' * (len(seeds) > 1)}: "
-        f"{_listed(seeds)}; device: {markdown_text(facts['device'])}; commit: {facts['commit']}.",
+        f"data: {of}; vectors: {markdown_text(facts['embedder'])}; {products}"
+        f"{len(seeds)} seed{'s' * (len(seeds) > 1)}: {_listed(seeds)}; "
+        f"device: {markdown_text(facts['device'])}; commit: {facts['commit']}.",
         LEGEND.format(metric=metric, watched=WATCHED),
         markdown_table(header, lams),
         _judged(numbers),
         f"Stops are epochs. Epochs trained, a seed: {'; '.join(cost)}.",
-        "## Between kept runs",
-        MIXED.format(knots=_listed([f"{knot:g}" for knot in _knots_of([row["lam"] for row in numbers["lams"]])])),
-        markdown_table(["λ", "runs", "mixed scores"], knots),
     ]
+    if knots:
+        between = _listed([f"{knot:g}" for knot in _knots_of([row["lam"] for row in numbers["lams"]])])
+        table = markdown_table(["λ", "runs", "mixed scores"], knots)
+        parts += ["## Between kept runs", MIXED.format(knots=between), table]
     return "\n\n".join(parts) + "\n"
 
 
@@ -229,6 +234,7 @@ def make_record(options: argparse.Namespace) -> int:
     folder = figures_folder(options.dataset, options.out)
     check_writable(folder / "conditional.json")
     start = paper_settings(options.dataset, strategy=options.strategy, embedder=options.embedder, lam=WATCHED)
+    start = start.in_precision(options.precision)
     data = load(start)
     specs = grid(start, seed=options.seeds, lam=sorted({*options.lambdas}))
     with ctrl_c() as cancel:
@@ -246,7 +252,8 @@ def make_record(options: argparse.Namespace) -> int:
             )
     separate = {(result.spec.seed, result.spec.lam): result for result in results}
     numbers = distances(separate, every, data)
-    facts = provenance(data, results, variant=start.variant)
+    said = {} if options.precision == "float32" else {"precision": options.precision}
+    facts = provenance(data, results, variant=start.variant, **said)
     text = page(plain_numbers(numbers), facts, f"{strategy_of(start.strategy).label} on {start.card.name}")
     folder.mkdir(parents=True, exist_ok=True)
     document = {"name": "conditional", "numbers": numbers, "provenance": facts}

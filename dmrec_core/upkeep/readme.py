@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from dmrec_core.data import DATASETS, DataError
 from dmrec_core.matching import DEFAULT_STRATEGY, STRATEGIES
-from dmrec_core.paper import interventions, linear
+from dmrec_core.paper import interventions, linear, real_data
 from dmrec_core.paper.budget import thousand_runs
 from dmrec_core.paper.claims import made_with, read
 from dmrec_core.paper.claims_across import HOW_TO_READ, across, glance
@@ -106,9 +106,10 @@ def _glance(root: Path) -> str:
 
 
 def results_table(root: Path) -> str:
-    """Notebook 00's headline on every data set, what 12 says the gain is made of, what texts are worth, both tables."""
+    """Notebook 00's headline and real data, what 12 says the gain is made of, what texts are worth, both tables."""
     made_of = {
         "00_start_here": _headline,
+        "real_data": _real_data,
         "12_is_it_the_language": _what_the_gain_is_made_of,
         "texts": _texts,
         "interventions": _interventions,
@@ -177,6 +178,12 @@ def _texts(root: Path) -> list[str]:
         "there are, which on the xrec data are GPT's):"
     )
     return [title, markdown_table(columns, rows)] if rows else []
+
+
+def _real_data(root: Path) -> list[str]:
+    """Page one's answer."""
+    title = "Does DMRec-M help on real data? Test Recall@20 of the runs whose measurements are kept (notebook 00):"
+    return [title, real_data.does_it_help(root / "figures")]
 
 
 def _interventions(root: Path) -> list[str]:
