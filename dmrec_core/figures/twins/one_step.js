@@ -2,7 +2,7 @@
 
 const lam = slider("lam", "λ", DATA.lams, DATA.start.lam);
 const pull = choice("pull", "what pulls", DATA.pulls.map(name => [name, name]), DATA.start.pull);
-presets([["no matching", {lam: 1, pull: "matching"}], ["no prior", {lam: 0, pull: "matching"}], ["all three", {lam: 0.5, pull: "all three"}]]);
+presets([["no matching", {lam: 1, pull: "matching"}], ["no prior", {lam: 0, pull: "matching"}]]);
 
 const LOOKS = {
   collaborative: ["collaborative q", {colour: COLOUR("collaborative"), dash: "solid", symbol: "circle"}],

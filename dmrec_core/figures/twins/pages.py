@@ -167,9 +167,8 @@ def write_one_step(path: str | Path, steps: pd.DataFrame, lam: float, provenance
             [getattr(row, f"{name}_{k}{when}") for k in (1, 2)] for when in ("", "_after") for name in ("mean", "std")
         ]
         numbers[lams.index(row.lam)][pulls.index(row.pull)][row.variant][row.space] = np.round(mine, 4).tolist()
-    widest = max(
-        (steps[f"mean_{k}{when}"].abs() + steps[f"std_{k}{when}"]).max() for k in (1, 2) for when in ("", "_after")
-    )
+    before = max((steps[f"mean_{k}"].abs() + steps[f"std_{k}"]).max() for k in (1, 2))
+    after = max(steps[f"mean_{k}_after"].abs().max() for k in (1, 2))  # a width after it may leave the picture
     return write_twin(
         path,
         "one_step",
@@ -181,7 +180,7 @@ def write_one_step(path: str | Path, steps: pd.DataFrame, lam: float, provenance
             "lams": [round(float(value), 4) for value in lams],
             "pulls": pulls,
             "steps": numbers,
-            "reach": round(1.05 * float(widest), 2),
+            "reach": round(1.1 * float(max(before, after)), 2),
             "start": {"lam": lam, "pull": "matching"},
         },
         provenance,
