@@ -20,9 +20,9 @@
 # A recommender that learns from clicks knows a lot about busy users and little about quiet ones. A language model can
 # read: it knows what a book is about, and it can write a sentence about a person's taste from five titles. **DMRec**
 # (SIGIR 2025) brings the two together. It does not glue the text onto the user; it turns the text into a second
-# *probability distribution* over the user's tastes. The paper's equations pull the two towards each other. The code
-# that its authors published does so with one of its three losses only; the other two, that of this page among them,
-# make the clicks a small correction of the text (04 shows it).
+# *probability distribution* over the user's tastes. The paper's equations pull the two towards each other. Its authors
+# published code, too, with three losses. One of them does that; the two others do something else, which 04 shows: they
+# make the clicks a small correction of the text. This page uses one of those two.
 #
 # **After this page you will be able to** say what the two spaces are, what DMRec's one coefficient λ does, how a
 # recommendation is judged, and whether language helped here.
@@ -63,9 +63,9 @@
 #
 # **Two variants.** The paper prints equations, and its authors published code; they are not the same model. In the
 # equations $q$ is matched with $p$. In the **published** code, the default of this kit and the one that the paper's
-# numbers are tied to, CPDM and MDDM match the *fused* posterior with $p$; and at "no matching" the texts are still in
-# it, so that is not the *base model*, the same recommender without any text. Notebook 00b puts the two variants side by
-# side.
+# numbers are tied to, CPDM and MDDM match the *fused* posterior with $p$. The *base model* is the same recommender
+# without any text; a model at "no matching" is not the base, as the texts are still in its fused posterior. Notebook
+# 00b puts the two variants side by side.
 #
 # **Two words of the settings below.** `toy` is a small made-up data set, quick enough to train while you read. A *seed*
 # starts the random numbers of one training: three seeds, three trainings that differ by luck alone.
@@ -149,14 +149,15 @@ Markdown(
 # > "Paired t" is the test: two models are compared seed by seed, or, as *p over users*, user by user. (The distribution
 # > $p$ has nothing to do with it.)
 # >
-# > **When a statement *holds*.** When the 95 % intervals of a paired difference, one over seeds and one over users,
-# > both lie on the claimed side of zero; *does not hold here* if both lie on the other; else it is *not decided*. Two
-# > models are *equal* if both intervals lie within 1 % of the base, and not equal if both lie on one side of zero. A
-# > number that no single user has, such as the width of a dimension, has an interval over seeds only.
+# > **When a statement *holds*.** A paired difference has two 95 % intervals, one over seeds and one over users. The
+# > statement *holds* if both lie on the claimed side of zero. It *does not hold here* if both lie on the other side.
+# > Else it is *not decided*. (Two models are *equal* if both intervals lie within 1 % of the base, and not equal if
+# > both lie on one side of zero. A number that no single user has, such as one about the whole latent space in 07, has
+# > an interval over seeds only.) *Validation chose no matching*: λ is chosen on validation items, and the chosen one
+# > matches nothing, so there is nothing of the strategy to be judged.
 # >
-# > Of many statements some would hold by luck. One that holds only when it is looked at *alone*, and would not survive
-# > a correction for their number, is marked so (Holm's correction: the clearest needs a p-value of 0.05 / number, the
-# > next a little more, and so on).
+# > Who asks many questions finds some that hold by luck. A statement marked *alone* holds, but would not if the number
+# > of questions were counted in (by Holm's correction, which asks a smaller p-value of each).
 #
 # By hand: two held-out items, found at ranks 2 and 5.
 
@@ -179,8 +180,8 @@ print(f"training: measured every {settings.evaluate_every} epochs, patience {set
 #
 # The base model is Mult-VAE, a *variational autoencoder*: encoder, a draw from its Gaussian, decoder; clicks in, scores
 # out. DMRec-M is the same network with the language space attached and the MDDM strategy (DMRec-G has GODM, DMRec-C
-# CPDM), published variant, at several λ. Same data, same seeds, same stopping rule. A *run*, one training, takes a few
-# seconds and is kept, so this cell is instant the second time.
+# CPDM), published variant, at λ = 0.5 in the table and at others for the slider below. Same data, same seeds, same
+# stopping rule. A *run*, one training, takes a few seconds and is kept, so this cell is instant the second time.
 
 # %%
 results = lesson.sweep(lesson.spec("base"), lesson.spec("mddm"))
@@ -231,7 +232,9 @@ for label, gain in gains.items():
 #
 # There a run takes minutes, so what it measured is kept, and read here: test Recall@20, with DMRec-M as published at
 # λ = 0.5 and, where several λ were run, at the one that validation likes best (λ = 1 is "no matching"). Beside it
-# stands a *linear* model, solved in a minute, that never reads a text (notebook 11).
+# stands the best *linear* model on validation, solved in a minute, that never reads a text: iALS factorises the matrix
+# of clicks, GF-CF smooths clicks over a graph of items (11). *bf16*: those runs multiplied matrices in half precision;
+# they are runs of their own, and may differ a little from those behind the claims.
 
 # %%
 Markdown(real_data.does_it_help())

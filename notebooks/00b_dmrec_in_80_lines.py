@@ -161,7 +161,14 @@ def reconstruction(net, z, x):
 #
 # $D_{KL}(a\|b)$, the Kullback-Leibler divergence, is 0 where two Gaussians agree and grows as $a$ puts mass where $b$
 # has none; its unit is the nat, as its logarithms are natural logarithms. The **prior** $p_z=\mathcal N(0, I)$ is a
-# user of whom nothing is known. $L_{DM}$ has two parts, a pull to the prior and a **matching term** between the spaces.
+# user of whom nothing is known.
+#
+# Where does a pull to the prior come from? How probable are a user's clicks, over all tastes? Nobody can add that up,
+# but a guess $q$ of the taste gives a **lower bound** of it (of the *evidence*, as it is called; 02 derives it):
+# $\log p(x_u) \ge E_q[\log p_\theta(x_u|z)] - D_{KL}(q\,\|\,p_z)$. The base model makes its negative small: $L_{rec}$
+# plus one KL term. DMRec puts another guess, the fused one, into it, and a matching term beside it.
+#
+# $L_{DM}$ has two parts, a pull to the prior and a **matching term** between the spaces.
 # λ weighs the second in **GODM** ("global optimality": how far one Gaussian must be carried to become the other, Eq. 9)
 # and **CPDM** ("composite prior": both meet half-way, Eq. 11 and 12; 04 derives them). In **MDDM** ("mixing
 # divergence"), the paper's best, it *shares out* one budget:
@@ -259,7 +266,8 @@ side_by_side.round(3)
 # %% [markdown]
 # ## One gradient step
 #
-# Now the matching is switched on, and $q$ and $p$ take one step downhill; the decoder stays. The fused mean is their
+# Now the matching is switched on, and $q$ and $p$ take one step against the gradient (downhill: each number moves a
+# little in the direction that makes the loss smaller fastest); the decoder stays. The fused mean is their
 # sum, so its arrow is the sum of theirs. To see who pulls where, let one part of the loss pull at a time.
 
 # %%

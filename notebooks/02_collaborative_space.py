@@ -13,7 +13,7 @@
 # %% [markdown]
 # # 02 · The collaborative space: from clicks to a distribution over tastes
 #
-# *Appendix, about 35 minutes: the base model from the bottom. The core path needs its first page only.*
+# *Appendix, about 35 minutes: the base model from the bottom. The core path can do without it: 00b says what it needs.*
 #
 # *As a page: `make site`, then open `build/site/notebooks/02_collaborative_space.html`.*
 #
@@ -397,8 +397,11 @@ pd.DataFrame(sampled).style.format({"bias": "{:+.4f}", "±": "{:.4f}"}, escape="
 
 # %% [markdown]
 # The bias is in nats an interaction (a model that knows nothing loses $\log 10{,}000 \approx 9.2$ of them): small
-# beside the loss, but always to the same side. `settings={"items_at_once": 4096}` trains a run of Mult-VAE in blocks,
-# `settings={"draws": 2000}` with sampled items, more of them from the popular ones.
+# beside the loss, but always to the same side. The table of all logits here has
+# $64\cdot 10{,}000 = 640{,}000$ numbers, a block 33,000, and 400 draws 26,000, whatever the number of items; what grows
+# with the items is their weights and vectors. `settings={"items_at_once": 4096}` trains a run of Mult-VAE in blocks,
+# `settings={"draws": 2000}` with sampled items, more of them from the popular ones; both also below DMRec, and users
+# are ranked fewer at a time where items are many.
 #
 # ## Paper vs code
 #

@@ -194,8 +194,10 @@ same = analysis.spaces_while_clicking(models["mddm"], data, another, False).lang
 checked.assert_close("no click and no text: the same answer for everybody", nothing, same)
 
 # %% [markdown]
-# A user without clicks is what their text says, and so needs one that was not made from clicks: their own words, say.
-# The texts here are made from training items, and every user has some, so what a newcomer would get is not measured.
+# A user without clicks: $q$ is what the encoder's biases say, one Gaussian for all of them, and $p$ is what their text
+# says. That text must then be one that was not made from clicks, their own words, say; without it, everybody gets the
+# same ten items. The texts here are made from training items, and every user has some, so what a newcomer would get is
+# not measured.
 #
 # Switch the strategy and watch which rings move. In numbers, how far each mean travels from no click to all of them:
 

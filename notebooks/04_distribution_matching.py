@@ -46,10 +46,10 @@
 #
 # | | paper: as printed | published: the code, this kit's default |
 # |---|---|---|
-# | fused | a sum, in words; $z^*$ is undefined | means added, **log-variances** added |
+# | fused | a sum, in words; what is drawn is undefined | means added, **log-variances** added |
 # | the prior pulls on | $q$ | fused |
 # | GODM | $W_2^2$ of $q$ and $p$ | $\sqrt{W_2^2 + 10^{-7}}$ of $q$ and $p$ |
-# | CPDM | a mixture, $q$'s share α any | averaged means and log-variances, α = ½; **fused** against $p$ |
+# | CPDM | a mixture, with any share α of $q$ | averaged means and log-variances, α = ½; **fused** against $p$ |
 # | MDDM | $q$ against $p$ | **fused** against $p$ |
 #
 # Adding log-variances multiplies variances, $\sigma^2=\sigma_\phi^2\,\sigma_\varphi^2$; a sum of two independent
@@ -116,7 +116,8 @@ panels.explore(live.draw_transport, **live.CONTROLS[live.draw_transport], **pane
 # How hard does it pull? In one dimension, for equal widths $\sigma$ and means $m$ apart, $W_2^2 = m^2$ has the slope
 # $2m$. Its root $W_2 = m$, which the published code takes, has the slope 1 however far apart: far users are pulled no
 # harder than near ones. The divergence of Eq. 14 below is then $m^2/2\sigma^2$, with the slope $m/\sigma^2$: the surer
-# the text, the harder it pulls. $W_2$ knows no sureness.
+# the text, the harder it pulls. $W_2$ pulls no harder for a sure text than for a vague one, and less if anything: where
+# the widths differ, its slope is below 1 (04b draws it).
 
 # %%
 cov_q, cov_p = torch.diag_embed(logvar_q.exp()), torch.diag_embed(logvar_p.exp())  # (2, 2, 2) full matrices
@@ -271,7 +272,10 @@ notebook.show_source(matching.mddm)
 #
 # The *pool*, the normalised product, is again a Gaussian: MDDM gives every user a **prior of their own** between the
 # common prior and their text. Precisions ($1/\sigma^2$) are averaged, weighted by λ and 1 − λ, and the pool's mean
-# weighs the two means by those weighted precisions. So a sure text counts for more.
+# weighs the two means by those weighted precisions. So a sure text counts for more. (And the loss is still a bound:
+# the constant is not negative, so its negative is at most the evidence's lower bound in a model whose prior for this
+# user is the pool. GODM and CPDM take something positive off the base model's bound, so theirs is one as well, a
+# looser one.)
 
 # %%
 standard = DiagonalGaussian(torch.zeros_like(mu_q), torch.zeros_like(logvar_q))
@@ -311,8 +315,9 @@ panels.explore(live.draw_all_strategies, **live.CONTROLS[live.draw_all_strategie
 # meta-network and its $p$) is a *residual* on top of the text, pulled towards "no correction" ($\mu_q = 0$,
 # $\sigma_q^2 = 1$), where both terms are zero *whatever $p$ says*. The language mean learns through
 # reconstruction and the prior alone; at MDDM's λ = 0 nothing pulls it to the prior. Only GODM, which matches the
-# branches before they are fused, moves it. The table: the slope of the matching term in each parameter, for one $q$ and
-# one $p$ in one dimension. A step of training goes against it: + moves a parameter down, and 0 leaves it.
+# branches before they are fused, moves it. The table: the slope of the matching term in each parameter, in one
+# dimension, for a $q$ of mean 0.8 and log-variance −0.5 and a $p$ of −0.4 and 0.3. A step of training goes against it:
+# + moves a parameter down, and 0 leaves it.
 
 # %%
 fused = matching.fuse(q, p, "published")

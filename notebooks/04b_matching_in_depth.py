@@ -204,8 +204,9 @@ pd.concat(tables, keys=["language σ = 1", "language σ = 0.1"]).style.format("{
 #   would leave a kink there, which has no slope.
 # - **The mixture itself** goes flat: two far distributions do not feel each other, and cannot be trained together. The
 #   stand-ins cure this, the moment-matched one gently, the geometric one with a square.
-# - **MDDM** divides by the text's variance. A sure text pulls a hundred times harder. If the network makes the text
-#   *very* sure, the term explodes; nothing in the paper's equations forbids that.
+# - **MDDM**, as printed, divides by the text's variance (as published the distance is that of $q$'s mean from zero,
+#   04). A sure text pulls a hundred times harder. If the network makes the text *very* sure, the term explodes; nothing
+#   in the paper's equations forbids that.
 
 # %%
 wide, sure = slopes[1.0], slopes[0.1]
@@ -221,7 +222,7 @@ checked.assert_true("ε under the root: slope 0 at q = p; after it: none", slope
                     f"{slope_under:g} and {slope_after}")  # fmt: skip
 flat = abs(wide["CPDM, the mixture itself"][-1])
 checked.assert_true("the mixture is flat far away", flat < 1e-9, f"slope {flat:.0e} at distance 30")
-ratio = sure["MDDM (both)"][2] / wide["MDDM (both)"][2]
+ratio = sure["MDDM, Eq. 15 (paper)"][2] / wide["MDDM, Eq. 15 (paper)"][2]
 checked.assert_close("ten times surer text, a hundred times the pull", ratio, 100.0)
 
 # %% [markdown]

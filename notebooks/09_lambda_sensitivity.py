@@ -105,10 +105,10 @@ kept.lambda_sensitivity(on_real_data)
 # %% [markdown]
 # ## Move λ yourself
 #
-# **What this slider teaches: in MDDM both ends of λ lose something, the texts' pull at 1 and the prior's at 0; how much
-# each is worth depends on the data.** While the slider moves, the curve between the trained points is interpolated and
-# says so. When it rests, the model at that λ is trained for real and what you see is measured. A λ that was tried
-# before is instant.
+# **What this slider teaches: in MDDM λ = 1 gives up the texts' pull, λ = 0 the prior's. What each is worth depends on
+# the data: compare the two figures above.** While the slider moves, the curve between the trained points is
+# interpolated and says so. When it rests, the model at that λ is trained for real and what you see is measured. A λ
+# that was tried before is instant.
 
 # %%
 trainer = panels.Trainer(seed=first_seed, device=device)
@@ -146,10 +146,10 @@ best_table.style.format(
 # ## Paper vs code: four names, one model
 #
 # The paper says that MDDM at λ = 1 returns to the base model. In the published code it does not: the posterior that is
-# decoded is the *sum* of both branches, encoder and meta-network. So MDDM at λ = 1 and GODM and CPDM at λ = 0 all have
-# the same loss, reconstruction plus $D_{KL}$ of the sum from the prior, and that model still reads the texts. It is
-# what the paper calls "Add" when it takes parts away. In this kit's `paper` variant it is not the base either: the
-# taste is drawn from $q$ and $p$ together there, too.
+# decoded has the means and log-variances of both branches, encoder and meta-network, *added*. So MDDM at λ = 1 and GODM
+# and CPDM at λ = 0 all have the same loss, reconstruction plus $D_{KL}$ of the sum from the prior, and that model still
+# reads the texts. It is what the paper calls "Add" when it takes parts away. In this kit's `paper` variant it is not
+# the base either: the taste is drawn from $q$ and $p$ together there, too.
 #
 # Trained apart from one seed, the four end in the same weights (04b trains them). So the kit trains that model once and
 # reads the run under each of its names: above, three curves have one end in common.

@@ -326,7 +326,7 @@ for lam in sorted(lambdas):
 #
 # Below is as many of these as have been run on `google-xrec` (Google's local reviews) and `yelp-xrec` (Yelp's), both
 # with texts that a GPT model wrote; the measurements are kept, and nothing is trained here. `python -m dmrec_core
-# interventions DATASET` runs it on other data. The picture is of `google-xrec`, where DMRec-M loses most.
+# interventions DATASET` runs it on other data. The picture is of `google-xrec`.
 
 # %%
 real_data = interventions.measured("google-xrec")
@@ -338,16 +338,17 @@ kept.changed_alone(*interventions.drawn(real_data, looks), looks)
 told = []
 for name in ("google-xrec", "yelp-xrec"):
     if each := interventions.measured(name):
-        told += [f"**{name}**", interventions.as_markdown(each), *interventions.findings(each)]
+        told += [f"**{interventions.made_on(each)}**", interventions.as_markdown(each), *interventions.findings(each)]
 Markdown("\n\n".join(told))
 
 # %% [markdown]
-# Read a row like an experiment: it differs from DMRec-M as published (rows named "the base": from the base) in what its
-# first cell says. Two rows change two things: λ = 1 gives back the whole prior as well, and DMRec-G and DMRec-C also
-# measure another distance. (a) is validation Recall@20 along the training of the first seed. (b) is how far
-# a row ends above or below the base, which is the line at zero. A row at zero or to its right: that change makes up for
-# what DMRec-M lost. A row where DMRec-M is: that part has little to do with it. The bars of (b) are over users, the
-# intervals of the table over seeds, and one seed has none.
+# Read a row like an experiment. Its first cell names the one thing that is changed: of DMRec-M as published, or, in
+# rows that begin with "the base", of the base. Runs in bf16, which the table says, are others than those behind the
+# claims page, so what is "not run here" may have been run there. Two rows change two things: λ = 1 gives back the whole
+# prior as well, and DMRec-G and DMRec-C also measure another distance. (a) is validation Recall@20 along the training
+# of the first seed. (b) is how far a row ends above or below the base, which is the line at zero. A row at zero or to
+# its right: that change makes up for what DMRec-M lost. A row as low as DMRec-M's: what was changed there is not the
+# reason. The bars of (b) are over users, the intervals of the table over seeds, and one seed has none.
 #
 # ## Paper vs code
 #

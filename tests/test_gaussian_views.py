@@ -255,7 +255,7 @@ def test_slopes_far_away_vanish_stay_or_grow():
     assert math.isclose(slopes["GODM, its root (published)"][1], 1.0, rel_tol=1e-6)
     assert slopes["CPDM, moments (paper)"][1] < 0.1
     assert math.isclose(slopes["CPDM, geometric (published)"][1], 15.0)
-    assert math.isclose(slopes["MDDM (both)"][1], 30.0)
+    assert math.isclose(slopes["MDDM, Eq. 15 (paper)"][1], 30.0)
     assert abs(slopes["CPDM, the mixture itself"][1]) < 1e-9
     assert all(near_slope > 0 for near_slope, _ in slopes.values())
 

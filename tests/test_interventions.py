@@ -92,7 +92,7 @@ def test_validation_chooses_lambda_and_the_sentence_says_whether_that_ends_below
     said = findings(interventions([*runs(), *(r for r in one_seed if r.spec.lam == 1)], SPECS))
     (chosen,) = [line for line in said if line.startswith("Let validation choose")]
     assert "from 0.5, 1 (seeds 2024): 1, no matching, +0.0490 (one seed) from the base" in chosen
-    assert said[-1].startswith("Not run here") and "DMRec-G" in said[-1] and "(λ = 1)" not in said[-1]
+    assert said[-1].startswith("Not among these runs") and "DMRec-G" in said[-1] and "(λ = 1)" not in said[-1]
 
 
 def test_the_share_of_the_weaker_prior_is_said_where_both_lose():

@@ -32,14 +32,14 @@ SETTLE = 0.35  # seconds a slider rests before a run starts: longer than between
 TELL_EVERY = 0.1  # seconds between two progress reports
 PAPERS_EXAMPLE = "amazon"  # whose published lambdas the button takes on data that the paper does not have
 QUESTION = (
-    "DMRec-M shares one KL budget: λ of it pulls the posterior to the prior N(0, I), 1 − λ of it matches the posterior "
+    "DMRec-M shares one budget: λ of it pulls the posterior to the prior N(0, I), 1 − λ of it matches the posterior "
     "with the language distribution. Where will Recall@20 be best: at 0, at 1 or between? And which other model is it "
     "at λ = 1?"
 )
 ANSWER = (
     "Look for a broad plateau rather than a peak, and compare its height with the width of the band, which is seed "
     "noise. At λ = 1 nothing matches the two spaces any more, but as published they are still <em>added</em>: that is "
-    "GODM and CPDM at λ = 0 and the ablation “Add”, and it is not the base model. Press “no matching” under each "
+    "GODM and CPDM at λ = 0 and the model “Add” (08), and it is not the base model. Press “no matching” under each "
     "strategy: the numbers agree to the last digit."
 )
 

@@ -110,7 +110,7 @@ CLAIMS: Mapping[str, tuple[str, str, Callable[[Evidence], Answer], str]] = {
         "λ = 0 was not run",
     ),
     "mddm-base-at-one": (
-        "DMRec-M at λ = 1 is the base model again",
+        "DMRec-M at λ = 1 ranks as the base model does",
         "Figure 6",
         evidence.is_the_base_at_one,
         "λ = 1 was not run",

@@ -186,6 +186,12 @@ def measured(dataset: str, figures: Path | None = None) -> list[Row]:
     return interventions(runs, {name: spec.in_precision(precision) for name, spec in specs.items()})
 
 
+def made_on(rows: Sequence[Row]) -> str:
+    """The data set, with the precision of the runs where it is not the usual: `yelp-xrec, bf16`."""
+    spec = rows[0].base[0].spec
+    return spec.dataset if spec.train.precision == "float32" else f"{spec.dataset}, {spec.train.precision}"
+
+
 def findings(rows: Sequence[Row]) -> list[str]:
     """What the rows say, in sentences: whether DMRec-M beats its base, and which change makes a difference to that.
 
@@ -219,7 +225,7 @@ def findings(rows: Sequence[Row]) -> list[str]:
     spec = rows[0].runs[0].spec
     asked = changed(spec.dataset, lam, embedder=spec.embedder)
     open_ = [name for name in asked if name not in {"the base", *(row.change for row in rows)}]
-    return said + [f"Not run here, so as open as before: {'; '.join(open_)}."] * bool(open_)
+    return said + [f"Not among these runs: {'; '.join(open_)}."] * bool(open_)
 
 
 def chosen_on_validation(rows: Sequence[Row]) -> tuple[list[float], float, list[int], Comparison] | None:

@@ -150,7 +150,7 @@ def findings(document: Mapping) -> list[str]:
             f"{CARDS[row['model']].name} in {metric_label(metric)} ({_value(row, metric):.4f})"
             for metric, row in tops.items()
         ]
-        told.append(f"The best of those that read clicks only: {_list(listed)}.")
+        told.append(f"The best on test of those that read clicks only: {_list(listed)}.")
     for metric in METRICS if best and clicks else ():
         most = best[metric]["value"]
         above = [CARDS[row["model"]].name for row in clicks if _value(row, metric) > most]

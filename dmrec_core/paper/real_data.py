@@ -36,7 +36,7 @@ def does_it_help(figures: Path | None = None) -> str:
             continue
         linear, over_linear = _beside_linear(published, figures)
         said = ("-", "-") if over_linear is None else (_said(over_linear), _verdict(over_linear))
-        lines.append([dataset, *_of_it(published), _chosen(rows), linear, *said])
+        lines.append([interventions.made_on(rows), *_of_it(published), _chosen(rows), linear, *said])
         than_base.append(_verdict(published.over_base))
         than_linear += [_verdict(over_linear)] if over_linear else []
     if not lines:

@@ -226,7 +226,7 @@ def mean_slopes(distances: np.ndarray, language_std: float = 1.0) -> dict[str, n
         ("GODM, its root (published)", godm, 1.0, "published"),
         ("CPDM, moments (paper)", cpdm, 1.0, "paper"),
         ("CPDM, geometric (published)", cpdm, 1.0, "published"),
-        ("MDDM (both)", mddm, 0.0, "paper"),
+        ("MDDM, Eq. 15 (paper)", mddm, 0.0, "paper"),
     ):
         mean = torch.from_numpy(np.asarray(distances, dtype=np.float64)).reshape(-1, 1).requires_grad_()
         first = DiagonalGaussian(mean, torch.zeros_like(mean))

@@ -191,11 +191,9 @@ def _interventions(root: Path) -> list[str]:
     parts = []
     for dataset in DATASETS:
         if rows := interventions.measured(dataset, root / "figures"):
-            precision = rows[0].base[0].spec.train.precision
-            in_it = f", in {precision}" if precision != "float32" else ""
             title = (
-                f"DMRec-M with one setting changed at a time on {dataset}{in_it} (notebook 12; λ = 1 gives back the "
-                "whole prior, too):"
+                f"DMRec-M with one setting changed at a time on {interventions.made_on(rows)} (notebook 12; λ = 1 "
+                "gives back the whole prior, too):"
             )
             parts += [title, interventions.as_markdown(rows), " ".join(interventions.findings(rows))]
     return parts

@@ -97,7 +97,7 @@ def slopes_figure(distances: np.ndarray, slopes: Mapping[str, Mapping[str, np.nd
     figure = Figure(figsize=(13, 5), layout="constrained")
     for axis, (title, readings) in zip(figure.subplots(1, len(slopes), sharey=True), slopes.items(), strict=True):
         for reading, slope in readings.items():
-            strategy, kind = (part.strip() for part in reading.replace(" (both)", ", both").split(",", 1))
+            strategy, kind = (part.strip() for part in reading.split(",", 1))
             line = "-" if "published" in kind else ":" if "itself" in kind else "--"
             mark = mark_of(strategy.lower())
             axis.plot(distances, np.abs(slope), line, color=mark.color, marker=mark.marker, markevery=6, label=reading)
