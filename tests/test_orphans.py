@@ -15,7 +15,7 @@ import pytest
 from dmrec_core.upkeep.pairs import HEADER
 from dmrec_core.upkeep.runner import run_notebook
 
-SECONDS = 10  # a killed process's children have to end
+SECONDS = 60  # a killed process's children have to end
 MARK = "DMREC_TEST_ORPHANS"
 
 TRAINING = """
