@@ -140,3 +140,10 @@ def test_the_command_trains_and_prints_and_keeps_nothing(tmp_path, monkeypatch, 
     assert main(["interventions", "toy", "--seeds", "2024", "--runs", "runs"]) == 0
     assert f"| {AS_PUBLISHED} |" in capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir()] == ["runs"] and not list((FIGURES / "runs").glob("*"))
+
+
+def test_the_command_asks_for_runs_in_the_precision_it_was_given(monkeypatch, capsys):
+    wanted = []
+    monkeypatch.setattr(asked, "sweep", lambda specs, **_: wanted.extend(specs) or [])
+    assert main(["interventions", "toy", "--seeds", "2024", "--precision", "bf16"]) == 0
+    assert wanted and {spec.train.precision for spec in wanted} == {"bf16"}

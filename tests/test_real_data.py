@@ -51,7 +51,7 @@ def kept(monkeypatch):
 def test_a_model_that_ranks_worse_than_its_base_is_said_to(kept):
     kept(*BASES, *runs(0.1), GFCF, EASE)
     row, said = (text.strip() for text in real_data.does_it_help().splitlines()[2::2])
-    assert "| google-xrec | 3 | 0.5000 | λ = 0.5: -0.1000 ± 0.0025 | worse | - | GF-CF: 0.7000 | -0.3000" in row
+    assert "| google-xrec | 3 | 0.5000 | λ = 0.5: -0.1000 ± 0.0025, **worse** | - | GF-CF: 0.7000 | -0.3000" in row
     assert said == (
         "Of 1 real data sets, DMRec-M ranks, beside its base, better on 0, worse on 1, not decided on 0; beside the "
         "linear model better on 0, worse on 1, not decided on 0."
@@ -61,7 +61,7 @@ def test_a_model_that_ranks_worse_than_its_base_is_said_to(kept):
 def test_where_validation_may_choose_it_says_what_it_chose(kept):
     kept(*BASES, *runs(0.1), *runs(-0.1, lam=1.0))
     table = real_data.does_it_help()
-    assert "λ = 1, no matching: +0.1000 ± 0.0025 (3 seeds), better" in table and "beside the linear" not in table
+    assert "λ = 1, no matching, 3 seeds: +0.1000 ± 0.0025, **better**" in table and "beside the linear" not in table
 
 
 def test_without_runs_it_says_so(kept):

@@ -17,6 +17,7 @@ def add_options(parser: shared.Parser) -> None:
     shared.seeds(parser)
     shared.lam(parser)
     shared.embedder(parser)
+    shared.precision(parser)
     shared.training(parser)
 
 

@@ -298,7 +298,8 @@ def _ends(interval: Interval) -> dict[str, float]:
 
 def make_interventions(options: argparse.Namespace) -> int:
     """Train what the options of the command `interventions` ask for, and print what it says; its exit status."""
-    specs = changed(options.dataset, options.lam, embedder=options.embedder)
+    asked = changed(options.dataset, options.lam, embedder=options.embedder)
+    specs = {name: spec.in_precision(options.precision) for name, spec in asked.items()}
     wanted = [spec for spec in specs.values() for spec in grid(spec, seed=options.seeds)]
     with ctrl_c() as cancel:
         results = sweep(wanted, cancel=cancel, device=options.device, workers=options.workers, runs=options.runs)

@@ -17,8 +17,8 @@ from dmrec_core.records.writer import kept_document
 from dmrec_core.runs.models import CARDS
 
 COLUMNS = (
-    "data", "seeds", "the base", "DMRec-M minus the base", "it ranks", "if validation chooses λ",
-    "linear, reads clicks only, best on validation", "DMRec-M minus that", "it ranks",
+    "data", "seeds", "the base", "DMRec-M minus the base", "if validation chooses λ", "a linear model",
+    "DMRec-M minus that",
 )  # fmt: skip
 
 
@@ -35,8 +35,8 @@ def does_it_help(figures: Path | None = None) -> str:
         if published is None or dataset == "toy":
             continue
         linear, over_linear = _beside_linear(published, figures)
-        said = ("-", "-") if over_linear is None else (_said(over_linear), _verdict(over_linear))
-        lines.append([interventions.made_on(rows), *_of_it(published), _chosen(rows), linear, *said])
+        said = "-" if over_linear is None else _said(over_linear)
+        lines.append([interventions.made_on(rows), *_of_it(published), _chosen(rows), linear, said])
         than_base.append(_verdict(published.over_base))
         than_linear += [_verdict(over_linear)] if over_linear else []
     if not lines:
@@ -53,8 +53,8 @@ def _counted(said: list[str]) -> str:
 
 def _of_it(row: Row) -> tuple[str, ...]:
     base = [run.metrics["test"][METRIC] for run in row.base]
-    lam = f"λ = {row.runs[0].spec.lam:g}: "
-    return str(row.over_base.seeds), f"{sum(base) / len(base):.4f}", lam + _said(row.over_base), _verdict(row.over_base)
+    said = f"λ = {row.runs[0].spec.lam:g}: {_said(row.over_base)}"
+    return str(row.over_base.seeds), f"{sum(base) / len(base):.4f}", said
 
 
 def _chosen(rows: list[Row]) -> str:
@@ -63,7 +63,7 @@ def _chosen(rows: list[Row]) -> str:
         return "-"
     _, lam, seeds, over = found
     nothing = ", no matching" if lam == STRATEGIES[DEFAULT_STRATEGY].lam_without_matching else ""
-    return f"λ = {lam:g}{nothing}: {_said(over)} ({len(seeds)} seeds), {_verdict(over)}"
+    return f"λ = {lam:g}{nothing}, {len(seeds)} seeds: {_said(over)}"
 
 
 def _beside_linear(row: Row, figures: Path | None) -> tuple[str, Comparison | None]:
@@ -76,7 +76,8 @@ def _beside_linear(row: Row, figures: Path | None) -> tuple[str, Comparison | No
 
 
 def _said(over: Comparison) -> str:
-    return plus_minus(over.difference.mean, over.difference.low, over.difference.high, "+")
+    by = plus_minus(over.difference.mean, over.difference.low, over.difference.high, "+")
+    return f"{by}, **{_verdict(over)}**"
 
 
 def _verdict(over: Comparison) -> str:
