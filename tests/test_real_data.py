@@ -82,3 +82,10 @@ def test_what_notebooks_kept_of_real_data_is_found_and_toys_is_not(tmp_path):
     (tmp_path / "yelp-xrec" / "06_sparsity_groups.json").write_text("{}")
     with pytest.raises(Damaged, match=r"yelp-xrec.06_sparsity_groups\.json"):
         real_data.kept_on("06_sparsity_groups", tmp_path)
+
+
+def test_a_notebooks_kept_numbers_are_read_and_missing_ones_are_none(tmp_path):
+    document = {"name": "10_base_models", "numbers": {"undoing": [1]}, "provenance": {}}
+    (tmp_path / "10_base_models.json").write_text(json.dumps(document))
+    assert real_data.kept_numbers("10_base_models", "toy", tmp_path) == {"undoing": [1]}
+    assert real_data.kept_numbers("10_base_models", "amazon", tmp_path) == {}

@@ -84,6 +84,21 @@ def _verdict(over: Comparison) -> str:
     return interventions.RANKS[over.judged.verdict]
 
 
+def kept_numbers(name: str, dataset: str, figures: Path | None = None) -> dict:
+    """The numbers that a notebook kept of a data set; {} where it kept none.
+
+    Args:
+        name: the notebook's, e.g. `06_sparsity_groups`.
+        dataset: its name, or the folder of one's own.
+        figures: the folder of kept figures; None is the checkout's.
+
+    Raises:
+        Damaged: the file cannot be used.
+    """
+    path = figures_folder(dataset, figures or in_checkout("figures")) / f"{name}.json"
+    return kept_document(path)["numbers"] if path.is_file() else {}
+
+
 def kept_on(name: str, figures: Path | None = None) -> list[tuple[str, dict, dict]]:
     """What a notebook kept of each real data set it was run on.
 

@@ -10,6 +10,7 @@ import io
 import json
 from collections.abc import Iterator
 from copy import copy
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -112,10 +113,17 @@ class Measurements:
             self.spec = RunSpec.from_json(document["spec"])
             self.record: dict = document["record"]
             self.history: str = document["history"]
-            self.per_user = {split: _ranked(arrays, split) for split in SPLITS}
+            found = {split: _hits(arrays, split) for split in SPLITS}
             key = self.spec.key(self.record["fingerprint"])
             if not self.path.stem.endswith((f"-{key}", f"-{self.spec.own_key(self.record['fingerprint'])}")):
                 raise ValueError(f"by its spec and the code's numbers version it would be {key}")
+
+        self._ranked = cache(lambda: {split: _ranked(*places) for split, places in found.items()})  # when asked for
+
+    @property
+    def per_user(self) -> dict[str, RankingMetrics]:
+        """Split -> every metric of every ranked user."""
+        return self._ranked()
 
     @property
     def metrics(self) -> dict[str, dict[str, float]]:
@@ -149,17 +157,28 @@ class Measurements:
         return True
 
 
-def _ranked(arrays: dict[str, np.ndarray], split: str) -> RankingMetrics:
+def _hits(arrays: dict[str, np.ndarray], split: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Who is ranked, how many items each has, `(n,)`, and which of the best places were hits, `(n, 20)`."""
     relevant, places = arrays[f"{split}.relevant"].astype(np.int64), arrays[f"{split}.hits"]
     users = np.flatnonzero(relevant)
     if places.shape != users.shape:
         raise ValueError(f"{split}: {len(places)} rankings of {len(users)} users")
-    hits = places[:, None] >> np.arange(max(CUTOFFS), dtype=np.uint32) & 1 == 1
-    values = ranking_metrics(torch.from_numpy(hits), torch.from_numpy(relevant[users]))
+    return users, relevant[users], places[:, None] >> np.arange(max(CUTOFFS), dtype=np.uint32) & 1 == 1
+
+
+def _ranked(users: np.ndarray, relevant: np.ndarray, hits: np.ndarray) -> RankingMetrics:
+    values = ranking_metrics(torch.from_numpy(hits), torch.from_numpy(relevant))
     return RankingMetrics(users, {name: value.numpy() for name, value in values.items()})
 
 
 def measurements_in(folder: Path) -> Iterator[Measurements]:
     """All that are kept in a folder, in the order of their names; none where there is no folder."""
     for path in sorted(Path(folder).glob("*.npz")):
-        yield Measurements(path)
+        found = path.stat()
+        yield _read(path, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=1024)
+def _read(path: Path, *_: int) -> Measurements:
+    """A file as it was at that time and size: pages ask for the same ones again and again."""
+    return Measurements(path)
