@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+DENSE_AT_MOST = 2**27  # numbers: 512 MiB in float32
 _gpu_way: bool | None = None  # what `computed_as_on_a_gpu` asks for
 
 
@@ -107,7 +108,7 @@ class InteractionRows:
 
     def sum_of(self, table: Tensor) -> Tensor:
         r"""Weighted sum of the rows' item vectors, $X T$: `table` is `(n_items, k)`, the result `(B, k)`."""
-        if suits_a_gpu(table):
+        if suits_a_gpu(table) and len(self) * self.n_items <= DENSE_AT_MOST:
             return self.dense(table.dtype) @ table
         values = None if self.values is None else self.values.to(table.dtype)
         return F.embedding_bag(self.items, table, self.offsets, mode="sum", per_sample_weights=values)

@@ -166,7 +166,7 @@ def reconstruction(net, z, x):
 # Where does a pull to the prior come from? How probable are a user's clicks, over all tastes? Nobody can add that up,
 # but a guess $q$ of the taste gives a **lower bound** of it (of the *evidence*, as it is called; 02 derives it):
 # $\log p(x_u) \ge E_q[\log p_\theta(x_u|z)] - D_{KL}(q\,\|\,p_z)$. The base model makes its negative small: $L_{rec}$
-# plus one KL term. DMRec puts another guess, the fused one, into it, and a matching term beside it.
+# plus one KL term. As published, DMRec puts another guess, the fused one, into it, and a matching term beside it.
 #
 # $L_{DM}$ has two parts, a pull to the prior and a **matching term** between the spaces.
 # λ weighs the second in **GODM** ("global optimality": how far one Gaussian must be carried to become the other, Eq. 9)

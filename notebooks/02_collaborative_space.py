@@ -346,7 +346,7 @@ print(f"'the wider space ranks better': {analysis.verdict(found.difference).repl
 rank.round(4)
 
 # %% [markdown]
-# ## A million items
+# ## Very many items
 #
 # The likelihood needs $\log Z_u = \log\sum_i e^{l_{ui}}$ over *all* items, $l_{ui}$ being the decoder's number for item
 # $i$. For a thousand users and a million items that is a table of a billion numbers. Two ways around it, neither of
@@ -356,8 +356,8 @@ rank.round(4)
 #   exact, and costs one more product of matrices;
 # - **sampled**: draw $S$ items with probabilities $\pi_i$ and let each stand for $1/\pi_i$ items. Then
 #   $\hat Z_u$ is right in the mean, but $\log \hat Z_u$ is not: the logarithm bends down, so by Jensen
-#   $E[\log\hat Z_u] < \log Z_u$, to first order by $\mathrm{Var}(\hat Z_u) / 2Z_u^2$. Four times the draws, about a
-#   quarter of it.
+#   $E[\log\hat Z_u] < \log Z_u$, with many draws by $\mathrm{Var}(\hat Z_u) / 2Z_u^2$, which falls as $1/S$; with few,
+#   more slowly.
 #
 # Below, the bias of 100 to 1,600 draws at 10,000 items, where the exact sum can still be had; and what a closer $\pi$
 # is worth: every fourth item is popular, and a draw that knows it needs fewer of them.

@@ -37,12 +37,12 @@
 # - $\lambda$: the coefficient between matching and prior, `lam` in code; in MDDM it is the *prior's* share. The paper's
 #   source calls it $\beta$.
 # - $E_q[\cdot]$: the average over draws from $q$. **nat**: the unit of a divergence taken with natural logarithms.
-#
+
 # %% [markdown]
 # ## Paper vs code: two models under one name
 #
-# The numbers in the paper's tables are tied to the authors' code (logs of nine runs that they released lie within 1 %
-# of Table 2, and others have run that code again), and the code is not what the equations say:
+# The numbers in the paper's tables are tied to the authors' code, with which they published logs of its runs, and the
+# code is not what the equations say:
 #
 # | | paper: as printed | published: the code, this kit's default |
 # |---|---|---|
@@ -116,8 +116,8 @@ panels.explore(live.draw_transport, **live.CONTROLS[live.draw_transport], **pane
 # How hard does it pull? In one dimension, for equal widths $\sigma$ and means $m$ apart, $W_2^2 = m^2$ has the slope
 # $2m$. Its root $W_2 = m$, which the published code takes, has the slope 1 however far apart: far users are pulled no
 # harder than near ones. The divergence of Eq. 14 below is then $m^2/2\sigma^2$, with the slope $m/\sigma^2$: the surer
-# the text, the harder it pulls. $W_2$ pulls no harder for a sure text than for a vague one, and less if anything: where
-# the widths differ, its slope is below 1 (04b draws it).
+# the text, the harder it pulls. $W_2$ does not ask which side is surer, only how alike the widths are: its slope is 1
+# at equal widths, and less otherwise (04b draws it).
 
 # %%
 cov_q, cov_p = torch.diag_embed(logvar_q.exp()), torch.diag_embed(logvar_p.exp())  # (2, 2, 2) full matrices
@@ -210,7 +210,7 @@ panels.explore(live.draw_kl, **live.CONTROLS[live.draw_kl], **panels.questions.B
 # probability $\alpha$ draw from $q$, otherwise from $p$. A divergence from a mixture has no closed form. Two stand-ins:
 #
 # - **moment-matched** (paper): the Gaussian with the mixture's mean and variance. Of all Gaussians it has the smallest
-#   $D_{KL}$ from the mixture, and with $\alpha=\tfrac12$ it also makes Eq. 12 as small as it can be;
+#   $D_{KL}$ from the mixture, and with $\alpha=\tfrac12$ of all Gaussians the smallest Eq. 12;
 # - **geometric** (published): means and *log*-variances are averaged. It ignores how far apart the means are.
 #
 # $$D_{CP}(p_\varphi,q_\phi) = D_{KL}(p_\varphi\|p_{com}) + D_{KL}(q_\phi\|p_{com}) \tag{12}$$
@@ -272,10 +272,7 @@ notebook.show_source(matching.mddm)
 #
 # The *pool*, the normalised product, is again a Gaussian: MDDM gives every user a **prior of their own** between the
 # common prior and their text. Precisions ($1/\sigma^2$) are averaged, weighted by λ and 1 − λ, and the pool's mean
-# weighs the two means by those weighted precisions. So a sure text counts for more. (And the loss is still a bound:
-# the constant is not negative, so its negative is at most the evidence's lower bound in a model whose prior for this
-# user is the pool. GODM and CPDM take something positive off the base model's bound, so theirs is one as well, a
-# looser one.)
+# weighs the two means by those weighted precisions. So a sure text counts for more.
 
 # %%
 standard = DiagonalGaussian(torch.zeros_like(mu_q), torch.zeros_like(logvar_q))

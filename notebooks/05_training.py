@@ -150,8 +150,8 @@ notebook.show_source(DMRec.loss, fuse)
 #    stay as they are.
 # 6. Every third epoch, rank the validation items (test items are candidates like any other). Keep the best weights.
 #    Stop after 20 evaluations (on `toy` 10) without a better one: that number is the *patience* (the paper says "20
-#    consecutive iterations"; in the published code that is 60 epochs). There is a limit of 1,000 epochs, too, which no
-#    run of these pages reaches.
+#    consecutive iterations"; in the published code that is 60 epochs). There is a limit of 1,000 epochs, too; how
+#    many runs it stopped is counted below.
 #
 # One step, by hand:
 
@@ -203,8 +203,8 @@ print("\n".join(f"{name:>5} {values}" for name, values in found.items()))
 # %% [markdown]
 # ## Whom does the rule to stop favour?
 #
-# Whoever is at their best early. The base takes longer than DMRec-M (the table below), so if anybody is cut short by
-# their patience it is the base. Three times the patience for both tells:
+# A patience cuts short whoever stands still for long and would then go on: a slow learner, or one that is best early
+# and could find more. Three times the patience tells, here for the base and DMRec-M:
 
 # %%
 train = lesson.spec().train

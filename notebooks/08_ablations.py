@@ -219,10 +219,11 @@ for step, found in {
 # λ, with the same seeds.
 
 # %%
-variants = []
+variants, variant_runs = [], []
 for strategy, card in STRATEGIES.items():
     as_code, as_printed = (lesson.sweep(lesson.spec(strategy, variant=each)) for each in ("published", "paper"))
     apart = analysis.compare(as_printed, as_code)
+    variant_runs += [*as_code, *as_printed]
     variants.append(
         {
             "strategy": card.label,
@@ -281,5 +282,5 @@ notebook.check("08.3", answer_3)
 # %%
 numbers = {"settings": analysis.for_json(summary), "verdicts": analysis.for_json(verdicts)}
 numbers["variants"] = analysis.for_json(variants_table)
-path = lesson.keep("08_ablations", figure, numbers, results, lam=lam, variant=variant)
+path = lesson.keep("08_ablations", figure, numbers, [*results, *variant_runs], lam=lam, variant=variant)
 print(path.name)

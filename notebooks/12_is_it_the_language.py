@@ -329,10 +329,10 @@ for lam in sorted(lambdas):
 # interventions DATASET` runs it on other data. The picture is of `google-xrec`.
 
 # %%
-real_data = interventions.measured("google-xrec")
+google = interventions.measured("google-xrec")
 looks = {"the base": "base", interventions.AS_PUBLISHED: "mddm", "no matching, whole prior (λ = 1)": "add",
          "the base, its prior weighted by λ": "reference"}  # fmt: skip
-kept.changed_alone(*interventions.drawn(real_data, looks), looks)
+kept.changed_alone(*interventions.drawn(google, looks), looks)
 
 # %%
 told = []
@@ -344,11 +344,11 @@ Markdown("\n\n".join(told))
 # %% [markdown]
 # Read a row like an experiment. Its first cell names the one thing that is changed: of DMRec-M as published, or, in
 # rows that begin with "the base", of the base. Runs in bf16, which the table says, are others than those behind the
-# claims page, so what is "not run here" may have been run there. Two rows change two things: λ = 1 gives back the whole
-# prior as well, and DMRec-G and DMRec-C also measure another distance. (a) is validation Recall@20 along the training
-# of the first seed. (b) is how far a row ends above or below the base, which is the line at zero. A row at zero or to
-# its right: that change makes up for what DMRec-M lost. A row as low as DMRec-M's: what was changed there is not the
-# reason. The bars of (b) are over users, the intervals of the table over seeds, and one seed has none.
+# claims page, so what is "not among these runs" may have been run there. Two rows change two things: λ = 1 gives back
+# the whole prior as well, and DMRec-G and DMRec-C also measure another distance. (a) is validation Recall@20 along the
+# training of the first seed. (b) is how far a row ends above or below the base, which is the line at zero. A row at
+# zero or to its right: that change makes up for what DMRec-M lost. A row as low as DMRec-M's: what was changed there is
+# not the reason. The bars of (b) are over users, the intervals of the table over seeds, and one seed has none.
 #
 # ## Paper vs code
 #

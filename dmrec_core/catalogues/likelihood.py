@@ -6,6 +6,7 @@ with the number of draws. Beside the decoder's weights, the memory of neither gr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -69,14 +70,14 @@ def sampled_multinomial_nll(
         rows: the binary interactions to be reconstructed, B rows.
         draws: S, with replacement.
         proposal: $\pi$, `(n_items,)`, above 0, with sum 1; None is uniform. The nearer to the softmax, the smaller the
-            bias.
+            bias. In float64, or rare items of a large catalogue are not drawn as often as it says.
         generator: of the draws.
 
     Returns:
         One number per user, `(B,)`, in nats.
 
     Raises:
-        ValueError: no draw, or weighted rows.
+        ValueError: no draw, weighted rows, or a proposal of another length.
 
     Source: importance sampling of the softmax (Bengio and Senécal 2003), a user's own items exactly.
     """
@@ -85,17 +86,19 @@ def sampled_multinomial_nll(
     _check_binary(rows)
     n_items, device = rows.n_items, hidden.device
     if proposal is None:
-        drawn = torch.randint(n_items, (draws,), generator=generator, device=device)
-        log_proposal = torch.full((draws,), -float(torch.tensor(float(n_items)).log()), device=device)
+        drawn = torch.randint(n_items, (draws,), generator=generator, device=device).sort().values
+        log_proposal = -math.log(n_items)
     else:
-        drawn = torch.multinomial(proposal, draws, replacement=True, generator=generator)
-        log_proposal = proposal[drawn].log()
-    order = drawn.argsort()
-    drawn, log_proposal = drawn[order], log_proposal[order]
+        if len(proposal) != n_items:
+            raise ValueError(f"the proposal is of {len(proposal)} items, the rows are of {n_items}")
+        reached = proposal.cumsum(0)  # torch.multinomial would stop at 2^24 items
+        points = torch.rand(draws, generator=generator, device=device, dtype=proposal.dtype).sort().values
+        drawn = torch.searchsorted(reached, points * reached[-1], right=True).clamp(max=n_items - 1)
+        log_proposal = proposal[drawn].log().to(hidden.dtype)
     row = rows.row_index
     others = torch.addmm(bias[drawn], hidden, weight[drawn].T)  # (B, S)
     others = (others - log_proposal).masked_fill(_own(drawn, rows, row), -torch.inf)
-    others = others.logsumexp(1) - torch.tensor(float(draws), device=device).log()
+    others = others.logsumexp(1) - math.log(draws)
     own = (hidden[row] * weight[rows.items]).sum(1) + bias[rows.items]  # (nnz,)
     top = others.detach().scatter_reduce(0, row, own.detach(), "amax")  # so that no exponential overflows
     total = (others - top).exp().index_add(0, row, (own - top[row]).exp())

@@ -1,4 +1,4 @@
-"""Mult-VAE for catalogues of a million items: its likelihood in blocks of items, or sampled."""
+"""Mult-VAE for large catalogues: its likelihood in blocks of items, or sampled."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class LargeMultVAE(MultVAE):
     Args:
         train: `(n_users, n_items)` training interactions; the draws follow them.
         items_at_once: compute it exactly in blocks of so many items, see `blocked_multinomial_nll`; 0: do not.
-        draws: estimate it from so many items, drawn by their clicks plus one to the power of 0.75, see
-            `sampled_multinomial_nll`; 0: do not.
+        draws: estimate it from so many items, drawn with weights (clicks + 1)^0.75, see `sampled_multinomial_nll`; 0:
+            do not.
         sizes: hidden, latent and dropout, as `MultVAE`'s.
 
     Raises:
@@ -35,8 +35,9 @@ class LargeMultVAE(MultVAE):
             raise ValueError(f"set either items_at_once or draws, above 0; got {items_at_once} and {draws}")
         super().__init__(train.shape[1], **sizes)
         self.items_at_once, self.draws = items_at_once, draws
-        clicks = torch.from_numpy(train.getnnz(0)).float().add(1).pow(SMOOTHING)
-        self.register_buffer("proposal", clicks / clicks.sum(), persistent=False)
+        if draws:
+            clicks = torch.from_numpy(train.getnnz(0)).double().add(1).pow(SMOOTHING)
+            self.register_buffer("proposal", clicks / clicks.sum(), persistent=False)
 
     def reconstruction(self, z: Tensor, batch: UserBatch) -> dict[str, Tensor]:
         """$-\\log p_\\theta(x_u|z_u)$, in blocks or estimated."""

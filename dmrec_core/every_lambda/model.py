@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from dmrec_core.backbones import MultVAE
+from dmrec_core.catalogues import LargeMultVAE
 from dmrec_core.dmrec import DMRec, Spaces
 from dmrec_core.gaussian import DiagonalGaussian
 from dmrec_core.interactions import UserBatch
@@ -91,7 +92,7 @@ class ConditionalDMRec(Recommender):
     def __init__(self, start: DMRec, seed: int = 2024, per_user: bool = False, hidden: int = 64) -> None:
         super().__init__()
         backbone = start.backbone
-        if not isinstance(backbone, MultVAE):
+        if not isinstance(backbone, MultVAE) or isinstance(backbone, LargeMultVAE):
             raise ValueError(f"ConditionalDMRec modulates Mult-VAE's layers; got a {type(backbone).__name__}")
         if not start.strategy.highest_lam:
             raise ValueError(f"{start.strategy.long_name} has no lambda to be trained at")

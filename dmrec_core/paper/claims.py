@@ -204,9 +204,9 @@ def markdown(findings: Sequence[Finding]) -> str:
 
 AGREED = "A verdict needs the seeds and the users to agree, each by the 95 % interval of a paired difference"
 DECIDED = (
-    "Would decide it: with so many seeds and users (at least of either) a test would find the difference four times in "
-    "five, if it and its spread are what they seem here; a data set's users cannot be added to, so a number far above "
-    "theirs says that these data will not tell."
+    "Would decide it: with so many seeds the test over seeds would find the difference four times in five, with so "
+    "many users the test over users, if it and its spread are what they seem here; a data set's users cannot be added "
+    "to, so a number far above theirs says that these data will not tell."
 )
 HOW_TO_READ = (
     f"{AGREED}; p is the larger of the two. *Alone*: it would not stand after Holm's correction for all the statements "

@@ -16,6 +16,7 @@ from dmrec_core.records.markdown import markdown_table, plus_minus
 from dmrec_core.records.writer import kept_document
 from dmrec_core.runs.models import CARDS
 
+REAL = tuple(name for name in DATASETS if name != "toy")
 COLUMNS = (
     "data", "seeds", "the base", "DMRec-M minus the base", "if validation chooses λ", "a linear model",
     "DMRec-M minus that",
@@ -29,10 +30,10 @@ def does_it_help(figures: Path | None = None) -> str:
         figures: the folder of kept figures; None is the checkout's.
     """
     lines, than_base, than_linear = [], [], []
-    for dataset in DATASETS:
+    for dataset in REAL:
         rows = interventions.measured(dataset, figures)
         published = next((row for row in rows if row.change == AS_PUBLISHED), None)
-        if published is None or dataset == "toy":
+        if published is None:
             continue
         linear, over_linear = _beside_linear(published, figures)
         said = "-" if over_linear is None else _said(over_linear)
@@ -41,7 +42,7 @@ def does_it_help(figures: Path | None = None) -> str:
         than_linear += [_verdict(over_linear)] if over_linear else []
     if not lines:
         return "No run on real data is kept here."
-    told = f"Of {len(lines)} real data sets, DMRec-M ranks, beside its base, {_counted(than_base)}"
+    told = f"DMRec-M at the λ of the fourth column, on real data ({len(lines)}), beside its base: {_counted(than_base)}"
     told += f"; beside the linear model {_counted(than_linear)}" if than_linear else ""
     return f"{markdown_table(COLUMNS, lines)}\n\n{told}."
 
@@ -84,40 +85,29 @@ def _verdict(over: Comparison) -> str:
     return interventions.RANKS[over.judged.verdict]
 
 
-def kept_numbers(name: str, dataset: str, figures: Path | None = None) -> dict:
-    """The numbers that a notebook kept of a data set; {} where it kept none.
+def kept_of(name: str, dataset: str, figures: Path | None = None) -> tuple[str, dict | list, dict] | None:
+    """What a notebook or a table's writer kept of a data set.
 
     Args:
-        name: the notebook's, e.g. `06_sparsity_groups`.
+        name: of the file, e.g. `06_sparsity_groups`.
         dataset: its name, or the folder of one's own.
         figures: the folder of kept figures; None is the checkout's.
+
+    Returns:
+        What it came from, in words; its numbers; its provenance. None where nothing is kept.
 
     Raises:
         Damaged: the file cannot be used.
     """
     path = figures_folder(dataset, figures or in_checkout("figures")) / f"{name}.json"
-    return kept_document(path)["numbers"] if path.is_file() else {}
+    if not path.is_file():
+        return None
+    document = kept_document(path)
+    facts = document["provenance"]
+    made = made_with(facts["embedder"] or "no vectors", facts.get("precision", "float32"), facts["seeds"])
+    return f"{dataset}, {made}", document["numbers"], facts
 
 
-def kept_on(name: str, figures: Path | None = None) -> list[tuple[str, dict, dict]]:
-    """What a notebook kept of each real data set it was run on.
-
-    Args:
-        name: the notebook's, e.g. `06_sparsity_groups`.
-        figures: the folder of kept figures; None is the checkout's.
-
-    Returns:
-        For each: what it came from, in words; its numbers; its provenance.
-
-    Raises:
-        Damaged: a file cannot be used.
-    """
-    found = []
-    for dataset in DATASETS:
-        path = figures_folder(dataset, figures or in_checkout("figures")) / f"{name}.json"
-        if dataset != "toy" and path.is_file():
-            document = kept_document(path)
-            facts = document["provenance"]
-            made = made_with(facts["embedder"] or "no vectors", facts.get("precision", "float32"), facts["seeds"])
-            found.append((f"{dataset}, {made}", document["numbers"], facts))
-    return found
+def kept_on(name: str, figures: Path | None = None) -> list[tuple[str, dict | list, dict]]:
+    """`kept_of` each real data set."""
+    return [found for dataset in REAL if (found := kept_of(name, dataset, figures))]

@@ -118,7 +118,9 @@ class Measurements:
             if not self.path.stem.endswith((f"-{key}", f"-{self.spec.own_key(self.record['fingerprint'])}")):
                 raise ValueError(f"by its spec and the code's numbers version it would be {key}")
 
-        self._ranked = cache(lambda: {split: _ranked(*places) for split, places in found.items()})  # when asked for
+        self._ranked = cache(
+            lambda: {split: _ranked(*places) for split, places in found.items()}
+        )  # once, also for `read_as`
 
     @property
     def per_user(self) -> dict[str, RankingMetrics]:
@@ -174,11 +176,12 @@ def _ranked(users: np.ndarray, relevant: np.ndarray, hits: np.ndarray) -> Rankin
 def measurements_in(folder: Path) -> Iterator[Measurements]:
     """All that are kept in a folder, in the order of their names; none where there is no folder."""
     for path in sorted(Path(folder).glob("*.npz")):
-        found = path.stat()
+        with damage_named(path, "these measurements of a run cannot be read", "get them again, or delete the file"):
+            found = path.stat()
         yield _read(path, found.st_mtime_ns, found.st_size)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _read(path: Path, *_: int) -> Measurements:
     """A file as it was at that time and size: pages ask for the same ones again and again."""
     return Measurements(path)

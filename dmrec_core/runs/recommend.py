@@ -21,18 +21,21 @@ from dmrec_core.runs.models import CARDS
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.progress import ctrl_c
 from dmrec_core.runs.sweeps import sweep
+from dmrec_core.training.evaluate import users_at_once
 
 FILE = "recommendations.csv"
 
 
-def recommendations(model: Recommender, dataset: RecDataset, n: int = 10, batch_size: int = 1024) -> pd.DataFrame:
+def recommendations(
+    model: Recommender, dataset: RecDataset, n: int = 10, batch_size: int | None = None
+) -> pd.DataFrame:
     """The n best items of every user among those the user does not have yet, in any split.
 
     Args:
         model: trained; its input is the training split.
         dataset: what it was trained on.
         n: items per user; fewer where fewer are left.
-        batch_size: users scored at once.
+        batch_size: users scored at once; None: see `users_at_once`.
 
     Returns:
         Columns user, rank, item, title (where there are titles), score; users and items by your own ids.
@@ -42,6 +45,7 @@ def recommendations(model: Recommender, dataset: RecDataset, n: int = 10, batch_
     parts = []
     model.eval()
     with torch.inference_mode():
+        batch_size = batch_size or users_at_once(dataset.n_items)
         for start in range(0, dataset.n_users, batch_size):
             users = np.arange(start, min(start + batch_size, dataset.n_users))
             scores = model.score(user_batch(dataset.train, users, device))

@@ -108,6 +108,16 @@ def ranking_metrics(hits: Tensor, relevant: Tensor, cutoffs: Sequence[int] = CUT
     return {f"{kind}@{n}": metric.of(hits[:, :n], relevant) for n in cutoffs for kind, metric in METRICS.items()}
 
 
+def users_at_once(n_items: int) -> int:
+    """How many users are scored together: 1024, or fewer where there are over 32,768 items.
+
+    Example:
+        >>> users_at_once(9_000), users_at_once(1_000_000)
+        (1024, 33)
+    """
+    return min(1024, max(1, SCORES_AT_ONCE // n_items))
+
+
 def evaluate(
     model: Recommender,
     dataset: RecDataset,
@@ -123,7 +133,7 @@ def evaluate(
         dataset: its training interactions are the model's input.
         split: "valid" or "test".
         cutoffs: the values of N.
-        batch_size: users scored at once; None: 1024, or fewer where there are over 32,768 items.
+        batch_size: users scored at once; None: see `users_at_once`.
         device: where the model lives; by default where its first parameter is.
 
     Returns:
@@ -145,8 +155,7 @@ def evaluate(
                 else "mark some with it, or leave the column `split` out and they are drawn for you"
             )
         )
-    if batch_size is None:
-        batch_size = min(1024, max(1, SCORES_AT_ONCE // dataset.n_items))
+    batch_size = batch_size or users_at_once(dataset.n_items)
     if device is None:
         device = next((p.device for p in model.parameters()), torch.device("cpu"))
     was_training = model.training

@@ -17,7 +17,7 @@ from dmrec_core.upkeep.runner import discover
 PAGES = "site"  # of the checkout: settings, style and the pages that are no notebook
 TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
 MERMAID = re.compile(r"```mermaid\n(.*?)```", re.DOTALL)
-DIFFERENCES = re.compile(r"^## Paper vs code([^\n]*)\n(.*?)(?=^#|\Z)", re.DOTALL | re.MULTILINE)
+DIFFERENCES = re.compile(r"^## Paper vs code(?:: ([^\n]*))?\n(.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
 PANELS = "lambda_panel(", "user_panel("  # a cell whose controls the live figure has too
 LIVE_OF = {  # notebooks that show other live figures than the one of their name -> each with the cells it stands behind
     "00b_dmrec_in_80_lines": {"00b_dmrec_in_80_lines": ("explore(draw_step",)},
@@ -107,10 +107,11 @@ def _differences(root: Path) -> Iterator[str]:
     """What each notebook says under "Paper vs code", with a way to it: the facts stand there, and are gathered here."""
     for source in discover(root / "notebooks"):
         cells = nbformat.read(source.with_suffix(".ipynb"), as_version=4).cells
-        text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-        title = text.split("\n", 1)[0].removeprefix("# ")
-        for _, told in DIFFERENCES.findall(text):
-            yield f"\n## [{title}](notebooks/{source.stem}.ipynb)\n\n{told.strip()}\n"
+        title = cells[0].source.split("\n", 1)[0].removeprefix("# ")
+        for cell in cells:
+            for about, told in DIFFERENCES.findall(cell.source if cell.cell_type == "markdown" else ""):
+                heading = f"\n## [{title}](notebooks/{source.stem}.ipynb)\n\n"
+                yield f"{heading}{f'*{about.capitalize()}.* ' if about else ''}{told.strip()}\n"
 
 
 def _as_page(notebook: nbformat.NotebookNode, name: str, root: Path, pages: Path) -> None:

@@ -15,7 +15,7 @@ const circle = ([x, y], [a, b]) => steps(0, 2 * Math.PI, Math.PI / 30).map(t => 
 
 function arrow(chart, [x, y], [u, v], look, name) {
   chart.line([[x, y], [u, v]], {...look, dash: "solid", width: 3, name});
-  const length = Math.hypot(u - x, v - y), head = Math.min(0.12, length / 2), angle = Math.atan2(v - y, u - x);
+  const length = Math.hypot(u - x, v - y), head = Math.min(0.04 * DATA.reach, length / 2), angle = Math.atan2(v - y, u - x);
   if (length < 1e-3) return;
   for (const turn of [2.6, -2.6]) chart.line([[u, v], [u + head * Math.cos(angle + turn), v + head * Math.sin(angle + turn)]], {...look, dash: "solid", width: 3});
 }
