@@ -181,7 +181,9 @@ print(
 # The same four rows, kept from runs on real data:
 
 # %%
-for made_of, kept_numbers, facts in real_data.kept_on("07_dimension_activity"):
+on_real_data = real_data.kept_on("07_dimension_activity")
+print(f"{len(on_real_data)} real data sets have been run here")
+for made_of, kept_numbers, facts in on_real_data:
     print(f"{made_of}, λ = {facts['lam']:g}: dimensions, those below {facts['collapsed_below']:g}, log activity")
     columns = ["strategy", "kl_weight", "which", "dimensions", "collapsed", "mean_log_activity"]
     dimensions, differences = (pd.DataFrame(kept_numbers[table]) for table in ("collapsed", "verdicts"))
