@@ -234,7 +234,7 @@ for label, gain in gains.items():
 # There a run takes minutes, so what it measured is kept, and read here: test Recall@20 of the base, of DMRec-M as
 # published at one λ, and, where several λ were run, at the one that validation likes best (λ = 1 is "no matching").
 # Beside it stands a *linear* model that never reads a text, solved in a minute: the best of five on validation
-# (notebook 11 has them). *bf16*: those runs multiplied matrices in half precision; they are runs of their own, and may
+# (notebook 11 has them). *bf16*: those runs multiplied matrices in 16-bit numbers; they are runs of their own, and may
 # differ a little from those behind the claims.
 
 # %%

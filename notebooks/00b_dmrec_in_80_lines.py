@@ -163,7 +163,7 @@ def reconstruction(net, z, x):
 # has none; its unit is the nat, as its logarithms are natural logarithms. The **prior** $p_z=\mathcal N(0, I)$ is a
 # user of whom nothing is known.
 #
-# Where does a pull to the prior come from? How probable are a user's clicks, over all tastes? Nobody can add that up,
+# Where does a pull to the prior come from? Nobody can add up how probable a user's clicks are over all tastes,
 # but a guess $q$ of the taste gives a **lower bound** of it (of the *evidence*, as it is called; 02 derives it):
 # $\log p(x_u) \ge E_q[\log p_\theta(x_u|z)] - D_{KL}(q\,\|\,p_z)$. The base model makes its negative small: $L_{rec}$
 # plus one KL term. As published, DMRec puts another guess, the fused one, into it, and a matching term beside it.
