@@ -120,11 +120,21 @@ def test_a_proposal_of_another_length_is_refused(proposal):
         sampled_multinomial_nll(*last, rows, 3, proposal.double())
 
 
-def test_a_large_model_cannot_be_trained_at_every_lambda():
+@pytest.mark.parametrize("settings", [{"items_at_once": 7}, {"draws": 5}])
+def test_one_model_for_every_lambda_computes_its_loss_as_its_backbone_does(settings):
     data = load_dataset("toy", n_users=20, n_items=30)
     meta = MetaNetwork(torch.ones(20, 5), torch.ones(30, 5), latent=2, hidden=8)
-    with pytest.raises(ValueError, match="LargeMultVAE"):
-        ConditionalDMRec(DMRec(LargeMultVAE(data.train, draws=5, hidden=8, latent=2), meta, "mddm", 0.5))
+    losses = []
+    for backbone in MultVAE(30, hidden=8, latent=2), LargeMultVAE(data.train, hidden=8, latent=2, **settings):
+        torch.manual_seed(0)
+        model = ConditionalDMRec(DMRec(backbone, meta, "mddm", 0.5))
+        model.backbone.load_state_dict({name: value.fill_(0.1) for name, value in backbone.state_dict().items()})
+        batch = user_batch(data.train, np.arange(20), generator=torch.Generator().manual_seed(0))
+        losses.append(model.loss(batch).terms["reconstruction"])
+    if "items_at_once" in settings:
+        torch.testing.assert_close(*losses)
+    else:
+        assert not torch.allclose(*losses, rtol=1e-6)  # five draws of thirty items
 
 
 def far_from_whole(draws, proposal=None, n_items=10_000, repeats=200):

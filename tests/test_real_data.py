@@ -54,7 +54,7 @@ def test_a_model_that_ranks_worse_than_its_base_is_said_to(kept):
     row, said = (text.strip() for text in real_data.does_it_help().splitlines()[2::2])
     assert "| google-xrec | 3 | 0.5000 | λ = 0.5: -0.1000 ± 0.0025, **worse** | - | GF-CF: 0.7000 | -0.3000" in row
     assert said == (
-        "DMRec-M at the λ of the fourth column, on real data (1), beside its base: better on 0, worse on 1, not "
+        "On real data, each at the λ of the fourth column, DMRec-M ranks beside its base better on 0, worse on 1, not "
         "decided on 0; beside the linear model better on 0, worse on 1, not decided on 0."
     )
 

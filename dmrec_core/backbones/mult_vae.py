@@ -45,6 +45,8 @@ class MultVAE(Backbone):
 
     def reconstruction(self, z: Tensor, batch: UserBatch) -> dict[str, Tensor]:
         """The same value as through `decode`, without a second `(B, n_items)` buffer."""
-        hidden = torch.tanh(self.decoder_hidden(z))
-        output = self.decoder_output
-        return {"reconstruction": fused_multinomial_nll(hidden, output.weight, output.bias, batch.rows)}
+        return {"reconstruction": self.nll(torch.tanh(self.decoder_hidden(z)), batch)}
+
+    def nll(self, hidden: Tensor, batch: UserBatch) -> Tensor:
+        """$-\\log p_\\theta(x_u|z_u)$ of each user, `(B,)`, from the decoder's hidden layer, `(B, hidden)`."""
+        return fused_multinomial_nll(hidden, self.decoder_output.weight, self.decoder_output.bias, batch.rows)

@@ -39,9 +39,9 @@ class LargeMultVAE(MultVAE):
             clicks = torch.from_numpy(train.getnnz(0)).double().add(1).pow(SMOOTHING)
             self.register_buffer("proposal", clicks / clicks.sum(), persistent=False)
 
-    def reconstruction(self, z: Tensor, batch: UserBatch) -> dict[str, Tensor]:
-        """$-\\log p_\\theta(x_u|z_u)$, in blocks or estimated."""
-        last = torch.tanh(self.decoder_hidden(z)), self.decoder_output.weight, self.decoder_output.bias, batch.rows
+    def nll(self, hidden: Tensor, batch: UserBatch) -> Tensor:
+        """`MultVAE.nll`, in blocks or estimated."""
+        last = hidden, self.decoder_output.weight, self.decoder_output.bias, batch.rows
         if self.items_at_once:
-            return {"reconstruction": blocked_multinomial_nll(*last, self.items_at_once)}
-        return {"reconstruction": sampled_multinomial_nll(*last, self.draws, self.proposal, batch.generator)}
+            return blocked_multinomial_nll(*last, self.items_at_once)
+        return sampled_multinomial_nll(*last, self.draws, self.proposal, batch.generator)

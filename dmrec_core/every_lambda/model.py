@@ -8,11 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from dmrec_core.backbones import MultVAE
-from dmrec_core.catalogues import LargeMultVAE
 from dmrec_core.dmrec import DMRec, Spaces
 from dmrec_core.gaussian import DiagonalGaussian
 from dmrec_core.interactions import UserBatch
-from dmrec_core.likelihood import fused_multinomial_nll
 from dmrec_core.matching import fuse
 from dmrec_core.meta_network import base_network
 from dmrec_core.recommender import LossTerms, Recommender
@@ -92,7 +90,7 @@ class ConditionalDMRec(Recommender):
     def __init__(self, start: DMRec, seed: int = 2024, per_user: bool = False, hidden: int = 64) -> None:
         super().__init__()
         backbone = start.backbone
-        if not isinstance(backbone, MultVAE) or isinstance(backbone, LargeMultVAE):
+        if not isinstance(backbone, MultVAE):
             raise ValueError(f"ConditionalDMRec modulates Mult-VAE's layers; got a {type(backbone).__name__}")
         if not start.strategy.highest_lam:
             raise ValueError(f"{start.strategy.long_name} has no lambda to be trained at")
@@ -141,9 +139,8 @@ class ConditionalDMRec(Recommender):
         film = self._film(lam)
         spaces = self.spaces(batch, film)
         hidden = self._decoder_hidden(spaces.fused.sample(batch.generator), film)
-        output = self.backbone.decoder_output
-        reconstruction = fused_multinomial_nll(hidden, output.weight, output.bias, batch.rows)
         matching = self.strategy.terms(*spaces, lam, self.variant)
+        reconstruction = self.backbone.nll(hidden, batch)
         return LossTerms({"reconstruction": reconstruction, "prior": matching.prior, "matching": matching.matching})
 
     def score(self, batch: UserBatch) -> Tensor:

@@ -17,9 +17,9 @@ import pandas as pd
 from dmrec_core.analysis.comparisons import Comparison, best_on_validation, compare
 from dmrec_core.analysis.statistics import Interval
 from dmrec_core.analysis.verdicts import FAILS, HOLDS, UNDECIDED
-from dmrec_core.matching import STRATEGIES
+from dmrec_core.matching import DEFAULT_STRATEGY, STRATEGIES
 from dmrec_core.paper.ledger import kept_runs
-from dmrec_core.records.markdown import markdown_table, plus_minus
+from dmrec_core.records.markdown import markdown_table
 from dmrec_core.runs.measurements import Measurements
 from dmrec_core.runs.presets import paper_settings
 from dmrec_core.runs.progress import ctrl_c
@@ -149,10 +149,10 @@ def as_markdown(rows: Sequence[Row]) -> str:
                 ", ".join(seeds),
                 ", ".join(epochs),
                 *(f"{sum(each) / len(each):.4f}" for each in (values, base)),
-                _difference(over),
+                f"{over.difference:+}",
                 "-" if p is None else f"{p:.2g}",
                 RANKS[over.judged.verdict],
-                "-" if row.over_published is None else _difference(row.over_published),
+                "-" if row.over_published is None else f"{row.over_published.difference:+}",
             )
         )
     return markdown_table(columns, lines)
@@ -164,10 +164,6 @@ def _seed(run: Run) -> int:
 
 def _best_epoch(run: Run) -> int:
     return run.record["best_epoch"] + 1
-
-
-def _difference(found: Comparison) -> str:
-    return plus_minus(found.difference.mean, found.difference.low, found.difference.high, "+")
 
 
 def measured(dataset: str, figures: Path | None = None) -> list[Row]:
@@ -218,7 +214,7 @@ def findings(rows: Sequence[Row]) -> list[str]:
         if (over := row.over_published) is not None:
             words = SAID[ONE_SEED if over.seeds == 1 else over.judged.verdict]
             p = "" if over.p_users is None else f", p over users {over.p_users:.1g}"
-            by = _difference(over).removesuffix(" (one seed)")
+            by = f"{over.difference:+}".removesuffix(" (one seed)")
             changes[words].append(f"{row.change} ({by}{p})")
     said += [f"{words}: {'; '.join(named)}." for words, named in changes.items() if named]
     said += _if_validation_chooses(rows)
@@ -246,6 +242,11 @@ def chosen_on_validation(rows: Sequence[Row]) -> tuple[list[float], float, list[
     return sorted(by_lam), best, sorted(seeds), over
 
 
+def in_words(lam: float) -> str:
+    """`1, no matching`: a lambda of DMRec-M."""
+    return f"{lam:g}" + ", no matching" * (lam == STRATEGIES[DEFAULT_STRATEGY].lam_without_matching)
+
+
 def _if_validation_chooses(rows: Sequence[Row]) -> list[str]:
     """Where DMRec-M stands then, as a sentence."""
     found = chosen_on_validation(rows)
@@ -254,9 +255,8 @@ def _if_validation_chooses(rows: Sequence[Row]) -> list[str]:
     lams, best, seeds, over = found
     side = {HOLDS: "above it", FAILS: "below it"}.get(over.judged.verdict, "above or below is not decided")
     choices, ran = ", ".join(f"{lam:g}" for lam in lams), ", ".join(map(str, seeds))
-    nothing = ", no matching" if best == STRATEGIES[rows[0].runs[0].spec.strategy].lam_without_matching else ""
     return [
-        f"Let validation choose λ from {choices} (seeds {ran}): {best:g}{nothing}, {_difference(over)} from the base, "
+        f"Let validation choose λ from {choices} (seeds {ran}): {in_words(best)}, {over.difference:+} from the base, "
         f"{side}."
     ]
 

@@ -6,13 +6,12 @@ from pathlib import Path
 
 from dmrec_core.analysis.comparisons import Comparison, compare
 from dmrec_core.data.load import DATASETS, figures_folder
-from dmrec_core.matching import DEFAULT_STRATEGY, STRATEGIES
 from dmrec_core.paper import interventions
 from dmrec_core.paper.claims import made_with
 from dmrec_core.paper.interventions import AS_PUBLISHED, METRIC, Row
 from dmrec_core.paper.ledger import kept_runs
 from dmrec_core.records.checkout import in_checkout
-from dmrec_core.records.markdown import markdown_table, plus_minus
+from dmrec_core.records.markdown import markdown_table
 from dmrec_core.records.writer import kept_document
 from dmrec_core.runs.models import CARDS
 
@@ -42,7 +41,7 @@ def does_it_help(figures: Path | None = None) -> str:
         than_linear += [_verdict(over_linear)] if over_linear else []
     if not lines:
         return "No run on real data is kept here."
-    told = f"DMRec-M at the λ of the fourth column, on real data ({len(lines)}), beside its base: {_counted(than_base)}"
+    told = f"On real data, each at the λ of the fourth column, DMRec-M ranks beside its base {_counted(than_base)}"
     told += f"; beside the linear model {_counted(than_linear)}" if than_linear else ""
     return f"{markdown_table(COLUMNS, lines)}\n\n{told}."
 
@@ -63,8 +62,7 @@ def _chosen(rows: list[Row]) -> str:
     if found is None:
         return "-"
     _, lam, seeds, over = found
-    nothing = ", no matching" if lam == STRATEGIES[DEFAULT_STRATEGY].lam_without_matching else ""
-    return f"λ = {lam:g}{nothing}, {len(seeds)} seeds: {_said(over)}"
+    return f"λ = {interventions.in_words(lam)}, {len(seeds)} seeds: {_said(over)}"
 
 
 def _beside_linear(row: Row, figures: Path | None) -> tuple[str, Comparison | None]:
@@ -77,8 +75,7 @@ def _beside_linear(row: Row, figures: Path | None) -> tuple[str, Comparison | No
 
 
 def _said(over: Comparison) -> str:
-    by = plus_minus(over.difference.mean, over.difference.low, over.difference.high, "+")
-    return f"{by}, **{_verdict(over)}**"
+    return f"{over.difference:+}, **{_verdict(over)}**"
 
 
 def _verdict(over: Comparison) -> str:

@@ -45,7 +45,7 @@ def recommendations(
     parts = []
     model.eval()
     with torch.inference_mode():
-        batch_size = batch_size or users_at_once(dataset.n_items)
+        batch_size = users_at_once(dataset.n_items) if batch_size is None else batch_size
         for start in range(0, dataset.n_users, batch_size):
             users = np.arange(start, min(start + batch_size, dataset.n_users))
             scores = model.score(user_batch(dataset.train, users, device))

@@ -155,7 +155,7 @@ def evaluate(
                 else "mark some with it, or leave the column `split` out and they are drawn for you"
             )
         )
-    batch_size = batch_size or users_at_once(dataset.n_items)
+    batch_size = users_at_once(dataset.n_items) if batch_size is None else batch_size
     if device is None:
         device = next((p.device for p in model.parameters()), torch.device("cpu"))
     was_training = model.training
