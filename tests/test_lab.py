@@ -91,6 +91,9 @@ def test_nobody_is_asked_about_news_or_updates(lab):
     config = json.loads(re.search(r'id="jupyter-config-data"[^>]*>(.*?)</script>', page, re.DOTALL)[1])
     assert config["news"] == {"disabled": True}
     assert json.loads(ask(lab, "/lab/api/update"))["notification"] is None
+    # the page asks where this setting has its own default, whatever the server says of news
+    asked = json.loads(ask(lab, "/lab/api/settings/@jupyterlab/apputils-extension:notification"))
+    assert asked["schema"]["properties"]["fetchNews"]["default"] == "false"
 
 
 def test_a_notebook_whose_outputs_alone_were_pulled_opens(lab, checkout):
